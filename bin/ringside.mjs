@@ -1,0 +1,26 @@
+#!/usr/bin/env node
+// Plain JavaScript on purpose: it must run, and explain itself, on a Node that cannot run TypeScript.
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { enableCompileCache } from 'node:module';
+import { fileURLToPath } from 'node:url';
+
+const MINIMUM = [24, 12];
+const [major, minor] = process.versions.node.split('.').map(Number);
+
+if (major > MINIMUM[0] || (major === MINIMUM[0] && minor >= MINIMUM[1])) {
+  enableCompileCache?.();
+  await import('../cli/main.ts');
+} else {
+  const pinned = fileURLToPath(new URL('../node_modules/.bin/node', import.meta.url));
+  if (existsSync(pinned)) {
+    const child = spawn(pinned, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], { stdio: 'inherit' });
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+    child.on('exit', (code, signal) => process.exit(signal === null ? (code ?? 1) : 1));
+  } else {
+    process.stderr.write(
+      `ringside: Node ${process.versions.node} is too old, ${MINIMUM.join('.')} or newer is needed. Run \`npm ci\` to install the pinned one, or update Node.\n`,
+    );
+    process.exit(1);
+  }
+}
