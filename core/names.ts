@@ -1,0 +1,19 @@
+import { z } from 'zod';
+
+/** Names of providers, models, groups and keys: what can stand in a URL path and in the `model` field of a request. */
+export const nameSchema = z
+  .string()
+  .min(1)
+  .max(128)
+  .regex(
+    /^[A-Za-z0-9][A-Za-z0-9._:@-]*$/,
+    'starts with a letter or digit and holds letters, digits and . _ : @ - only',
+  );
+
+/** Provider kinds that have an adapter. */
+export const PROVIDER_KINDS = ['openai'] as const;
+export type ProviderKind = (typeof PROVIDER_KINDS)[number];
+
+/** The endpoints whose inferences are governed and recorded. */
+export const OPERATIONS = ['chat', 'completions', 'embeddings'] as const;
+export type Operation = (typeof OPERATIONS)[number];

@@ -1,0 +1,77 @@
+import { z } from 'zod';
+import { nameSchema, PROVIDER_KINDS } from '#core/names.ts';
+import { ROLES } from '#core/weights.ts';
+
+/**
+ * The configuration of one organization as gateways receive it: what the control plane publishes, what travels, and what
+ * lies on disk as the last good copy. Secrets appear only as envelopes; API keys travel apart.
+ */
+const id = z.string().regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
+const rangeSchema = z.tuple([z.int().min(0).max(9_999), z.int().min(1).max(10_000)]);
+
+export const timeoutsSchema = z.object({
+  connectMs: z.int().min(1).max(600_000).optional(),
+  firstByteMs: z.int().min(1).max(3_600_000).optional(),
+  idleMs: z.int().min(1).max(3_600_000).optional(),
+});
+
+const providerSchema = z.object({
+  id,
+  name: nameSchema,
+  kind: z.enum(PROVIDER_KINDS),
+  baseUrl: z.url({ protocol: /^https?$/ }),
+  /** Envelope of the JSON `{apiKey?: string, headers?: {[name]: value}}`; its context names table `providers` and this id. */
+  credentials: z.string().nullable(),
+  timeouts: timeoutsSchema,
+});
+
+const modelSchema = z.object({
+  id,
+  name: nameSchema,
+  createdAt: z.string(),
+  deployments: z
+    .array(z.object({ providerId: id, upstreamModel: z.string().min(1), weight: z.int().min(0) }))
+    .min(1),
+});
+
+const variantSchema = z.object({
+  modelId: id,
+  role: z.enum(ROLES),
+  weightBp: z.int().min(0).max(10_000),
+  ranges: z.array(rangeSchema),
+});
+
+export const captureSchema = z.object({
+  mode: z.enum(['none', 'full']),
+  /** Bytes kept of each side; beyond them length and SHA-256 only. */
+  maxBytes: z.int().min(0).max(1_048_576),
+});
+
+const groupSchema = z.object({
+  id,
+  name: nameSchema,
+  createdAt: z.string(),
+  salt: z.string().regex(/^[0-9a-f]{32}$/),
+  hashVersion: z.int().min(1),
+  phase: z.int().min(1),
+  capture: captureSchema,
+  variants: z.array(variantSchema),
+});
+
+export const snapshotSchema = z.object({
+  schema: z.literal(1),
+  organizationId: id,
+  organizationName: nameSchema,
+  providers: z.array(providerSchema),
+  models: z.array(modelSchema),
+  groups: z.array(groupSchema),
+});
+
+export type SnapshotDocument = z.infer<typeof snapshotSchema>;
+export type SnapshotProvider = SnapshotDocument['providers'][number];
+export type SnapshotModel = SnapshotDocument['models'][number];
+export type SnapshotGroup = SnapshotDocument['groups'][number];
+export type Timeouts = z.infer<typeof timeoutsSchema>;
+export type Capture = z.infer<typeof captureSchema>;
+
+export const DEFAULT_CAPTURE: Capture = { mode: 'full', maxBytes: 65_536 };

@@ -1,0 +1,89 @@
+import type { ErrorCode } from '#core/errors.ts';
+import type { Operation } from '#core/names.ts';
+
+/** What is known when an inference is dispatched. Travels in the `begin` frame, beside the captured request bytes. */
+export interface BeginRecord {
+  readonly organizationId: string;
+  readonly groupId: string;
+  readonly configVersion: number;
+  readonly keyId: string;
+  readonly operation: Operation;
+  readonly dialect: string;
+  readonly streamed: boolean;
+  readonly assignedVariant: string;
+  readonly unit: string;
+  readonly unitSource: 'header' | 'user' | 'key' | 'inference';
+  readonly hashVersion: number;
+  readonly bucket: number;
+  readonly rangeFrom: number;
+  readonly rangeTo: number;
+  readonly phase: number;
+  readonly traceId: string;
+  /** Length of the request as received, whatever part of it was captured. */
+  readonly requestBytes: number;
+  /** Hex digest of the whole request; only when it was longer than what was captured. */
+  readonly requestSha256: string | null;
+}
+
+/** One upstream call made for an inference. */
+export interface AttemptRecord {
+  readonly provider: string;
+  readonly model: string;
+  readonly upstreamModel: string;
+  /** The upstream's HTTP status; null when no answer came. */
+  readonly status: number | null;
+  readonly errorCode: ErrorCode | null;
+  readonly startNs: number;
+  readonly connectNs: number | null;
+  readonly firstByteNs: number | null;
+  readonly endNs: number;
+  /** The provider's own request id. */
+  readonly requestId: string | null;
+}
+
+/** How an inference ended. Travels in the `end` frame, beside the captured response bytes. Durations in nanoseconds. */
+export interface EndRecord {
+  /** The status the caller saw (499: the caller left before there was one). */
+  readonly status: number;
+  readonly outcome: 'completed' | 'failed' | 'client_closed' | 'interrupted';
+  readonly errorCode: ErrorCode | null;
+  /** What ended the answer: a whole body, the dialect's terminal event, a clean end without it, … */
+  readonly endReason:
+    | 'body'
+    | 'terminal_event'
+    | 'end_of_stream'
+    | 'refused'
+    | 'upstream_failed'
+    | 'client_closed'
+    | 'interrupted';
+  readonly servedVariant: string | null;
+  readonly servedReason: 'assigned' | 'none';
+  readonly finishReason: string | null;
+  readonly attempts: readonly AttemptRecord[];
+  /** Null is "the upstream did not say"; zero is zero. */
+  readonly inputTokens: number | null;
+  readonly outputTokens: number | null;
+  readonly cachedTokens: number | null;
+  readonly reasoningTokens: number | null;
+  readonly queueNs: number;
+  readonly connectNs: number | null;
+  readonly firstByteNs: number | null;
+  readonly firstTokenNs: number | null;
+  readonly totalNs: number;
+  readonly responseBytes: number;
+  readonly responseSha256: string | null;
+  readonly responseType: string | null;
+}
+
+/** The version of these two shapes, stored with each row. */
+export const RECORD_SCHEMA_VERSION = 1;
+
+/** A whole inference, as the shipper assembles it from its frames and hands it to a sink. */
+export interface InferenceRow {
+  readonly id: string;
+  readonly gatewayId: string;
+  readonly begin: BeginRecord;
+  readonly end: EndRecord;
+  readonly request: Uint8Array | null;
+  readonly response: Uint8Array | null;
+}

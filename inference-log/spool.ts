@@ -1,0 +1,68 @@
+import type { BeginRecord, EndRecord, InferenceRow } from './record.ts';
+
+/**
+ * The gateway's side of the log. One spool per worker thread, one writer per spool.
+ *
+ *   open ──close()──▶ closed
+ *     └──a write fails or the bound is reached──▶ refusing ──a later probe succeeds──▶ open
+ */
+export interface SpoolWriter {
+  readonly spoolId: string;
+  /** False while the spool cannot take more; the caller then applies its policy before it dispatches anything. */
+  readonly accepting: boolean;
+  /** Appends a `begin` frame. `request` is what was captured (null: capture is off); the bytes must not change afterwards. */
+  begin(id: string, record: BeginRecord, request: readonly Uint8Array[] | null): void;
+  /** Spills a piece of a long answer, so that open streams do not sit in memory. Pieces are joined in order, before the end frame's own. */
+  part(id: string, response: Uint8Array): void;
+  /**
+   * Appends an `end` frame. `release(true)` is called once, in the same turn of the event loop, when the operating system
+   * has taken this frame and all before it; `release(false)` when it has not and the record is lost.
+   */
+  end(id: string, record: EndRecord, response: readonly Uint8Array[] | null, release: (recorded: boolean) => void): void;
+  /** Writes what is pending, closes the segment and lets go of the folder. The shipper does the rest. */
+  close(): void;
+}
+
+/** Where the rows go. Implementations share the contract suite in tests/contract/sink.ts. */
+export interface Sink {
+  /** The stored position of a spool; undefined when the store has not seen it. */
+  readCursor(spoolId: string): Promise<SpoolCursor | undefined>;
+  /**
+   * Stores rows, ledger counts and the new cursor in one transaction, provided that the stored cursor is still `expected`
+   * (undefined: none yet). Repeating a call is harmless.
+   * @throws StaleCursorError when another shipper moved the cursor
+   */
+  write(batch: SinkBatch): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface SinkBatch {
+  readonly spoolId: string;
+  readonly gatewayId: string;
+  readonly expected: SpoolCursor | undefined;
+  readonly cursor: SpoolCursor;
+  readonly rows: readonly InferenceRow[];
+  /** Records of this batch that cannot be stored, by group, with the reason; they lie in the dead-letter file. */
+  readonly dropped: readonly { readonly groupId: string; readonly reason: string }[];
+  /** Set on the last batch of an orphan spool. */
+  readonly finished: boolean;
+}
+
+/** A place in a spool. */
+export interface SpoolPosition {
+  readonly segment: number;
+  readonly offset: number;
+}
+
+/**
+ * `scan`: frames before it belong to inferences that are stored already, so reading starts here.
+ * `shipped`: end frames before it are stored; between the two only the begin and part frames are still needed.
+ */
+export interface SpoolCursor {
+  readonly scan: SpoolPosition;
+  readonly shipped: SpoolPosition;
+}
+
+export class StaleCursorError extends Error {
+  override name = 'StaleCursorError';
+}

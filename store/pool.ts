@@ -1,0 +1,74 @@
+import { Kysely, PostgresDialect, sql, type Transaction } from 'kysely';
+import pg from 'pg';
+import type { Database } from './database.ts';
+
+/** The database roles that a process can act as; see migrations/0001. `login` is the role of DATABASE_URL itself. */
+export type DatabaseRole = 'login' | 'application' | 'gateway' | 'shipper' | 'leader';
+
+export type Db = Kysely<Database>;
+export type Tx = Transaction<Database>;
+
+export interface PoolOptions {
+  readonly databaseUrl: string;
+  readonly role: DatabaseRole;
+  readonly maxConnections: number;
+  /** What pg_stat_activity shows. */
+  readonly applicationName: string;
+  /** Called when an idle connection breaks; the pool replaces it by itself. */
+  readonly onConnectionError?: (error: Error) => void;
+}
+
+const BIGINT_OID = 20;
+const types = {
+  getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
+    oid === BIGINT_OID && format !== 'binary'
+      ? parseBigint
+      : pg.types.getTypeParser(oid, format)) as typeof pg.types.getTypeParser,
+};
+
+/** Our bigints are versions, counts and nanoseconds: a value past 2^53 is a defect and not to be rounded silently. */
+function parseBigint(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value)) throw new RangeError(`bigint ${text} does not fit a number`);
+  return value;
+}
+
+/** The settings of a single connection or of a pool, acting as `role` with the schema on the search path. */
+export function connectionConfig(options: Omit<PoolOptions, 'maxConnections' | 'onConnectionError'>): pg.ClientConfig {
+  const role = options.role === 'login' ? '' : ` -c role=ringside_${options.role}`;
+  return {
+    connectionString: options.databaseUrl,
+    application_name: options.applicationName,
+    options: `-c search_path=ringside${role}`,
+    connectionTimeoutMillis: 5_000,
+    keepAlive: true,
+    types,
+  };
+}
+
+/** Opens a pool of connections. Nothing connects before the first query. Close it with `destroy()`. */
+export function createPool(options: PoolOptions): Db {
+  const pool = new pg.Pool({ ...connectionConfig(options), max: options.maxConnections, idleTimeoutMillis: 30_000 });
+  pool.on('error', (error) => options.onConnectionError?.(error));
+  return new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
+}
+
+/** Runs `work` in one transaction that row-level security confines to an organization. */
+export function inOrganization<Result>(
+  db: Db,
+  organizationId: string,
+  work: (tx: Tx) => Promise<Result>,
+): Promise<Result> {
+  return db.transaction().execute(async (tx) => {
+    await sql`SELECT set_config('ringside.organization_id', ${organizationId}, true)`.execute(tx);
+    return work(tx);
+  });
+}
+
+/** Whether an error says that the database cannot be reached or is going away, as opposed to having refused a statement. */
+export function isOutage(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const code = (error as { code?: unknown }).code;
+  if (typeof code !== 'string') return /timeout exceeded when trying to connect|Connection terminated/.test(error.message);
+  return /^(08|57P|53)/.test(code) || /^(ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENOTFOUND|EPIPE|EAI_AGAIN|EHOSTUNREACH)$/.test(code);
+}

@@ -1,0 +1,142 @@
+import { sql } from 'kysely';
+import { compileSnapshot } from '#core/snapshot/compile.ts';
+import { type SnapshotDocument, snapshotSchema } from '#core/snapshot/schema.ts';
+import { CHANNELS } from './notifications.ts';
+import type { Db, Tx } from './pool.ts';
+
+/** Versions are handed out and committed in one order, so that a reader who saw version n never misses a smaller one. */
+const PUBLISH_LOCK = 0x72696e67;
+const KEPT_PER_ORGANIZATION = 50;
+
+/**
+ * Publishes the organization's configuration as it stands in this transaction. Call it after all changes, last but for the
+ * audit entry. Throws when the result would not compile: then nothing of the transaction may be kept.
+ * @returns the new snapshot version
+ */
+export async function publishSnapshot(tx: Tx, organizationId: string): Promise<number> {
+  await sql`SELECT pg_advisory_xact_lock(${PUBLISH_LOCK})`.execute(tx);
+  const document = snapshotSchema.parse(await readDocument(tx, organizationId));
+  const { rows } = await sql<{ version: number }>`SELECT nextval('config_version') AS version`.execute(tx);
+  const version = rows[0]!.version;
+  compileSnapshot(document, version);
+  await tx
+    .insertInto('snapshots')
+    .values({ version, organization_id: organizationId, document: JSON.stringify(document) })
+    .execute();
+  await sql`DELETE FROM snapshots WHERE organization_id = ${organizationId} AND version < (
+    SELECT min(version) FROM (SELECT version FROM snapshots WHERE organization_id = ${organizationId}
+    ORDER BY version DESC LIMIT ${KEPT_PER_ORGANIZATION}) AS kept)`.execute(tx);
+  await sql`SELECT pg_notify(${CHANNELS.config}, ${String(version)})`.execute(tx);
+  return version;
+}
+
+/** Takes the next key version, under the same ordering promise as snapshots. */
+export async function nextKeyVersion(tx: Tx): Promise<number> {
+  await sql`SELECT pg_advisory_xact_lock(${PUBLISH_LOCK})`.execute(tx);
+  const { rows } = await sql<{ version: number }>`SELECT nextval('key_version') AS version`.execute(tx);
+  await sql`SELECT pg_notify(${CHANNELS.keys}, ${String(rows[0]!.version)})`.execute(tx);
+  return rows[0]!.version;
+}
+
+async function readDocument(tx: Tx, organizationId: string): Promise<SnapshotDocument> {
+  const organization = await tx
+    .selectFrom('organizations')
+    .select(['id', 'name'])
+    .where('id', '=', organizationId)
+    .executeTakeFirstOrThrow();
+  const providers = await tx
+    .selectFrom('providers')
+    .selectAll()
+    .where('organization_id', '=', organizationId)
+    .where('deleted_at', 'is', null)
+    .orderBy('name')
+    .execute();
+  const models = await tx
+    .selectFrom('models')
+    .select(['id', 'name', 'created_at'])
+    .where('organization_id', '=', organizationId)
+    .where('deleted_at', 'is', null)
+    .orderBy('name')
+    .execute();
+  const deployments = await tx
+    .selectFrom('deployments')
+    .selectAll()
+    .where('organization_id', '=', organizationId)
+    .orderBy('model_id')
+    .orderBy('position')
+    .execute();
+  const groups = await tx
+    .selectFrom('groups')
+    .selectAll()
+    .where('organization_id', '=', organizationId)
+    .where('deleted_at', 'is', null)
+    .orderBy('name')
+    .execute();
+  const variants = await tx
+    .selectFrom('variants')
+    .selectAll()
+    .where('organization_id', '=', organizationId)
+    .orderBy('group_id')
+    .orderBy('position')
+    .execute();
+  const deploymentsOf = Map.groupBy(deployments, (deployment) => deployment.model_id);
+  const variantsOf = Map.groupBy(variants, (variant) => variant.group_id);
+  return {
+    schema: 1,
+    organizationId: organization.id,
+    organizationName: organization.name,
+    providers: providers.map((provider) => ({
+      id: provider.id,
+      name: provider.name,
+      kind: provider.kind as SnapshotDocument['providers'][number]['kind'],
+      baseUrl: provider.base_url,
+      credentials: provider.credentials,
+      timeouts: provider.timeouts,
+    })),
+    models: models.map((model) => ({
+      id: model.id,
+      name: model.name,
+      createdAt: model.created_at.toISOString(),
+      deployments: (deploymentsOf.get(model.id) ?? []).map((deployment) => ({
+        providerId: deployment.provider_id,
+        upstreamModel: deployment.upstream_model,
+        weight: deployment.weight,
+      })),
+    })),
+    groups: groups.map((group) => ({
+      id: group.id,
+      name: group.name,
+      createdAt: group.created_at.toISOString(),
+      salt: group.salt,
+      hashVersion: group.hash_version,
+      phase: group.phase,
+      capture: group.capture,
+      variants: (variantsOf.get(group.id) ?? []).map((variant) => ({
+        modelId: variant.model_id,
+        role: variant.role,
+        weightBp: variant.weight_bp,
+        ranges: variant.ranges.map(([from, to]): [number, number] => [from, to]),
+      })),
+    })),
+  };
+}
+
+/** A published snapshot as it is stored; gateways check the document themselves. */
+export interface PublishedSnapshot {
+  readonly version: number;
+  readonly organizationId: string;
+  readonly document: unknown;
+}
+
+/** The newest snapshot of each organization among those newer than `afterVersion`. */
+export async function snapshotsSince(db: Db, afterVersion: number): Promise<PublishedSnapshot[]> {
+  const rows = await db
+    .selectFrom('snapshots')
+    .distinctOn('organization_id')
+    .select(['version', 'organization_id', 'document'])
+    .where('version', '>', afterVersion)
+    .orderBy('organization_id')
+    .orderBy('version', 'desc')
+    .execute();
+  return rows.map((row) => ({ version: row.version, organizationId: row.organization_id, document: row.document }));
+}

@@ -1,0 +1,29 @@
+import { defineConfig } from 'vitest/config';
+
+const pure = ['tests/unit/**/*.test.ts', 'tests/property/**/*.test.ts', 'tests/architecture/**/*.test.ts'];
+const real = [
+  'tests/contract/**/*.test.ts',
+  'tests/integration/**/*.test.ts',
+  'tests/faults/**/*.test.ts',
+  'tests/e2e/**/*.test.ts',
+];
+
+/** `unit` needs nothing but Node; `real` runs on a PostgreSQL of its own and on real sockets and processes. */
+export default defineConfig({
+  test: {
+    reporters: ['default', './tests/support/count-reporter.ts'],
+    projects: [
+      { test: { name: 'unit', include: pure } },
+      {
+        test: {
+          name: 'real',
+          include: real,
+          globalSetup: ['./tests/support/postgres-server.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          maxWorkers: 2,
+        },
+      },
+    ],
+  },
+});
