@@ -18,7 +18,12 @@ export interface SpoolWriter {
    * Appends an `end` frame. `release(true)` is called once, in the same turn of the event loop, when the operating system
    * has taken this frame and all before it; `release(false)` when it has not and the record is lost.
    */
-  end(id: string, record: EndRecord, response: readonly Uint8Array[] | null, release: (recorded: boolean) => void): void;
+  end(
+    id: string,
+    record: EndRecord,
+    response: readonly Uint8Array[] | null,
+    release: (recorded: boolean) => void,
+  ): void;
   /** Writes what is pending, closes the segment and lets go of the folder. The shipper does the rest. */
   close(): void;
 }
@@ -31,8 +36,11 @@ export interface Sink {
    * Stores rows, ledger counts and the new cursor in one transaction, provided that the stored cursor is still `expected`
    * (undefined: none yet). Repeating a call is harmless.
    * @throws StaleCursorError when another shipper moved the cursor
+   * @throws RefusedBatchError when the store is well and a record of the batch is not
    */
   write(batch: SinkBatch): Promise<void>;
+  /** What the store holds of a gateway: totals, whoever shipped them. */
+  readLedger(gatewayId: string): Promise<readonly LedgerTotals[]>;
   close(): Promise<void>;
 }
 
@@ -63,6 +71,22 @@ export interface SpoolCursor {
   readonly shipped: SpoolPosition;
 }
 
+/** `stored` counts the rows that ended, `interrupted` those that never did, `dropped` the dead letters. */
+export interface LedgerTotals {
+  readonly groupId: string;
+  readonly stored: number;
+  readonly interrupted: number;
+  readonly dropped: number;
+}
+
+/** The group of dead letters that do not tell theirs. */
+export const UNKNOWN_GROUP = '00000000-0000-0000-0000-000000000000';
+
 export class StaleCursorError extends Error {
   override name = 'StaleCursorError';
+}
+
+/** Some record of a batch cannot be stored, now or later; the shipper halves the batch until it has found it. */
+export class RefusedBatchError extends Error {
+  override name = 'RefusedBatchError';
 }

@@ -212,6 +212,12 @@ SET search_path = ringside, pg_temp AS $$
   SELECT id, organization_id, name, role FROM admin_tokens
   WHERE digest = wanted AND deleted_at IS NULL AND (expires_at IS NULL OR expires_at > now())
 $$;
+
+-- For the first start, which knows the organization by name only.
+CREATE FUNCTION find_organization(wanted text) RETURNS uuid LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = ringside, pg_temp AS $$
+  SELECT id FROM organizations WHERE name = wanted
+$$;
 `;
 
 const LOG = `
@@ -336,7 +342,7 @@ BEGIN
       starts AT TIME ZONE 'UTC', (starts + interval '7 days') AT TIME ZONE 'UTC');
   END LOOP;
 END $$;
-REVOKE ALL ON FUNCTION provision_group, provision_partition, find_admin_token FROM PUBLIC;
+REVOKE ALL ON FUNCTION provision_group, provision_partition, find_admin_token, find_organization FROM PUBLIC;
 `;
 
 const ROW_SECURITY = `
@@ -363,6 +369,7 @@ CREATE POLICY own_organization ON organizations TO ringside_application
   USING (id = current_organization()) WITH CHECK (id = current_organization());
 
 CREATE POLICY find_by_digest ON admin_tokens FOR SELECT TO ringside_owner USING (true);
+CREATE POLICY find_by_name ON organizations FOR SELECT TO ringside_owner USING (true);
 CREATE POLICY serve_all ON snapshots FOR SELECT TO ringside_gateway USING (true);
 CREATE POLICY serve_all ON api_keys FOR SELECT TO ringside_gateway USING (true);
 CREATE POLICY append_all ON inferences FOR INSERT TO ringside_shipper WITH CHECK (true);
@@ -377,7 +384,7 @@ GRANT SELECT, INSERT, DELETE ON snapshots TO ringside_application;
 GRANT SELECT, INSERT ON weight_versions, audit_entries TO ringside_application;
 GRANT SELECT ON gateways, inferences, inference_payloads, ledger, spools TO ringside_application;
 GRANT USAGE ON SEQUENCE config_version, key_version TO ringside_application;
-GRANT EXECUTE ON FUNCTION find_admin_token, provision_group, provision_partition TO ringside_application;
+GRANT EXECUTE ON FUNCTION find_admin_token, find_organization, provision_group, provision_partition TO ringside_application;
 
 GRANT SELECT ON snapshots, api_keys TO ringside_gateway;
 GRANT SELECT, INSERT, UPDATE, DELETE ON gateways TO ringside_gateway;

@@ -140,3 +140,24 @@ export async function snapshotsSince(db: Db, afterVersion: number): Promise<Publ
     .execute();
   return rows.map((row) => ({ version: row.version, organizationId: row.organization_id, document: row.document }));
 }
+
+/** The newest configuration and key versions of an organization; 0 where there is none yet. */
+export async function latestVersions(
+  tx: Tx,
+  organizationId: string,
+): Promise<{ snapshotVersion: number; keyVersion: number }> {
+  const { rows } = await sql<{ snapshotVersion: number; keyVersion: number }>`SELECT
+    (SELECT COALESCE(max(version), 0) FROM snapshots WHERE organization_id = ${organizationId}) AS "snapshotVersion",
+    (SELECT COALESCE(max(key_version), 0) FROM api_keys WHERE organization_id = ${organizationId}) AS "keyVersion"`.execute(
+    tx,
+  );
+  return rows[0]!;
+}
+
+/** The newest versions of all organizations; 0 where there is none. For the role `gateway`. */
+export async function newestVersions(db: Db): Promise<{ snapshot: number; keys: number }> {
+  const { rows } = await sql<{ snapshot: number; keys: number }>`
+    SELECT coalesce((SELECT max(version) FROM snapshots), 0) AS snapshot,
+      coalesce((SELECT max(key_version) FROM api_keys), 0) AS keys`.execute(db);
+  return rows[0]!;
+}

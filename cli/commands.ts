@@ -1,0 +1,95 @@
+import { migrate, pendingMigrations } from '#store/migrate.ts';
+import { createLog, print } from './output.ts';
+import { runService } from './service.ts';
+import { requireStandalone, type Settings, SettingsError } from './settings.ts';
+import { namingAddress } from './start-failure.ts';
+
+/** `ringside gateway`: serves from its last good configuration even when the database is away. */
+export async function gateway(settings: Settings, release: string): Promise<void> {
+  const { databaseUrl, keyring, pepper } = requireStandalone(settings);
+  await runService('gateway', async (log) => {
+    const { startGateway } = await import('#gateway/main.ts');
+    const started = await namingAddress(settings.gateway, () =>
+      namingAddress(settings.metrics, () =>
+        startGateway(
+          {
+            release,
+            databaseUrl,
+            host: settings.gateway.host,
+            port: settings.gateway.port,
+            metricsHost: settings.metrics.host,
+            metricsPort: settings.metrics.port,
+            workers: settings.workers,
+            dataFolder: settings.dataFolder,
+            keyring,
+            pepper,
+            privateUpstreams: settings.privateUpstreams ?? '',
+            maxBodyBytes: settings.maxBodyBytes,
+            maxHeldBodyBytes: settings.maxHeldBodyBytes,
+            maxSpoolBytes: settings.maxSpoolBytes,
+            drainMs: settings.drainMs,
+            timeouts: settings.timeouts,
+          },
+          log,
+        ),
+      ),
+    );
+    const { host, port, metricsPort } = started;
+    return { ready: `serving on http://${host}:${port}, metrics on port ${metricsPort}`, stop: () => started.stop() };
+  });
+}
+
+/** `ringside control-plane`. */
+export async function controlPlane(settings: Settings): Promise<void> {
+  const { databaseUrl, keyring, pepper } = requireStandalone(settings);
+  await runService('control-plane', async (log) => {
+    await requireSchema(databaseUrl);
+    const { startControlPlane } = await import('#control-plane/main.ts');
+    const { parseAddressPolicy } = await import('#core/upstream-address.ts');
+    const started = await namingAddress(settings.control, () =>
+      startControlPlane({
+        databaseUrl,
+        host: settings.control.host,
+        port: settings.control.port,
+        keyring,
+        pepper,
+        privateUpstreams: parseAddressPolicy(settings.privateUpstreams ?? ''),
+        servedWaitMs: settings.servedWaitMs,
+        log,
+      }),
+    );
+    return { ready: `control API on http://${started.host}:${started.port}`, stop: () => started.stop() };
+  });
+}
+
+async function requireSchema(databaseUrl: string): Promise<void> {
+  const pending = await pendingMigrations(databaseUrl);
+  if (pending.length > 0) {
+    throw new SettingsError(`the database lacks ${pending.join(', ')}; run: ringside migrate`);
+  }
+}
+
+/** `ringside migrate`. */
+export async function migrateDatabase(settings: Settings): Promise<void> {
+  if (settings.databaseUrl === undefined) throw new SettingsError('DATABASE_URL is not set');
+  const applied = await migrate(settings.databaseUrl);
+  print(applied.length === 0 ? 'the schema is up to date' : `applied ${applied.join(', ')}`);
+}
+
+/** `ringside simulate`. */
+export async function simulate(settings: Settings): Promise<void> {
+  await runService('simulator', async () => {
+    const { runSimulator } = await import('#simulator/main.ts');
+    const { host, port } = settings.simulator;
+    const stop = await namingAddress(settings.simulator, () =>
+      runSimulator({
+        host,
+        port,
+        seed: settings.simulatorSeed,
+        behaviours: settings.simulatorModels as NonNullable<Parameters<typeof runSimulator>[0]['behaviours']>,
+        log: createLog('simulator'),
+      }),
+    );
+    return { ready: `simulating providers on http://${host}:${port}/v1`, stop };
+  });
+}

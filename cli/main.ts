@@ -1,0 +1,66 @@
+import { readFileSync } from 'node:fs';
+import { fail, print } from './output.ts';
+import { parseSettings, type Settings } from './settings.ts';
+
+const release = (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }).version;
+
+interface Command {
+  readonly summary: string;
+  run(settings: Settings, release: string): Promise<void>;
+}
+
+/** Each command loads only what it needs: `--help` is instant. */
+const COMMANDS: Readonly<Record<string, Command>> = {
+  up: {
+    summary: 'run everything on this machine: PostgreSQL, simulator, gateway, control plane',
+    run: async (settings, version) => (await import('./up/up.ts')).up(settings, version),
+  },
+  gateway: {
+    summary: 'run the data plane (needs DATABASE_URL)',
+    run: async (settings, version) => (await import('./commands.ts')).gateway(settings, version),
+  },
+  'control-plane': {
+    summary: 'run the control API (needs DATABASE_URL)',
+    run: async (settings) => (await import('./commands.ts')).controlPlane(settings),
+  },
+  migrate: {
+    summary: 'bring the schema of DATABASE_URL up to date',
+    run: async (settings) => (await import('./commands.ts')).migrateDatabase(settings),
+  },
+  simulate: {
+    summary: 'run the provider simulator',
+    run: async (settings) => (await import('./commands.ts')).simulate(settings),
+  },
+};
+
+const HELP = `ringside ${release}: an inference gateway with champion/challenger splits and a durable log
+
+usage: ringside <command>
+
+${Object.entries(COMMANDS)
+  .map(([name, { summary }]) => `  ${name.padEnd(15)}${summary}`)
+  .join('\n')}
+
+  --help, -h     this text
+  --version, -v  the release
+
+Settings come from the environment: DATABASE_URL and RINGSIDE_… variables.
+Addresses (host:port or a port): RINGSIDE_GATEWAY_LISTEN (127.0.0.1:8080), RINGSIDE_CONTROL_LISTEN (…:8081),
+RINGSIDE_SIMULATOR_LISTEN (…:8082), RINGSIDE_METRICS_LISTEN (…:9464). Data: RINGSIDE_DATA_DIR (.ringside).
+All of them, with defaults: docs/production.md`;
+
+const [name, ...rest] = process.argv.slice(2);
+if (name === undefined || name === 'help' || [name, ...rest].some((arg) => arg === '--help' || arg === '-h')) {
+  print(HELP);
+  if (name === undefined) process.exitCode = 1;
+} else if (name === '--version' || name === '-v') print(release);
+else {
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (command === undefined) fail(`unknown command "${name}"; see ringside --help`);
+  if (rest.length > 0) fail(`${name} takes no arguments, got "${rest[0]}"; settings come from the environment`);
+  try {
+    await command.run(parseSettings(process.env), release);
+  } catch (error) {
+    fail((await import('./start-failure.ts')).explainStartFailure(error));
+  }
+}

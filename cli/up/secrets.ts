@@ -1,0 +1,38 @@
+import { randomBytes } from 'node:crypto';
+import { readFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+
+/** What the embedded installation needs and nobody should have to make by hand. Never made beside a DATABASE_URL. */
+const schema = z.object({ encryptionKeys: z.string(), keyPepper: z.string(), postgresPassword: z.string() });
+export type LocalSecrets = z.infer<typeof schema>;
+
+/** Reads `secrets.json`, or makes it. */
+export async function loadLocalSecrets(dataFolder: string): Promise<LocalSecrets> {
+  const path = join(dataFolder, 'secrets.json');
+  const existing = await readIfThere(path);
+  if (existing !== undefined) return schema.parse(JSON.parse(existing));
+  const secrets: LocalSecrets = {
+    encryptionKeys: `k1:${randomBytes(32).toString('base64')}`,
+    keyPepper: randomBytes(32).toString('base64'),
+    postgresPassword: randomBytes(18).toString('base64url'),
+  };
+  await writePrivate(path, secrets);
+  return secrets;
+}
+
+/** Writes JSON that only the owner can read, all of it or nothing. */
+export async function writePrivate(path: string, value: unknown): Promise<void> {
+  await writeFile(`${path}.new`, `${JSON.stringify(value, null, 2)}\n`, { mode: 0o600 });
+  await rename(`${path}.new`, path);
+}
+
+/** A file's text; undefined when there is none. */
+export async function readIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if ((error as { code?: unknown }).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,69 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import type { FromService, ToService } from '../service.ts';
+
+/**
+ * Keeps the processes of `ringside up` running.
+ *
+ *   starting ──ready──▶ running ──exit──▶ waiting ──back-off──▶ starting
+ *                          └──stop──▶ stopping ──▶ stopped
+ */
+export interface Supervised {
+  /** Rejects with the process's one line when the first start fails. */
+  readonly ready: Promise<void>;
+  /** Resolves when the process has ended. */
+  stop(): Promise<void>;
+}
+
+const LAUNCHER = fileURLToPath(new URL('../../bin/ringside.mjs', import.meta.url));
+const FIRST_RETRY_MS = 200;
+const LONGEST_RETRY_MS = 5_000;
+/** A process that ran this long had a good start: the back-off begins anew. */
+const STABLE_MS = 10_000;
+
+/** Starts `ringside <command>` as a child and restarts it when it ends. */
+export function supervise(command: string, env: NodeJS.ProcessEnv, log: (line: string) => void): Supervised {
+  let child: ChildProcess | null = null;
+  let stopping = false;
+  let failures = 0;
+  let retry: NodeJS.Timeout | null = null;
+
+  const launch = (): Promise<void> =>
+    new Promise((ready, failed) => {
+      const startedAt = performance.now();
+      const next = spawn(process.execPath, [LAUNCHER, command], { env, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+      child = next;
+      let line = '';
+      next.on('message', (message: FromService) => {
+        if (message.type === 'ready') ready();
+        else line = message.line;
+      });
+      next.on('exit', (code, signal) => {
+        child = null;
+        failed(new Error(line === '' ? `${command} ended before it was ready (${signal ?? `code ${code}`})` : line));
+        if (stopping) return;
+        if (performance.now() - startedAt > STABLE_MS) failures = 0;
+        const delayMs = Math.min(FIRST_RETRY_MS * 2 ** failures++, LONGEST_RETRY_MS);
+        if (isUp) {
+          log(`${command} ended (${signal ?? `code ${code}`})${line === '' ? '' : `: ${line}`}; restarting in ${delayMs} ms`);
+          retry = setTimeout(() => void launch().catch(() => undefined), delayMs); // its exit has been logged and starts the next try
+        }
+      });
+    });
+
+  let isUp = false;
+  return {
+    ready: launch().then(() => {
+      isUp = true;
+    }),
+    async stop() {
+      stopping = true;
+      if (retry !== null) clearTimeout(retry);
+      const running = child;
+      if (running === null) return;
+      const ended = new Promise<void>((done) => running.once('exit', () => done()));
+      if (running.connected) running.send({ type: 'stop' } satisfies ToService);
+      await ended;
+    },
+  };
+}

@@ -1,0 +1,62 @@
+import { z } from '@hono/zod-openapi';
+import { nameSchema } from '#core/names.ts';
+import { captureSchema } from '#core/snapshot/schema.ts';
+import { ROLES } from '#core/weights.ts';
+
+const name = nameSchema.meta({ description: 'What applications put in `model`.', example: 'support-chat' });
+const description = z.string().max(2_000).openapi({ example: 'Answers in the help centre' });
+const capture = z
+  .strictObject(captureSchema.shape)
+  .partial()
+  .openapi({ description: 'What the inference log keeps of bodies: `full` (up to `maxBytes` a side) or `none`.' });
+
+export const createGroupSchema = z
+  .strictObject({ name, description: description.optional(), capture: capture.optional() })
+  .openapi('CreateGroup');
+
+export const updateGroupSchema = z
+  .strictObject({ name: name.optional(), description: description.optional(), capture: capture.optional() })
+  .openapi('UpdateGroup');
+
+// Only "a number" is left to zod: core/weights.ts says what a weight must be, and how to mend it.
+const weightBpSchema = z.number().openapi({
+  type: 'integer',
+  minimum: 0,
+  maximum: 10_000,
+  description: 'Basis points: 9000 is 90 %. 0 means no traffic.',
+  example: 9000,
+});
+const model = nameSchema.meta({ description: "The model's name or id.", example: 'gpt-small' });
+
+export const variantsSchema = z
+  .array(z.strictObject({ model, role: z.enum(ROLES), weightBp: weightBpSchema.optional() }))
+  .max(100)
+  .openapi('ReplaceVariants', {
+    description:
+      'Exactly one champion; the weights sum to 10 000. Shadows and fallbacks have weight 0, which may be left out.',
+  });
+
+export const weightsSchema = z.record(z.string(), weightBpSchema).openapi('ChangeWeights', {
+  description: 'Weight by model. Models that are not named keep theirs; the sum stays 10 000.',
+});
+
+export const groupSchema = z
+  .object({
+    id: z.uuid(),
+    name: nameSchema,
+    description: z.string(),
+    capture: captureSchema,
+    variants: z.array(z.object({ model: z.string(), role: z.enum(ROLES), weightBp: z.int() })),
+    phase: z.int().openapi({ description: 'Grows with each change of the split.' }),
+    hashVersion: z.int(),
+    version: z.int(),
+    createdAt: z.iso.datetime(),
+    updatedAt: z.iso.datetime(),
+  })
+  .openapi('Group');
+
+export type CreateGroup = z.output<typeof createGroupSchema>;
+export type UpdateGroup = z.output<typeof updateGroupSchema>;
+export type Variants = z.output<typeof variantsSchema>;
+export type Weights = z.output<typeof weightsSchema>;
+export type GroupView = z.output<typeof groupSchema>;

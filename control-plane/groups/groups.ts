@@ -1,0 +1,105 @@
+import { DEFAULT_CAPTURE } from '#core/snapshot/schema.ts';
+import {
+  deleteGroup,
+  findGroup,
+  type GroupRow,
+  insertGroup,
+  listGroups,
+  updateGroup,
+  type VariantRow,
+  variantsOf,
+} from '#store/groups.ts';
+import type { Tx } from '#store/pool.ts';
+import type { RowLock } from '#store/references.ts';
+import type { Entropy } from '../entropy.ts';
+import type { ChangeCall, ReadCall } from '../http/operation.ts';
+import { requireMatch } from '../http/preconditions.ts';
+import { decodeNameCursor, type Page, toPage } from '../paging.ts';
+import { notFound } from '../problem.ts';
+import type { Change } from '../publish/change.ts';
+import { created, deleted, type ListQuery, updated } from '../publish/outcome.ts';
+import type { CreateGroup, GroupView, UpdateGroup } from './group-schemas.ts';
+
+const SALT_BYTES = 16;
+
+/** The model groups of an organization; their splits are in split.ts. Every function works in the caller's transaction. */
+export function createGroups({ entropy }: { readonly entropy: Entropy }) {
+  return {
+    async list(tx: Tx, { organizationId, query }: ReadCall<ListQuery>): Promise<Page<GroupView>> {
+      const after = decodeNameCursor(query.cursor);
+      const rows = await listGroups(tx, organizationId, { after, limit: query.limit + 1 });
+      const ids = rows.map((row) => row.id);
+      const variants = await variantsOf(tx, organizationId, ids);
+      return toPage(
+        rows,
+        query.limit,
+        (row) => groupView(row, variants.get(row.id) ?? []),
+        (row) => row.name,
+      );
+    },
+
+    async get(tx: Tx, { organizationId, ref }: ReadCall<object>): Promise<GroupView> {
+      const row = await requireGroup(tx, organizationId, ref);
+      return groupView(row, await variantsOfOne(tx, row));
+    },
+
+    async create(tx: Tx, { organizationId, body }: ChangeCall<CreateGroup>): Promise<Change> {
+      const row = await insertGroup(tx, {
+        id: entropy.id(),
+        organization_id: organizationId,
+        name: body.name,
+        description: body.description ?? '',
+        salt: Buffer.from(entropy.bytes(SALT_BYTES)).toString('hex'),
+        capture: JSON.stringify({ ...DEFAULT_CAPTURE, ...body.capture }),
+      });
+      return created('group', groupView(row, []));
+    },
+
+    async update(tx: Tx, { organizationId, ref, body, ifMatch }: ChangeCall<UpdateGroup>): Promise<Change> {
+      const row = await requireGroup(tx, organizationId, ref, 'update');
+      requireMatch(ifMatch, row.version);
+      const variants = await variantsOfOne(tx, row);
+      const after = await updateGroup(tx, organizationId, row.id, {
+        ...(body.name === undefined ? {} : { name: body.name }),
+        ...(body.description === undefined ? {} : { description: body.description }),
+        ...(body.capture === undefined ? {} : { capture: JSON.stringify({ ...row.capture, ...body.capture }) }),
+      });
+      return updated('group', groupView(row, variants), groupView(after, variants));
+    },
+
+    async remove(tx: Tx, { organizationId, ref, ifMatch }: ChangeCall<unknown>): Promise<Change> {
+      const row = await requireGroup(tx, organizationId, ref, 'update');
+      requireMatch(ifMatch, row.version);
+      await deleteGroup(tx, organizationId, row.id);
+      return deleted('group', groupView(row, await variantsOfOne(tx, row)));
+    },
+  };
+}
+
+/** The live group with this name or id. @throws Problem `not_found` */
+export async function requireGroup(tx: Tx, organizationId: string, ref: string, lock?: RowLock): Promise<GroupRow> {
+  const row = await findGroup(tx, organizationId, ref, lock);
+  if (row === undefined) throw notFound('group', ref);
+  return row;
+}
+
+/** The variants of one group, in order. */
+export async function variantsOfOne(tx: Tx, row: GroupRow): Promise<VariantRow[]> {
+  return (await variantsOf(tx, row.organization_id, [row.id])).get(row.id) ?? [];
+}
+
+/** A group as answers show it: never its salt. */
+export function groupView(row: GroupRow, variants: readonly VariantRow[]): GroupView {
+  return {
+    id: row.id,
+    name: row.name,
+    description: row.description,
+    capture: row.capture,
+    variants: variants.map(({ model, role, weight_bp }) => ({ model, role, weightBp: weight_bp })),
+    phase: row.phase,
+    hashVersion: row.hash_version,
+    version: row.version,
+    createdAt: row.created_at.toISOString(),
+    updatedAt: row.updated_at.toISOString(),
+  };
+}

@@ -1,0 +1,138 @@
+import { type OpenAPIHono, type RouteConfig, z } from '@hono/zod-openapi';
+import { API_BASE, type ApiEnv } from './answer.ts';
+
+/** The part of an operation that its documentation is made from. */
+interface Documented {
+  readonly method: 'get' | 'post' | 'put' | 'patch' | 'delete';
+  readonly path: string;
+  readonly operationId: string;
+  readonly tag: string;
+  readonly summary: string;
+  readonly description?: string;
+  readonly role: string;
+  readonly status: number;
+  readonly answer: z.ZodType;
+  readonly example: unknown;
+  readonly query: z.ZodObject | null;
+  readonly body: { readonly schema: z.ZodType; readonly example: unknown } | null;
+}
+
+const issueSchema = z.object({ field: z.string(), message: z.string() });
+const problemSchema = z
+  .object({
+    type: z.string().openapi({ example: 'urn:ringside:problem:invalid' }),
+    title: z.string().openapi({ example: 'Invalid request' }),
+    status: z.int().openapi({ example: 422 }),
+    detail: z.string().openapi({ example: 'variants: weightBp must sum to 10000 (100 %), got 9900' }),
+    field: z.string().optional().openapi({ description: 'The first field at fault.', example: 'variants' }),
+    issues: z.array(issueSchema).optional(),
+    requestId: z.string().openapi({ description: 'Also in `x-request-id` and in the audit log.' }),
+  })
+  .openapi('Problem', { description: 'RFC 9457 problem details.' });
+
+const REFUSALS: Readonly<Record<string, string>> = {
+  400: 'Not JSON, or another content type.',
+  401: 'The admin token is missing, unknown or expired.',
+  403: "The token's role does not allow this.",
+  404: 'There is no such resource in this organization.',
+  409: 'The name is taken, or something still depends on the resource.',
+  412: '`If-Match` names another version than the present one.',
+  413: 'The body is longer than 1 MB.',
+  422: 'A field is wrong; `field` and `issues` name it.',
+  503: 'The database is out. Nothing was changed; `Retry-After` says when to try again.',
+};
+const READ_REFUSALS = ['401', '403', '404', '422', '503'];
+
+const changeHeaders = z.object({
+  'Idempotency-Key': z.string().optional().openapi({
+    description: 'Repeating a request with its key within 24 hours gives the first answer again.',
+  }),
+  'If-Match': z.string().optional().openapi({ description: 'The ETag that the change is based on.', example: '"3"' }),
+});
+
+const header = (description: string, example: string) => ({
+  description,
+  schema: { type: 'string' as const, example },
+});
+const VERSION_HEADER = { ETag: header("The resource's version; send it back in `If-Match`.", '"3"') };
+const CHANGE_HEADERS = {
+  ...VERSION_HEADER,
+  'x-ringside-served': header('Live gateways that serve this change already / live gateways.', '2/2'),
+  'x-ringside-config-version': header('The configuration version that this change was published as.', '43'),
+  'Idempotency-Replayed': header('`true` when this answer was given before.', 'true'),
+};
+
+/** Adds an operation to the OpenAPI document. */
+export function describeOperation(app: OpenAPIHono<ApiEnv>, operation: Documented): void {
+  const reads = operation.method === 'get';
+  const parameter = /\{(\w+)\}/.exec(operation.path)?.[1];
+  const request: NonNullable<RouteConfig['request']> = {};
+  if (parameter !== undefined) {
+    request.params = z.object({ [parameter]: z.string().openapi({ description: 'Name or id.' }) });
+  }
+  if (operation.query !== null) request.query = operation.query;
+  if (!reads) request.headers = changeHeaders;
+  if (operation.body !== null) {
+    const { schema, example } = operation.body;
+    request.body = { required: true, content: { 'application/json': { schema, example } } };
+  }
+  const answer = { 'application/json': { schema: operation.answer, example: operation.example } };
+  const listed = operation.operationId.startsWith('list');
+  const refusals = Object.entries(REFUSALS).filter(([status]) => !reads || READ_REFUSALS.includes(status));
+  app.openAPIRegistry.registerPath({
+    method: operation.method,
+    path: API_BASE + operation.path,
+    operationId: operation.operationId,
+    tags: [operation.tag],
+    summary: operation.summary,
+    description: [operation.description, `Needs the role \`${operation.role}\`.`].filter(Boolean).join('\n\n'),
+    security: [{ adminToken: [] }],
+    request,
+    responses: {
+      [operation.status]: {
+        description: operation.status === 204 ? 'Deleted.' : 'Done.',
+        headers: reads ? (listed ? {} : VERSION_HEADER) : CHANGE_HEADERS,
+        ...(operation.status === 204 ? {} : { content: answer }),
+      },
+      ...Object.fromEntries(
+        refusals.map(([status, description]) => [
+          status,
+          { description, content: { 'application/problem+json': { schema: problemSchema } } },
+        ]),
+      ),
+    },
+  });
+}
+
+/** The OpenAPI 3.1 document of everything that was described so far. */
+export function buildOpenApiDocument(app: OpenAPIHono<ApiEnv>) {
+  app.openAPIRegistry.registerComponent('securitySchemes', 'adminToken', {
+    type: 'http',
+    scheme: 'bearer',
+    description:
+      'An admin token (`rsa_…`). It belongs to one organization and has a role: viewer, operator, admin or owner.',
+  });
+  return app.getOpenAPI31Document({
+    openapi: '3.1.0',
+    info: {
+      title: 'Ringside control API',
+      version: '1',
+      description:
+        'Configures the inference gateway: providers, models, model groups with their weighted split, and API keys. ' +
+        'Every change is one transaction and reaches the live gateways before the answer, as `x-ringside-served` says.',
+      license: { name: 'MIT' },
+    },
+    servers: [{ url: '/', description: 'This control plane.' }],
+    tags: TAGS.map(([name, description]) => ({ name, description })),
+  });
+}
+
+const TAGS = [
+  ['providers', 'Connections to upstreams. Credentials are write-only.'],
+  ['models', 'What the gateway can call: one or more deployments on providers.'],
+  ['groups', 'The public names that applications put in `model`; each owns a weighted split.'],
+  ['keys', 'API keys of applications, shown once.'],
+  ['inferences', 'The durable record of every inference.'],
+  ['gateways', 'The processes that serve, and what they serve.'],
+  ['audit', 'Who changed what, and when.'],
+] as const;

@@ -1,0 +1,118 @@
+// First: it gives zod schemas their `openapi` method, those of core included, and only those made after it.
+import '@hono/zod-openapi';
+
+import type { AddressInfo } from 'node:net';
+import { createAdaptorServer, type ServerType } from '@hono/node-server';
+import type { Keyring } from '#core/envelope.ts';
+import type { AddressPolicy } from '#core/upstream-address.ts';
+import { createPool } from '#store/pool.ts';
+import { createAuthenticator } from './access/authenticate.ts';
+import { type Clock, systemClock } from './clock.ts';
+import { type Entropy, systemEntropy } from './entropy.ts';
+import { createGroups } from './groups/groups.ts';
+import { createKeys } from './keys/keys.ts';
+import { createChanges } from './publish/change.ts';
+import { createAnswerMemory } from './publish/idempotency.ts';
+import { createServedWaiter } from './publish/served.ts';
+import { createModels } from './registry/models.ts';
+import { createProviders } from './registry/providers.ts';
+import { createApp } from './server.ts';
+
+export interface ControlPlaneSettings {
+  readonly databaseUrl: string;
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  readonly keyring: Keyring;
+  /** Of the digests of admin tokens and API keys. */
+  readonly pepper: Uint8Array;
+  /** Which private addresses providers may point to. */
+  readonly privateUpstreams: AddressPolicy;
+  /** How long a change waits for the live gateways to serve it; 1000 if left out. */
+  readonly servedWaitMs?: number | undefined;
+  readonly maxConnections?: number | undefined;
+  readonly log: (line: string) => void;
+  readonly entropy?: Entropy | undefined;
+  readonly clock?: Clock | undefined;
+}
+
+export interface ControlPlane {
+  readonly host: string;
+  readonly port: number;
+  /** Stops listening, lets requests under way end for a moment, and lets go of the database. */
+  stop(): Promise<void>;
+}
+
+const DEFAULT_SERVED_WAIT_MS = 1_000;
+const DEFAULT_CONNECTIONS = 10;
+const STOP_GRACE_MS = 2_000;
+const SERVER_LIMITS = {
+  requestTimeout: 30_000,
+  headersTimeout: 10_000,
+  maxHeaderSize: 16_384,
+  keepAliveTimeout: 65_000,
+};
+
+/**
+ * Starts the control plane. The database may be out at this moment: requests then get a 503.
+ * Rejects, with the system's error, when the port cannot be had.
+ */
+export async function startControlPlane(settings: ControlPlaneSettings): Promise<ControlPlane> {
+  const { databaseUrl, keyring, pepper, privateUpstreams, log } = settings;
+  const entropy = settings.entropy ?? systemEntropy;
+  const clock = settings.clock ?? systemClock;
+  const db = createPool({
+    databaseUrl,
+    role: 'application',
+    maxConnections: settings.maxConnections ?? DEFAULT_CONNECTIONS,
+    applicationName: 'ringside control-plane',
+    onConnectionError: (error) => log(`a database connection broke: ${error.message}`),
+  });
+  const waitMs = settings.servedWaitMs ?? DEFAULT_SERVED_WAIT_MS;
+  const waiter = createServedWaiter({ db, databaseUrl, waitMs, log });
+  const release = async () => {
+    await waiter.stop();
+    await db.destroy();
+  };
+  const app = createApp({
+    db,
+    authenticator: createAuthenticator({ db, pepper }),
+    changes: createChanges({ db, memory: createAnswerMemory({ keyring, entropy }), waiter }),
+    providers: createProviders({ keyring, entropy, privateUpstreams }),
+    models: createModels({ entropy }),
+    groups: createGroups({ entropy }),
+    keys: createKeys({ pepper, entropy, clock }),
+    entropy,
+    log,
+  });
+  const server = createAdaptorServer({ fetch: app.fetch, serverOptions: SERVER_LIMITS });
+  try {
+    const { address, port } = await listenOn(server, settings.host, settings.port);
+    return { host: address, port, stop: () => closeServer(server).then(release) };
+  } catch (error) {
+    await release();
+    throw error;
+  }
+}
+
+function listenOn(server: ServerType, host: string, port: number): Promise<AddressInfo> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.off('error', reject);
+      resolve(server.address() as AddressInfo);
+    });
+  });
+}
+
+function closeServer(server: ServerType): Promise<void> {
+  return new Promise((resolve) => {
+    const closing = 'closeAllConnections' in server ? server : undefined;
+    const deadline = setTimeout(() => closing?.closeAllConnections(), STOP_GRACE_MS);
+    server.close(() => {
+      clearTimeout(deadline);
+      resolve();
+    });
+    closing?.closeIdleConnections();
+  });
+}

@@ -1,0 +1,60 @@
+import { z } from '@hono/zod-openapi';
+import { nameSchema } from '#core/names.ts';
+
+const provider = nameSchema.meta({ description: "The provider's name or id.", example: 'openai' });
+const upstreamModel = z
+  .string()
+  .min(1)
+  .max(512)
+  .openapi({ description: 'What the provider calls the model.', example: 'gpt-4.1-mini' });
+const metaSchema = z.record(z.string(), z.unknown()).openapi({ example: { team: 'search' } });
+const weight = z.int().min(0).max(1_000_000);
+
+const deploymentInputSchema = z.strictObject({
+  provider,
+  upstreamModel,
+  weight: weight.optional().openapi({ description: 'Share among the deployments of this model; 1 if left out.' }),
+  zone: z.string().min(1).max(128).optional(),
+});
+const deploymentsSchema = z.array(deploymentInputSchema).min(1).max(64).optional();
+
+export const createModelSchema = z
+  .strictObject({
+    name: nameSchema.meta({ example: 'gpt-small' }),
+    provider: provider.optional(),
+    upstreamModel: upstreamModel.optional(),
+    deployments: deploymentsSchema.openapi({ description: 'Instead of provider and upstreamModel.' }),
+    meta: metaSchema.optional(),
+  })
+  .openapi('CreateModel');
+
+export const updateModelSchema = z
+  .strictObject({
+    name: nameSchema.optional(),
+    provider: provider.optional(),
+    upstreamModel: upstreamModel.optional(),
+    deployments: deploymentsSchema.openapi({ description: 'Replaces all deployments.' }),
+    meta: metaSchema.optional().openapi({ description: 'A JSON merge patch (RFC 7396): null removes a field.' }),
+  })
+  .openapi('UpdateModel');
+
+export const modelSchema = z
+  .object({
+    id: z.uuid(),
+    name: nameSchema,
+    provider: z.string().optional().openapi({ description: 'Only when there is exactly one deployment.' }),
+    upstreamModel: z.string().optional().openapi({ description: 'Only when there is exactly one deployment.' }),
+    deployments: z.array(
+      z.object({ provider: z.string(), upstreamModel: z.string(), weight: z.int(), zone: z.string().nullable() }),
+    ),
+    meta: z.record(z.string(), z.unknown()),
+    version: z.int(),
+    createdAt: z.iso.datetime(),
+    updatedAt: z.iso.datetime(),
+  })
+  .openapi('Model');
+
+export type DeploymentInput = z.output<typeof deploymentInputSchema>;
+export type CreateModel = z.output<typeof createModelSchema>;
+export type UpdateModel = z.output<typeof updateModelSchema>;
+export type ModelView = z.output<typeof modelSchema>;

@@ -1,0 +1,114 @@
+import type { Keyring } from '#core/envelope.ts';
+import type { AddressPolicy } from '#core/upstream-address.ts';
+import type { Tx } from '#store/pool.ts';
+import {
+  deleteProvider,
+  findProvider,
+  insertProvider,
+  listProviders,
+  modelsOnProvider,
+  type ProviderRow,
+  updateProvider,
+} from '#store/providers.ts';
+import type { RowLock } from '#store/references.ts';
+import type { Entropy } from '../entropy.ts';
+import type { ChangeCall, ReadCall } from '../http/operation.ts';
+import { requireMatch } from '../http/preconditions.ts';
+import { decodeNameCursor, type Page, toPage } from '../paging.ts';
+import { type Issue, inUse, notFound, refuseIssues } from '../problem.ts';
+import type { Change } from '../publish/change.ts';
+import { created, deleted, type ListQuery, updated } from '../publish/outcome.ts';
+import { normaliseBaseUrl } from './base-url.ts';
+import { changeCredentials, checkHeaders } from './credentials.ts';
+import type { CreateProvider, ProviderView, UpdateProvider } from './provider-schemas.ts';
+
+export interface ProvidersDeps {
+  readonly keyring: Keyring;
+  readonly entropy: Entropy;
+  readonly privateUpstreams: AddressPolicy;
+}
+
+/** The providers of an organization. Every function works in the caller's transaction. */
+export function createProviders(deps: ProvidersDeps) {
+  return {
+    async list(tx: Tx, { organizationId, query }: ReadCall<ListQuery>): Promise<Page<ProviderView>> {
+      const after = decodeNameCursor(query.cursor);
+      const rows = await listProviders(tx, organizationId, { after, limit: query.limit + 1 });
+      return toPage(rows, query.limit, viewOf, (row) => row.name);
+    },
+
+    async get(tx: Tx, { organizationId, ref }: ReadCall<object>): Promise<ProviderView> {
+      return viewOf(await find(tx, organizationId, ref));
+    },
+
+    async create(tx: Tx, { organizationId, body }: ChangeCall<CreateProvider>): Promise<Change> {
+      const baseUrl = check(body, deps.privateUpstreams);
+      const id = deps.entropy.id();
+      const row = await insertProvider(tx, {
+        id,
+        organization_id: organizationId,
+        name: body.name,
+        kind: body.kind,
+        base_url: baseUrl ?? body.baseUrl,
+        timeouts: JSON.stringify(body.timeouts ?? {}),
+        ...changeCredentials(deps, { organizationId, providerId: id }, null, body),
+      });
+      return created('provider', viewOf(row));
+    },
+
+    async update(tx: Tx, { organizationId, ref, body, ifMatch }: ChangeCall<UpdateProvider>): Promise<Change> {
+      const baseUrl = check(body, deps.privateUpstreams);
+      const row = await find(tx, organizationId, ref, 'update');
+      requireMatch(ifMatch, row.version);
+      const resealed = body.apiKey !== undefined || body.headers !== undefined;
+      const place = { organizationId, providerId: row.id };
+      const after = await updateProvider(tx, organizationId, row.id, {
+        ...(body.name === undefined ? {} : { name: body.name }),
+        ...(baseUrl === undefined ? {} : { base_url: baseUrl }),
+        ...(body.timeouts === undefined ? {} : { timeouts: JSON.stringify(body.timeouts) }),
+        ...(resealed ? changeCredentials(deps, place, row.credentials, body) : {}),
+      });
+      // A replaced secret may have the same hint; the audit log says all the same that it was replaced.
+      return updated('provider', viewOf(row), viewOf(after), resealed ? { credentialsReplaced: true } : {});
+    },
+
+    async remove(tx: Tx, { organizationId, ref, ifMatch }: ChangeCall<unknown>): Promise<Change> {
+      const row = await find(tx, organizationId, ref, 'update');
+      requireMatch(ifMatch, row.version);
+      const models = await modelsOnProvider(tx, organizationId, row.id);
+      if (models.length > 0) throw inUse('provider', row.name, 'models', models);
+      await deleteProvider(tx, organizationId, row.id);
+      return deleted('provider', viewOf(row));
+    },
+  };
+}
+
+async function find(tx: Tx, organizationId: string, ref: string, lock?: RowLock): Promise<ProviderRow> {
+  const row = await findProvider(tx, organizationId, ref, lock);
+  if (row === undefined) throw notFound('provider', ref);
+  return row;
+}
+
+/** Checks what the schema cannot; gives the base URL in its one spelling. @throws Problem `invalid` */
+function check(body: Partial<UpdateProvider>, policy: AddressPolicy): string | undefined {
+  const issues: Issue[] = body.headers == null ? [] : checkHeaders(body.headers);
+  const checked = body.baseUrl === undefined ? undefined : normaliseBaseUrl(body.baseUrl, policy);
+  if (checked !== undefined && 'issue' in checked) issues.push(checked.issue);
+  refuseIssues(issues);
+  return checked !== undefined && 'baseUrl' in checked ? checked.baseUrl : undefined;
+}
+
+function viewOf(row: ProviderRow): ProviderView {
+  return {
+    id: row.id,
+    name: row.name,
+    kind: row.kind,
+    baseUrl: row.base_url,
+    apiKeyHint: row.credential_hint,
+    headerNames: row.header_names,
+    timeouts: row.timeouts,
+    version: row.version,
+    createdAt: row.created_at.toISOString(),
+    updatedAt: row.updated_at.toISOString(),
+  };
+}

@@ -1,0 +1,102 @@
+import { decodeString, planScan, type ScanPlan, type Span, scanBody } from '#core/body-scan.ts';
+import { RingsideError } from '#core/errors.ts';
+import type { Operation } from '#core/names.ts';
+import { checkUnit } from '#core/unit.ts';
+
+const GOVERNED = ['model', 'stream', 'stream_options', 'user'] as const;
+const MAX_OPTIONS_BYTES = 4_096;
+
+/** What the gateway needs to know of a request, and where to put its own words into the bytes. */
+export interface ParsedRequest {
+  readonly model: string;
+  readonly modelSpan: Span;
+  readonly stream: boolean;
+  readonly user: string | null;
+  /** Usage is asked for upstream; the caller did not ask, so its event is taken out of the stream. */
+  readonly hideUsage: boolean;
+  /** Where `stream_options` goes, and its text; null when nothing is to be inserted. */
+  readonly insertion: { readonly span: Span; readonly text: Buffer } | null;
+  /** Refused keys that are present. */
+  readonly refused: readonly string[];
+}
+
+/** Scans for the governed keys and for those that some adapter refuses. */
+export function planRequest(refusedKeys: readonly string[]): ScanPlan {
+  return planScan([...GOVERNED, ...refusedKeys]);
+}
+
+const INSERTED = Buffer.from('"stream_options":{"include_usage":true},');
+const REPLACED = Buffer.from('{"include_usage":true}');
+
+/** Reads a body of the chat family. Throws `bad_request` with `param` for what the gateway itself must understand. */
+export function parseRequest(body: Buffer, plan: ScanPlan, operation: Operation): ParsedRequest {
+  const scan = scanBody(body, plan);
+  if (scan.kind === 'bad') {
+    throw new RingsideError('bad_request', scan.message, scan.param === null ? {} : { param: scan.param });
+  }
+  const [modelSpan, streamSpan, optionsSpan, userSpan] = scan.spans;
+  if (modelSpan === undefined) throw bad('model', 'The key "model" is missing; set it to the name of a model group.');
+  const model = decodeString(body, modelSpan);
+  if (model === null) throw bad('model', 'The key "model" must be a string: the name of a model group.');
+  const stream = operation !== 'embeddings' && readFlag(body, streamSpan);
+  const usage = stream ? planUsage(body, scan.open, optionsSpan) : null;
+  return {
+    model,
+    modelSpan,
+    stream,
+    user: userSpan === undefined ? null : checkUnit(decodeString(body, userSpan) ?? '', 'user'),
+    hideUsage: usage !== null,
+    insertion: usage,
+    refused: plan.keys.slice(GOVERNED.length).filter((_, index) => scan.spans[GOVERNED.length + index] !== undefined),
+  };
+}
+
+function readFlag(body: Buffer, span: Span | undefined): boolean {
+  if (span === undefined) return false;
+  const text = body.toString('latin1', span.start, Math.min(span.end, span.start + 6));
+  if (text === 'true') return true;
+  if (text === 'false' || text === 'null') return false;
+  throw bad('stream', 'The key "stream" must be true or false.');
+}
+
+/** How to ask for usage; null when the caller asked already. */
+function planUsage(body: Buffer, open: number, span: Span | undefined): ParsedRequest['insertion'] {
+  if (span === undefined) return { span: { start: open + 1, end: open + 1 }, text: INSERTED };
+  const options = parseOptions(body, span);
+  if (options === null) return { span, text: REPLACED };
+  if (options['include_usage'] === true) return null;
+  return { span, text: Buffer.from(JSON.stringify({ ...options, include_usage: true })) };
+}
+
+function parseOptions(body: Buffer, span: Span): Record<string, unknown> | null {
+  const fault = bad('stream_options', 'The key "stream_options" must be a small JSON object.');
+  if (span.end - span.start > MAX_OPTIONS_BYTES) throw fault;
+  let value: unknown;
+  try {
+    value = JSON.parse(body.toString('utf8', span.start, span.end));
+  } catch (cause) {
+    throw new RingsideError('bad_request', fault.message, { param: 'stream_options', cause });
+  }
+  if (value === null) return null;
+  if (typeof value !== 'object' || Array.isArray(value)) throw fault;
+  return value as Record<string, unknown>;
+}
+
+function bad(param: string, message: string): RingsideError {
+  return new RingsideError('bad_request', message, { param });
+}
+
+/** The upstream's body: the caller's bytes with the model's name replaced and the usage option put in. */
+export function spliceBody(body: Buffer, request: ParsedRequest, modelJson: Buffer): Buffer {
+  const edits = [{ span: request.modelSpan, text: modelJson }];
+  if (request.insertion !== null) edits.push(request.insertion);
+  edits.sort((a, b) => a.span.start - b.span.start);
+  const parts: Buffer[] = [];
+  let from = 0;
+  for (const { span, text } of edits) {
+    parts.push(body.subarray(from, span.start), text);
+    from = span.end;
+  }
+  parts.push(body.subarray(from));
+  return Buffer.concat(parts);
+}

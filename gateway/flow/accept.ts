@@ -1,0 +1,55 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { RingsideError } from '#core/errors.ts';
+import { createInferenceId, NO_GROUP_HASH } from '#core/ids.ts';
+import type { Operation } from '#core/names.ts';
+import type { Exchange, FlowDeps } from './ports.ts';
+
+// Version ff is invalid by the standard.
+const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})/;
+const NO_TRACE = '0'.repeat(32);
+
+/** Gives a request its identity: times, inference id, trace context (W3C Trace Context, level 1). */
+export function accept(deps: FlowDeps, operation: Operation, incoming: IncomingMessage, outgoing: ServerResponse): Exchange {
+  const startUnixMs = deps.clock.unixMs();
+  const header = incoming.headers['traceparent'];
+  const trace = typeof header === 'string' ? TRACEPARENT.exec(header) : null;
+  const known = trace !== null && trace[1] !== NO_TRACE;
+  const traceId = known ? trace[1]! : deps.randomHex(16);
+  return {
+    incoming,
+    outgoing,
+    operation,
+    startNs: deps.clock.nowNs(),
+    startUnixMs,
+    id: createInferenceId(startUnixMs, NO_GROUP_HASH, deps.random),
+    traceId,
+    traceparent: `00-${traceId}-${deps.randomHex(8)}-${known ? trace[3]! : '01'}`,
+    key: null,
+    body: null,
+    heldBytes: 0,
+    request: null,
+    organization: null,
+    group: null,
+    assignment: null,
+    target: null,
+    begun: false,
+    ended: false,
+    dispatchNs: null,
+    cancel: null,
+    attempts: [],
+  };
+}
+
+/** Refuses what Node's parser lets through and what intermediaries read in two ways: several Host headers, an absolute target. */
+export function checkFraming(incoming: IncomingMessage): void {
+  if (incoming.url?.charCodeAt(0) !== 0x2f) {
+    throw new RingsideError('bad_request', 'The request target must be a path, not a whole URL.');
+  }
+  let hosts = 0;
+  const { rawHeaders } = incoming;
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i]!;
+    if (name.length === 4 && name.toLowerCase() === 'host') hosts++;
+  }
+  if (hosts > 1) throw new RingsideError('bad_request', 'The request has more than one Host header.');
+}

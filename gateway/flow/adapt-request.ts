@@ -1,0 +1,43 @@
+import { RingsideError } from '#core/errors.ts';
+import { pickDeployment } from '#core/snapshot/compile.ts';
+import { type ParsedRequest, spliceBody } from '../dialects/openai-chat/request.ts';
+import type { UpstreamTarget } from '../providers/provider.ts';
+import { ADAPTERS } from '../providers/registry.ts';
+import type { UpstreamCall } from '../upstream/pools.ts';
+import type { Assignment, Exchange } from './ports.ts';
+
+/** Request headers that are passed on; everything else stays here, credentials and hop-by-hop headers above all. */
+const FORWARDED = ['accept', 'openai-beta', 'idempotency-key', 'tracestate'] as const;
+
+/** Picks the deployment: by weight, uniformly by the random bits of the inference id. */
+export function pickTarget(assignment: Assignment, inferenceId: string): UpstreamTarget {
+  const { variant, targets } = assignment.variant;
+  if (targets.length === 1) return targets[0]!;
+  const uniform = Number.parseInt(inferenceId.slice(28), 16) / 0x1_0000_0000;
+  return targets[variant.deployments.indexOf(pickDeployment(variant.deployments, uniform))]!;
+}
+
+/** Builds the upstream call: the caller's own bytes with the model's name replaced. */
+export function adaptRequest(exchange: Exchange, request: ParsedRequest, body: Buffer, target: UpstreamTarget): UpstreamCall {
+  const refused = request.refused.find((key) => ADAPTERS[target.kind as keyof typeof ADAPTERS].refusedKeys.includes(key));
+  if (refused !== undefined) {
+    throw new RingsideError('unsupported_parameter', `The key "${refused}" would make the upstream route by itself; remove it.`, {
+      param: refused,
+    });
+  }
+  const headers = target.headers.slice();
+  for (const name of FORWARDED) {
+    const value = exchange.incoming.headers[name];
+    if (typeof value === 'string') headers.push(name, value);
+  }
+  headers.push('traceparent', exchange.traceparent);
+  return {
+    origin: target.origin,
+    path: target.paths[exchange.operation],
+    headers,
+    body: spliceBody(body, request, target.modelJson),
+    connectTimeoutMs: target.connectTimeoutMs,
+    firstByteTimeoutMs: target.firstByteTimeoutMs,
+    idleTimeoutMs: target.idleTimeoutMs,
+  };
+}

@@ -1,0 +1,61 @@
+import { createHash, type Hash } from 'node:crypto';
+import type { Capture as CapturePolicy } from '#core/snapshot/schema.ts';
+
+/** A stream's captured bytes go to the spool in pieces of this size, so that 10 000 open streams do not sit in memory. */
+const SPILL_BYTES = 16_384;
+
+/** Keeps the first bytes of one side of an exchange, counts all of them, and hashes all of them when some are not kept. */
+export class Capture {
+  bytes = 0;
+  #kept: Buffer[] = [];
+  #keptBytes = 0;
+  #pendingBytes = 0;
+  #hash: Hash | null = null;
+  readonly #maxBytes: number;
+  readonly #enabled: boolean;
+  readonly #spill: ((piece: Buffer) => void) | null;
+
+  constructor(policy: CapturePolicy, spill: ((piece: Buffer) => void) | null) {
+    this.#enabled = policy.mode !== 'none';
+    this.#maxBytes = policy.maxBytes;
+    this.#spill = spill;
+  }
+
+  // hot
+  add(chunk: Buffer): void {
+    this.bytes += chunk.length;
+    if (!this.#enabled) return;
+    if (this.#hash === null && this.bytes > this.#maxBytes) this.#startHash();
+    this.#hash?.update(chunk);
+    const room = this.#maxBytes - this.#keptBytes;
+    if (room <= 0) return;
+    const piece = chunk.length <= room ? chunk : chunk.subarray(0, room);
+    this.#kept.push(piece);
+    this.#keptBytes += piece.length;
+    this.#pendingBytes += piece.length;
+    if (this.#spill !== null && this.#pendingBytes >= SPILL_BYTES) this.#spillKept(this.#spill);
+  }
+
+  /** What is kept and not spilled yet; null when capture is off. */
+  get pending(): readonly Buffer[] | null {
+    return this.#enabled ? this.#kept : null;
+  }
+
+  /** Hex SHA-256 of all bytes, when not all of them are kept. */
+  digest(): string | null {
+    return this.bytes > this.#maxBytes && this.#hash !== null ? this.#hash.digest('hex') : null;
+  }
+
+  // Before the chunk that overflows is added, all bytes so far are kept or hashed.
+  #startHash(): void {
+    this.#hash = createHash('sha256');
+    for (const piece of this.#kept) this.#hash.update(piece);
+  }
+
+  #spillKept(spill: (piece: Buffer) => void): void {
+    if (this.#hash === null) this.#startHash();
+    spill(Buffer.concat(this.#kept));
+    this.#kept = [];
+    this.#pendingBytes = 0;
+  }
+}

@@ -1,0 +1,120 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { RingsideError } from '#core/errors.ts';
+import type { AttemptRecord } from '#inference-log/record.ts';
+import { transportFailure } from '../upstream/failures.ts';
+import type { UpstreamCall, UpstreamController, UpstreamHandler } from '../upstream/pools.ts';
+import type { AnswerListener, Exchange, FlowDeps } from './ports.ts';
+
+/** Sends the call and reports its answer to `listener`. The attempt is noted on the exchange when it ends. */
+export function dispatch(deps: FlowDeps, exchange: Exchange, call: UpstreamCall, listener: AnswerListener): void {
+  const attempt = new Attempt(deps, exchange, listener);
+  exchange.dispatchNs = deps.clock.nowNs();
+  exchange.cancel = () => attempt.cancel();
+  try {
+    deps.upstream.dispatch(call, attempt);
+  } catch (reason) {
+    attempt.fail(transportFailure(reason, exchange.target!.providerName));
+  }
+}
+
+/** One upstream call: measures it, guards our code from undici and undici from our code. */
+class Attempt implements UpstreamHandler {
+  readonly #deps: FlowDeps;
+  readonly #exchange: Exchange;
+  readonly #listener: AnswerListener;
+  #controller: UpstreamController | null = null;
+  #cancelled = false;
+  #over = false;
+  #sentNs: number | null = null;
+  #firstByteNs: number | null = null;
+  #status: number | null = null;
+  #requestId: string | null = null;
+
+  constructor(deps: FlowDeps, exchange: Exchange, listener: AnswerListener) {
+    this.#deps = deps;
+    this.#exchange = exchange;
+    this.#listener = listener;
+  }
+
+  /** Ends the call; the listener hears nothing more. */
+  cancel(): void {
+    if (this.#over) return;
+    this.#cancelled = true;
+    this.#note(null);
+    this.#controller?.abort(new Error('cancelled'));
+  }
+
+  fail(error: RingsideError): void {
+    if (this.#over) return;
+    this.#note(error);
+    this.#guard(() => this.#listener.failed(error));
+  }
+
+  onRequestStart(controller: UpstreamController): void {
+    this.#controller = controller;
+    this.#sentNs = this.#deps.clock.nowNs();
+    if (this.#cancelled) controller.abort(new Error('cancelled'));
+  }
+
+  onResponseStart(controller: UpstreamController, status: number, headers: IncomingHttpHeaders): void {
+    if (status < 200 || this.#over) return;
+    this.#firstByteNs = this.#deps.clock.nowNs();
+    this.#status = status;
+    const requestId = headers['x-request-id'];
+    this.#requestId = typeof requestId === 'string' ? requestId.slice(0, 200) : null;
+    this.#guard(() => this.#listener.head(status, headers, controller));
+  }
+
+  // hot
+  onResponseData(_controller: UpstreamController, chunk: Buffer): void {
+    if (this.#over) return;
+    try {
+      this.#listener.data(chunk);
+    } catch (defect) {
+      this.#defect(defect);
+    }
+  }
+
+  onResponseEnd(): void {
+    if (this.#over) return;
+    this.#note(null);
+    this.#guard(() => this.#listener.end());
+  }
+
+  onResponseError(_controller: UpstreamController, reason: Error): void {
+    this.fail(transportFailure(reason, this.#exchange.target!.providerName));
+  }
+
+  #note(error: RingsideError | null): void {
+    this.#over = true;
+    const { startNs, target, dispatchNs } = this.#exchange;
+    const since = (ns: number | null) => (ns === null ? null : ns - startNs);
+    this.#exchange.attempts.push({
+      provider: target!.providerName,
+      model: this.#exchange.assignment!.variant.variant.model.name,
+      upstreamModel: target!.upstreamModel,
+      status: this.#status,
+      errorCode: error?.code ?? null,
+      startNs: since(dispatchNs)!,
+      connectNs: this.#sentNs === null ? null : this.#sentNs - dispatchNs!,
+      firstByteNs: since(this.#firstByteNs),
+      endNs: since(this.#deps.clock.nowNs())!,
+      requestId: this.#requestId,
+    } satisfies AttemptRecord);
+  }
+
+  #guard(work: () => void): void {
+    try {
+      work();
+    } catch (defect) {
+      this.#defect(defect);
+    }
+  }
+
+  /** Our own failure while handling an answer: the exchange ends with an error, the connection to the upstream is dropped. */
+  #defect(defect: unknown): void {
+    this.#deps.onDefect(defect);
+    if (!this.#over) this.cancel();
+    this.#exchange.outgoing.destroy();
+  }
+}

@@ -1,0 +1,60 @@
+import type { RingsideError } from '#core/errors.ts';
+import { errorBody, errorEvent } from '../dialects/openai-chat/errors.ts';
+import { ringsideHeaders } from './answer-head.ts';
+import { Capture } from './capture.ts';
+import type { Ending, Exchange } from './ports.ts';
+
+/** How long a caller that is still sending may take to read its refusal before the connection closes. */
+const LINGER_MS = 2_000;
+const ERROR_TYPE = 'application/json';
+
+/** What `record` is told of a failure; `capture` holds the part of a stream that the caller already has. */
+export function failureEnding(exchange: Exchange, error: RingsideError, partial: Partial<Ending>): Ending {
+  const body = errorBody(error);
+  let capture = partial.capture ?? null;
+  if (capture === null && exchange.assignment !== null) {
+    capture = new Capture(exchange.assignment.group.group.capture, null);
+    capture.add(Buffer.from(body));
+  }
+  return {
+    status: exchange.outgoing.headersSent ? exchange.outgoing.statusCode : error.status,
+    outcome: error.code === 'client_closed' ? 'client_closed' : 'failed',
+    endReason: error.code === 'client_closed' ? 'client_closed' : exchange.begun ? 'upstream_failed' : 'refused',
+    error: error.code,
+    facts: partial.facts ?? null,
+    firstByteNs: partial.firstByteNs ?? null,
+    firstTokenNs: partial.firstTokenNs ?? null,
+    responseType: partial.responseType ?? ERROR_TYPE,
+    capture,
+  };
+}
+
+/** Tells the caller. Before the head is sent: status and body; after it: an error event where the dialect has one, and never a clean end. */
+export function sendFailure(exchange: Exchange, error: RingsideError): void {
+  const { outgoing, incoming } = exchange;
+  if (outgoing.destroyed) return;
+  if (outgoing.headersSent) {
+    const isStream = exchange.request?.stream === true;
+    if (isStream) outgoing.write(errorEvent(error), () => outgoing.socket?.destroySoon());
+    else outgoing.destroy();
+    return;
+  }
+  const body = Buffer.from(errorBody(error));
+  const headers = ringsideHeaders(exchange);
+  headers.push('content-type', ERROR_TYPE, 'content-length', String(body.length));
+  if (error.retryAfterSeconds !== undefined) headers.push('retry-after', String(error.retryAfterSeconds));
+  if (incoming.complete) {
+    outgoing.writeHead(error.status, headers).end(body);
+    return;
+  }
+  // The caller is still sending. Closing now would reset the connection and lose the answer, so we let it read first.
+  outgoing.writeHead(error.status, [...headers, 'connection', 'close']).write(body);
+  const finish = () => {
+    clearTimeout(timer);
+    outgoing.end();
+  };
+  const timer = setTimeout(finish, LINGER_MS);
+  incoming.once('end', finish);
+  outgoing.once('close', () => clearTimeout(timer));
+  incoming.resume();
+}

@@ -1,0 +1,107 @@
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
+import type { ScanPlan } from '#core/body-scan.ts';
+import type { ErrorCode, RingsideError } from '#core/errors.ts';
+import type { RandomPool } from '#core/ids.ts';
+import type { Operation } from '#core/names.ts';
+import type { Placement } from '#core/split/assign.ts';
+import type { AttemptRecord, BeginRecord, EndRecord } from '#inference-log/record.ts';
+import type { SpoolWriter } from '#inference-log/spool.ts';
+import type { ParsedRequest } from '../dialects/openai-chat/request.ts';
+import type { ReplyFacts, UpstreamTarget } from '../providers/provider.ts';
+import type { BoundGroup, BoundOrganization, BoundVariant } from '../snapshot/bind.ts';
+import type { KeyRecord } from '../snapshot/key-table.ts';
+import type { Clock } from '../telemetry/clock.ts';
+import type { Recorder } from '../telemetry/recorder.ts';
+import type { UpstreamController, UpstreamPools } from '../upstream/pools.ts';
+import type { Capture } from './capture.ts';
+
+/** What the rooms are given. One object per worker. */
+export interface FlowDeps {
+  readonly clock: Clock;
+  readonly random: RandomPool;
+  readonly randomHex: (bytes: number) => string;
+  readonly authenticator: Authenticator;
+  /** The configuration served at this moment; taken once per request. */
+  readonly organizations: () => ReadonlyMap<string, BoundOrganization>;
+  readonly scanPlan: ScanPlan;
+  readonly upstream: UpstreamPools;
+  readonly spool: SpoolWriter;
+  readonly recorder: Recorder;
+  readonly bodyBudget: BodyBudget;
+  readonly maxBodyBytes: number;
+  /** How long a caller may leave an answer unread before its connection is closed. */
+  readonly stalledReaderMs: number;
+  readonly onDefect: (error: unknown) => void;
+}
+
+/** Tells who is calling. Throws `unauthorized`, or `config_unavailable` when an unknown key may only not have arrived yet. */
+export interface Authenticator {
+  authenticate(authorization: string | undefined): KeyRecord;
+}
+
+/** Bytes of request bodies that all workers together may hold. */
+export interface BodyBudget {
+  /** False when they do not fit. */
+  take(bytes: number): boolean;
+  give(bytes: number): void;
+}
+
+/** What was decided about a request: once, never re-rolled. */
+export interface Assignment {
+  readonly organization: BoundOrganization;
+  readonly group: BoundGroup;
+  readonly variant: BoundVariant;
+  readonly placement: Placement;
+  readonly unit: string;
+  readonly unitSource: BeginRecord['unitSource'];
+}
+
+/** One request on its way through the rooms. Each room fills in its part; see handle-request.ts for the order. */
+export interface Exchange {
+  readonly incoming: IncomingMessage;
+  readonly outgoing: ServerResponse;
+  readonly operation: Operation;
+  readonly startNs: number;
+  readonly startUnixMs: number;
+  id: string;
+  readonly traceId: string;
+  /** What we send on and answer with: the caller's trace, our span. */
+  readonly traceparent: string;
+  key: KeyRecord | null;
+  body: Buffer | null;
+  heldBytes: number;
+  request: ParsedRequest | null;
+  organization: BoundOrganization | null;
+  group: BoundGroup | null;
+  assignment: Assignment | null;
+  target: UpstreamTarget | null;
+  /** Set once the begin frame is written: from here on an end frame must follow. */
+  begun: boolean;
+  /** Set by the one call of `record`. */
+  ended: boolean;
+  dispatchNs: number | null;
+  /** Cancels the upstream call, once there is one. */
+  cancel: (() => void) | null;
+  attempts: AttemptRecord[];
+}
+
+/** How an exchange ended, as `record` writes it down. */
+export interface Ending {
+  readonly status: number;
+  readonly outcome: EndRecord['outcome'];
+  readonly endReason: EndRecord['endReason'];
+  readonly error: ErrorCode | null;
+  readonly facts: ReplyFacts | null;
+  readonly firstByteNs: number | null;
+  readonly firstTokenNs: number | null;
+  readonly responseType: string | null;
+  readonly capture: Capture | null;
+}
+
+/** Receives one upstream answer. `failed` may come at any time, also after `head`; nothing follows `end` or `failed`. */
+export interface AnswerListener {
+  head(status: number, headers: IncomingHttpHeaders, controller: UpstreamController): void;
+  data(chunk: Buffer): void;
+  end(): void;
+  failed(error: RingsideError): void;
+}

@@ -1,0 +1,62 @@
+import type { CompiledDeployment } from '#core/snapshot/compile.ts';
+import type { DefaultTimeouts, ProviderCredentials, UpstreamTarget } from '../provider.ts';
+
+/**
+ * Keys by which OpenAI-compatible upstreams choose another model, endpoint or credential on their own: OpenRouter (models,
+ * provider, route, plugins, preset), LiteLLM (fallbacks, api_base, base_url, api_key, …), Portkey and Helicone proxies (config).
+ */
+export const REFUSED_KEYS = [
+  'models',
+  'provider',
+  'providers',
+  'route',
+  'router',
+  'preset',
+  'plugins',
+  'fallbacks',
+  'fallback',
+  'context_window_fallbacks',
+  'model_list',
+  'deployment_id',
+  'api_base',
+  'base_url',
+  'api_key',
+  'api_version',
+  'organization',
+  'extra_headers',
+  'extra_body',
+  'config',
+] as const;
+
+/** Prepares calls to one deployment of OpenAI or a compatible server; `baseUrl` ends in the version (`…/v1`). */
+export function bind(
+  deployment: CompiledDeployment,
+  credentials: ProviderCredentials,
+  defaults: DefaultTimeouts,
+): UpstreamTarget {
+  const { provider, upstreamModel } = deployment;
+  const base = new URL(provider.baseUrl);
+  const prefix = base.pathname.replace(/\/+$/, '');
+  const headers = ['content-type', 'application/json', 'accept-encoding', 'identity', 'user-agent', 'ringside'];
+  if (credentials.apiKey !== undefined) headers.push('authorization', `Bearer ${credentials.apiKey}`);
+  for (const [name, value] of Object.entries(credentials.headers ?? {})) headers.push(name.toLowerCase(), value);
+  return {
+    kind: provider.kind,
+    providerName: provider.name,
+    upstreamModel,
+    origin: base.origin,
+    paths: {
+      chat: `${prefix}/chat/completions`,
+      completions: `${prefix}/completions`,
+      embeddings: `${prefix}/embeddings`,
+    },
+    headers,
+    modelJson: Buffer.from(JSON.stringify(upstreamModel)),
+    connectTimeoutMs: provider.timeouts.connectMs ?? defaults.connectMs,
+    firstByteTimeoutMs: provider.timeouts.firstByteMs ?? defaults.firstByteMs,
+    idleTimeoutMs: provider.timeouts.idleMs ?? defaults.idleMs,
+    secrets: [credentials.apiKey, ...Object.values(credentials.headers ?? {})].filter(
+      (secret): secret is string => secret !== undefined && secret.length >= 6,
+    ),
+  };
+}

@@ -1,0 +1,161 @@
+import type { Usage } from '../../telemetry/recorder.ts';
+import type { ReplyFacts, StreamPiece, StreamTap } from '../provider.ts';
+import { readFinishReason, readUsage } from './reply.ts';
+
+/**
+ * Taps an OpenAI event stream. Whole events are passed on as the bytes they came in; an incomplete event waits for its end
+ * (a client could not use it anyway). Only events that can hold usage, a finish reason, an error or the first token are read.
+ *
+ *   flowing ──"[DONE]"──▶ done          (what follows is dropped)
+ */
+const USAGE = Buffer.from('"usage"');
+const ERROR = Buffer.from('"error"');
+const DONE = Buffer.from('[DONE]');
+const FINISH = Buffer.from('"finish_reason"');
+const LF = 0x0a;
+const CR = 0x0d;
+/** An event that is longer cannot be a usage event; it is passed on in pieces. */
+const MAX_HELD_BYTES = 1_048_576;
+
+export function openStream(hideUsage: boolean): StreamTap {
+  let held: Buffer | null = null;
+  let usage: Usage | null = null;
+  let finishReason: string | null = null;
+  let sawToken = false;
+  let failed = false;
+  let done = false;
+
+  /** Looks at `bytes`, whole events only, and says which part of it the caller gets. */
+  const inspect = (bytes: Buffer): StreamPiece => {
+    const interesting =
+      !sawToken ||
+      bytes.includes(DONE) ||
+      bytes.includes(ERROR) ||
+      (bytes.includes(USAGE) && !onlyNullUsage(bytes)) ||
+      (finishReason === null && bytes.includes(FINISH) && readFinishReason(bytes) !== null);
+    return interesting ? inspectEvents(bytes) : { forward: bytes, terminal: null };
+  };
+
+  const inspectEvents = (bytes: Buffer): StreamPiece => {
+    const kept: Buffer[] = [];
+    let keptFrom = 0;
+    for (let from = 0; from < bytes.length; ) {
+      const to = endOfEvent(bytes, from);
+      const verdict = readEvent(bytes.subarray(from, to));
+      if (verdict !== 'pass') {
+        if (from > keptFrom) kept.push(bytes.subarray(keptFrom, from));
+        keptFrom = to;
+      }
+      if (verdict === 'terminal') {
+        done = true;
+        return { forward: join(kept), terminal: bytes.subarray(from, to) };
+      }
+      from = to;
+    }
+    if (bytes.length > keptFrom) kept.push(bytes.subarray(keptFrom));
+    return { forward: join(kept), terminal: null };
+  };
+
+  const readEvent = (event: Buffer): 'pass' | 'drop' | 'terminal' => {
+    const data = dataOf(event);
+    if (data === '') return 'pass';
+    if (data === '[DONE]') return 'terminal';
+    const chunk = parse(data);
+    if (chunk === null) return 'pass';
+    const choices = Array.isArray(chunk['choices']) ? (chunk['choices'] as Record<string, unknown>[]) : [];
+    usage = readUsage(chunk['usage']) ?? usage;
+    if (chunk['error'] !== undefined && chunk['error'] !== null) failed = true;
+    for (const choice of choices) {
+      if (typeof choice['finish_reason'] === 'string') finishReason = choice['finish_reason'];
+      sawToken ||= hasContent(choice);
+    }
+    const isUsageOnly = choices.length === 0 && typeof chunk['usage'] === 'object' && chunk['usage'] !== null;
+    return hideUsage && isUsageOnly ? 'drop' : 'pass';
+  };
+
+  return {
+    // hot
+    push(chunk) {
+      if (done) return { forward: null, terminal: null };
+      const bytes: Buffer = held === null ? chunk : Buffer.concat([held, chunk]);
+      held = null;
+      const end = lastEventEnd(bytes);
+      if (end < bytes.length) {
+        if (bytes.length - end > MAX_HELD_BYTES) return { forward: bytes, terminal: null };
+        held = bytes.subarray(end);
+      }
+      return end === 0 ? { forward: null, terminal: null } : inspect(end === bytes.length ? bytes : bytes.subarray(0, end));
+    },
+    flush() {
+      const rest = held;
+      held = null;
+      return rest === null ? null : join([inspect(rest).forward, dataOf(rest) === '[DONE]' ? rest : null]);
+    },
+    facts: (): ReplyFacts => ({ usage, finishReason }),
+    get sawToken() {
+      return sawToken;
+    },
+    get failed() {
+      return failed;
+    },
+  };
+}
+
+/** Whether every `"usage"` in these bytes is followed by null, as in each chunk but the last. */
+function onlyNullUsage(bytes: Buffer): boolean {
+  for (let at = bytes.indexOf(USAGE); at !== -1; at = bytes.indexOf(USAGE, at + 1)) {
+    let next = at + USAGE.length;
+    while (bytes[next] === 0x20 || bytes[next] === 0x3a) next++;
+    if (bytes[next] !== 0x6e) return false;
+  }
+  return true;
+}
+
+function hasContent(choice: Record<string, unknown>): boolean {
+  if (typeof choice['text'] === 'string' && choice['text'] !== '') return true;
+  const delta = choice['delta'];
+  if (typeof delta !== 'object' || delta === null) return false;
+  return Object.entries(delta).some(([key, value]) => key !== 'role' && value !== null && value !== '');
+}
+
+/** The offset behind the last blank line; 0 when no event is complete. Lines end in LF or CR LF. */
+function lastEventEnd(bytes: Buffer): number {
+  for (let at = bytes.lastIndexOf(LF); at > 0; at = bytes.lastIndexOf(LF, at - 1)) {
+    const before = bytes[at - 1] === CR ? at - 2 : at - 1;
+    if (bytes[before] === LF) return at + 1;
+  }
+  return 0;
+}
+
+/** The offset behind the event that starts at `from`, its blank line included. */
+function endOfEvent(bytes: Buffer, from: number): number {
+  for (let at = bytes.indexOf(LF, from); at !== -1; at = bytes.indexOf(LF, at + 1)) {
+    const next = bytes[at + 1] === CR ? at + 2 : at + 1;
+    if (bytes[next] === LF) return next + 1;
+  }
+  return bytes.length;
+}
+
+/** The joined `data:` lines of an event; empty for comments. */
+function dataOf(event: Buffer): string {
+  return event
+    .toString('utf8', 0, event.length)
+    .split(/\r?\n/)
+    .filter((line) => line.startsWith('data:'))
+    .map((line) => line.slice(line[5] === ' ' ? 6 : 5))
+    .join('\n');
+}
+
+function parse(data: string): Record<string, unknown> | null {
+  try {
+    const value: unknown = JSON.parse(data);
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : null;
+  } catch {
+    return null; // not ours to judge: the event is passed on as it is
+  }
+}
+
+function join(parts: readonly (Buffer | null)[]): Buffer | null {
+  const present = parts.filter((part): part is Buffer => part !== null && part.length > 0);
+  return present.length <= 1 ? (present[0] ?? null) : Buffer.concat(present);
+}

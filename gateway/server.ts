@@ -1,0 +1,99 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { getRequestListener } from '@hono/node-server';
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
+import { type Context, Hono } from 'hono';
+import { RingsideError } from '#core/errors.ts';
+import { errorBody } from './dialects/openai-chat/errors.ts';
+import { type ListedGroup, modelBody, modelListBody } from './dialects/openai-chat/models.ts';
+import { checkFraming } from './flow/accept.ts';
+import type { RequestHandler } from './flow/handle-request.ts';
+import type { Authenticator } from './flow/ports.ts';
+import { mayUse, resolveGroup, resolveOrganization } from './flow/resolve-group.ts';
+import type { BoundOrganization } from './snapshot/bind.ts';
+
+interface NodeBindings {
+  Bindings: { incoming: IncomingMessage; outgoing: ServerResponse };
+}
+
+export interface GatewayServerDeps {
+  readonly handleRequest: RequestHandler;
+  readonly authenticator: Authenticator;
+  readonly organizations: () => ReadonlyMap<string, BoundOrganization>;
+  /** Whether new work should be sent here: configured, and not draining. */
+  readonly isReady: () => boolean;
+  readonly onDefect: (error: unknown) => void;
+}
+
+/** Time to send the head of a request, and the whole of it. */
+const HEADERS_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 120_000;
+/** Longer than the idle timeout of common load balancers (60 s), so that they and not we close an idle connection. */
+const KEEP_ALIVE_TIMEOUT_MS = 75_000;
+const CHECK_CONNECTIONS_MS = 1_000;
+
+/** The data plane's HTTP server: Hono routes, each governed route is one handler, Node writes the answers. */
+export function createGatewayServer(deps: GatewayServerDeps): Server {
+  const app = new Hono<NodeBindings>();
+  governed(app, deps, '/v1/chat/completions', 'chat');
+  governed(app, deps, '/v1/completions', 'completions');
+  governed(app, deps, '/v1/embeddings', 'embeddings');
+  app.get('/v1/models', (c) =>
+    c.json(modelListBody(allowedGroups(deps, c.env.incoming).toSorted((a, b) => (a.name < b.name ? -1 : 1)))),
+  );
+  app.get('/v1/models/:id{.+}', (c) => {
+    const { organization, key } = caller(deps, c.env.incoming);
+    const { group } = resolveGroup(organization, key, c.req.param('id'));
+    return c.json(modelBody({ name: group.name, createdUnixS: group.createdUnixS, organization: organization.name }));
+  });
+  app.get('/healthz', (c) => c.json({ status: 'ok' }));
+  app.get('/readyz', (c) => (deps.isReady() ? c.json({ status: 'ready' }) : c.json({ status: 'not ready' }, 503)));
+  app.notFound((c) => {
+    const known = 'POST /v1/chat/completions, /v1/completions, /v1/embeddings and GET /v1/models';
+    const path = c.req.path.slice(0, 200);
+    return failWith(c, new RingsideError('route_not_found', `There is no ${c.req.method} ${path} here; there is ${known}.`));
+  });
+  app.onError((reason, c) => {
+    const error = RingsideError.from(reason);
+    if (error.code === 'internal') deps.onDefect(error.cause ?? error);
+    return failWith(c, error);
+  });
+  return createServer(
+    {
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+      connectionsCheckingInterval: CHECK_CONNECTIONS_MS,
+      noDelay: true,
+    },
+    getRequestListener(app.fetch, { overrideGlobalObjects: false }),
+  );
+}
+
+function governed(app: Hono<NodeBindings>, deps: GatewayServerDeps, path: string, operation: Parameters<RequestHandler>[0]): void {
+  app.post(path, (c) => {
+    deps.handleRequest(operation, c.env.incoming, c.env.outgoing);
+    return RESPONSE_ALREADY_SENT;
+  });
+  app.all(path, (c) => {
+    c.header('allow', 'POST');
+    return failWith(c, new RingsideError('method_not_allowed', `Use POST for ${path}.`));
+  });
+}
+
+function caller(deps: GatewayServerDeps, incoming: IncomingMessage) {
+  checkFraming(incoming);
+  const key = deps.authenticator.authenticate(incoming.headers.authorization);
+  return { key, organization: resolveOrganization(deps.organizations(), key) };
+}
+
+function allowedGroups(deps: GatewayServerDeps, incoming: IncomingMessage): ListedGroup[] {
+  const { key, organization } = caller(deps, incoming);
+  return [...organization.groups.values()]
+    .filter((bound) => mayUse(key, bound))
+    .map(({ group }) => ({ name: group.name, createdUnixS: group.createdUnixS, organization: organization.name }));
+}
+
+function failWith(c: Context, error: RingsideError): Response {
+  if (error.retryAfterSeconds !== undefined) c.header('retry-after', String(error.retryAfterSeconds));
+  return c.body(errorBody(error), error.status as 500, { 'content-type': 'application/json' });
+}

@@ -1,0 +1,24 @@
+import type { Keyring } from '#core/envelope.ts';
+import type { DefaultTimeouts } from './providers/provider.ts';
+
+/** Everything a gateway process is told; plain data, so that it can be handed to worker threads. */
+export interface GatewaySettings {
+  readonly release: string;
+  readonly databaseUrl: string;
+  readonly host: string;
+  readonly port: number;
+  readonly metricsHost: string;
+  readonly metricsPort: number;
+  readonly workers: number;
+  /** Holds the spool and the last good configuration. */
+  readonly dataFolder: string;
+  readonly keyring: Keyring;
+  readonly pepper: Uint8Array;
+  /** The list of RINGSIDE_PRIVATE_UPSTREAMS. */
+  readonly privateUpstreams: string;
+  readonly maxBodyBytes: number;
+  readonly maxHeldBodyBytes: number;
+  readonly maxSpoolBytes: number;
+  readonly drainMs: number;
+  readonly timeouts: DefaultTimeouts;
+}

@@ -1,0 +1,85 @@
+import { Worker } from 'node:worker_threads';
+import type { LedgerTotals } from '#inference-log/spool.ts';
+import type { FromShipper, ShipperStart, ToShipper } from '#inference-log/thread-messages.ts';
+
+/** The shipper's thread, kept running: it is replaced when it dies, and picks up from the cursors in the store. */
+export interface ShipperThread {
+  addSpool(spoolId: string): void;
+  /** What the store holds of this process, by group. */
+  totals(): readonly LedgerTotals[];
+  backlogBytes(): number;
+  /** Ships what the store takes within the deadline. */
+  stop(deadlineMs: number): Promise<void>;
+}
+
+export interface ShipperThreadOptions {
+  readonly databaseUrl: string;
+  readonly spoolRoot: string;
+  readonly gatewayId: string;
+  readonly log: (line: string) => void;
+}
+
+const RETRY_MS = 1_000;
+
+export function startShipperThread(options: ShipperThreadOptions): ShipperThread {
+  const spools: string[] = [];
+  const totals = new Map<string, LedgerTotals>();
+  let backlogBytes = 0;
+  let stopping = false;
+  let worker: Worker | null = null;
+
+  const launch = () => {
+    const workerData: ShipperStart = {
+      databaseUrl: options.databaseUrl,
+      root: options.spoolRoot,
+      gatewayId: options.gatewayId,
+    };
+    const next = new Worker(new URL('../inference-log/thread.ts', import.meta.url), { workerData, name: 'shipper' });
+    worker = next;
+    for (const spoolId of spools) next.postMessage({ type: 'add-spool', spoolId } satisfies ToShipper);
+    next.on('message', (message: FromShipper) => {
+      switch (message.type) {
+        case 'ledger':
+          for (const row of message.totals) totals.set(row.groupId, row);
+          return;
+        case 'backlog':
+          backlogBytes = message.bytes;
+          return;
+        case 'alarm':
+          return options.log(`inference log: ${message.code}: ${message.message}`);
+        case 'ready':
+        case 'stopped':
+          return;
+        default:
+          message satisfies never;
+      }
+    });
+    next.on('error', (error) => options.log(`the shipper failed: ${error instanceof Error ? error.stack : String(error)}`));
+    next.on('exit', () => {
+      worker = null;
+      if (stopping) return;
+      options.log(`the shipper ended; a new one starts in ${RETRY_MS} ms`);
+      setTimeout(() => {
+        if (!stopping) launch();
+      }, RETRY_MS);
+    });
+  };
+  launch();
+
+  return {
+    addSpool(spoolId) {
+      spools.push(spoolId);
+      worker?.postMessage({ type: 'add-spool', spoolId } satisfies ToShipper);
+    },
+    totals: () => [...totals.values()],
+    backlogBytes: () => backlogBytes,
+    async stop(deadlineMs) {
+      stopping = true;
+      const running = worker;
+      if (running === null) return;
+      const exited = new Promise<void>((done) => running.once('exit', () => done()));
+      running.postMessage({ type: 'stop', drain: true, deadlineMs } satisfies ToShipper);
+      await exited;
+    },
+  };
+}

@@ -1,0 +1,193 @@
+import { ERROR_CODE_LIST } from '#core/errors.ts';
+import {
+  BUCKET_BOUNDS_S,
+  CELL,
+  GAUGE,
+  NONE,
+  type SeriesLabels,
+  seriesOffset,
+  STATUS_CLASSES,
+  TOKEN_KINDS,
+} from './layout.ts';
+
+/** What a scrape shows beside the workers' cells. */
+export interface Scrape {
+  /** One per worker slot. */
+  readonly workers: readonly Float64Array[];
+  readonly series: readonly SeriesLabels[];
+  readonly snapshotVersion: number;
+  readonly keyVersion: number;
+  readonly configSyncAgeS: number;
+  readonly snapshotsRefused: number;
+  readonly workerRestarts: number;
+  /** What the store holds of this process. */
+  readonly ledger: readonly StoredTotals[];
+  readonly backlogBytes: number;
+  readonly residentBytes: number;
+  readonly uptimeS: number;
+  readonly release: string;
+}
+
+interface StoredTotals {
+  readonly organization: string;
+  readonly group: string;
+  readonly stored: number;
+  readonly interrupted: number;
+  readonly dropped: number;
+}
+
+type Labels = Record<string, string>;
+
+/** Writes the Prometheus text exposition format (version 0.0.4), summed over workers; series without a request are left out. */
+export function writeExposition(scrape: Scrape): string {
+  const out: string[] = [];
+  const head = (name: string, type: 'counter' | 'gauge' | 'histogram', help: string) =>
+    out.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`);
+  const line = (name: string, labels: Labels, value: number) => out.push(`${name}${writeLabels(labels)} ${value}`);
+  const sum = (at: number) => scrape.workers.reduce((total, cells) => total + cells[at]!, 0);
+  const used = scrape.series
+    .map((labels, index) => ({ labels: { ...labels }, base: seriesOffset(index) }))
+    .filter(({ base }) => STATUS_CLASSES.some((_, i) => sum(base + i) > 0) || sum(base + CELL.ACCEPTED) > 0);
+
+  const perSeries = (name: string, help: string, cells: readonly [at: number, extra: Labels][]) => {
+    head(name, 'counter', help);
+    for (const { labels, base } of used) {
+      for (const [at, extra] of cells) {
+        const value = sum(base + at);
+        if (value > 0) line(name, { ...labels, ...extra }, value);
+      }
+    }
+  };
+  const histogram = (name: string, help: string, at: number) => {
+    head(name, 'histogram', help);
+    for (const { labels, base } of used) {
+      let count = 0;
+      const buckets = [...BUCKET_BOUNDS_S.map(String), '+Inf'].map((le, i) => {
+        count += sum(base + at + i);
+        return [le, count] as const;
+      });
+      if (count === 0) continue;
+      for (const [le, value] of buckets) line(`${name}_bucket`, { ...labels, le }, value);
+      line(`${name}_sum`, labels, sum(base + at + BUCKET_BOUNDS_S.length + 1));
+      line(`${name}_count`, labels, count);
+    }
+  };
+
+  perSeries(
+    'ringside_requests_total',
+    'Requests answered, by status class.',
+    STATUS_CLASSES.map((status_class, i) => [CELL.REQUESTS + i, { status_class }]),
+  );
+  perSeries(
+    'ringside_errors_total',
+    'Requests that failed, by error code.',
+    ERROR_CODE_LIST.map((code, i) => [CELL.ERRORS + i, { code }]),
+  );
+  perSeries(
+    'ringside_tokens_total',
+    'Tokens as reported by the upstreams.',
+    TOKEN_KINDS.map((kind, i) => [CELL.TOKENS + i, { kind }]),
+  );
+  histogram('ringside_request_duration_seconds', 'From the request line to the end of the answer.', CELL.DURATION);
+  histogram('ringside_first_token_seconds', 'From the request line to the first token of a stream.', CELL.FIRST_TOKEN);
+  writeLedger(scrape, sum, head, line);
+  writeProcess(scrape, head, line);
+  return `${out.join('\n')}\n`;
+}
+
+type Head = (name: string, type: 'counter' | 'gauge' | 'histogram', help: string) => void;
+type Line = (name: string, labels: Labels, value: number) => void;
+
+interface LedgerEntry {
+  readonly labels: Labels;
+  accepted: number;
+  recorded: number;
+  lost: number;
+  stored: number;
+  interrupted: number;
+  deadLetters: number;
+}
+
+/** The ledger of this process, by group: accepted = recorded + in flight + interrupted, recorded = stored + spooled + dropped. */
+function writeLedger(scrape: Scrape, sum: (at: number) => number, head: Head, line: Line): void {
+  const entries = new Map<string, LedgerEntry>();
+  scrape.series.forEach(({ organization, group }, index) => {
+    if (group === NONE) return;
+    const key = `${organization}\0${group}`;
+    const fresh = { accepted: 0, recorded: 0, lost: 0, stored: 0, interrupted: 0, deadLetters: 0 };
+    const entry = entries.get(key) ?? { labels: { organization, group }, ...fresh };
+    const base = seriesOffset(index);
+    entry.accepted += sum(base + CELL.ACCEPTED);
+    entry.recorded += sum(base + CELL.RECORDED);
+    entry.lost += sum(base + CELL.DROPPED);
+    entries.set(key, entry);
+  });
+  for (const { organization, group, stored, interrupted, dropped } of scrape.ledger) {
+    const entry = entries.get(`${organization}\0${group}`);
+    if (entry === undefined) continue;
+    entry.stored += stored;
+    entry.interrupted += interrupted;
+    entry.deadLetters += dropped;
+  }
+  const used = [...entries.values()].filter((entry) => entry.accepted > 0);
+  const write = (name: string, type: 'counter' | 'gauge', help: string, value: (entry: LedgerEntry) => number) => {
+    head(name, type, help);
+    for (const entry of used) line(name, entry.labels, value(entry));
+  };
+  write('ringside_log_accepted_total', 'counter', 'Inferences that were dispatched and must be recorded.', (e) => e.accepted);
+  write('ringside_log_recorded_total', 'counter', 'Inferences whose end was handed to the operating system.', (e) => e.recorded);
+  write('ringside_log_stored_total', 'counter', 'Recorded inferences that the store has committed.', (e) => e.stored);
+  write('ringside_log_interrupted_total', 'counter', 'Accepted inferences that a crash cut off; stored as such.', (e) => e.interrupted);
+  write('ringside_log_spooled', 'gauge', 'Recorded inferences that wait in the local spool.', (e) =>
+    Math.max(0, e.recorded - e.stored - e.deadLetters),
+  );
+  write('ringside_log_in_flight', 'gauge', 'Accepted inferences that have not ended yet.', (e) =>
+    Math.max(0, e.accepted - e.recorded - e.lost - e.interrupted),
+  );
+  head('ringside_log_dropped_total', 'counter', 'Inferences whose record is lost, by reason.');
+  for (const entry of used) {
+    line('ringside_log_dropped_total', { ...entry.labels, reason: 'spool_write_failed' }, entry.lost);
+    line('ringside_log_dropped_total', { ...entry.labels, reason: 'dead_letter' }, entry.deadLetters);
+  }
+  head('ringside_log_backlog_bytes', 'gauge', 'Bytes in the spool that are not in the store yet.');
+  line('ringside_log_backlog_bytes', {}, scrape.backlogBytes);
+}
+
+function writeProcess(scrape: Scrape, head: Head, line: Line): void {
+  const perWorker = (name: string, help: string, at: number) => {
+    head(name, 'gauge', help);
+    scrape.workers.forEach((cells, index) => {
+      line(name, { worker: String(index) }, cells[at]!);
+    });
+  };
+  const single = (name: string, type: 'counter' | 'gauge', help: string, value: number) => {
+    head(name, type, help);
+    line(name, {}, value);
+  };
+  perWorker('ringside_in_flight', 'Requests being handled.', GAUGE.IN_FLIGHT);
+  perWorker('ringside_connections', 'Open client connections.', GAUGE.CONNECTIONS);
+  perWorker('ringside_event_loop_lag_p50_seconds', 'Median delay of the event loop in the last second.', GAUGE.LOOP_LAG_P50_S);
+  perWorker('ringside_event_loop_lag_p99_seconds', '99th percentile of the same.', GAUGE.LOOP_LAG_P99_S);
+  perWorker('ringside_event_loop_utilisation', 'Share of the last second that the loop was busy.', GAUGE.LOOP_UTILISATION);
+  perWorker('ringside_heap_bytes', 'JavaScript heap in use.', GAUGE.HEAP_BYTES);
+  perWorker('ringside_worker_snapshot_version', 'Snapshot version the worker serves.', GAUGE.SNAPSHOT_VERSION);
+  single('ringside_snapshot_version', 'gauge', 'Snapshot version served by all workers.', scrape.snapshotVersion);
+  single('ringside_key_version', 'gauge', 'Version of the key table in use.', scrape.keyVersion);
+  single('ringside_config_sync_age_seconds', 'gauge', 'Since the configuration was last confirmed.', scrape.configSyncAgeS);
+  single('ringside_snapshots_refused_total', 'counter', 'Snapshots that did not compile.', scrape.snapshotsRefused);
+  single('ringside_worker_restarts_total', 'counter', 'Workers that died and were replaced.', scrape.workerRestarts);
+  single('process_resident_memory_bytes', 'gauge', 'Resident memory of the gateway process.', scrape.residentBytes);
+  single('ringside_uptime_seconds', 'gauge', 'Since this gateway process started.', scrape.uptimeS);
+  head('ringside_build_info', 'gauge', 'The release that runs.');
+  line('ringside_build_info', { release: scrape.release, node: process.versions.node }, 1);
+}
+
+function writeLabels(labels: Labels): string {
+  const entries = Object.entries(labels);
+  if (entries.length === 0) return '';
+  return `{${entries.map(([name, value]) => `${name}="${escapeLabel(value)}"`).join(',')}}`;
+}
+
+function escapeLabel(value: string): string {
+  return value.replaceAll('\\', '\\\\').replaceAll('\n', '\\n').replaceAll('"', '\\"');
+}

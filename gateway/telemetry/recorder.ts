@@ -1,0 +1,64 @@
+import { ERROR_CODE_LIST, type ErrorCode } from '#core/errors.ts';
+import { BUCKET_BOUNDS_S, CELL, GAUGE, seriesOffset } from './layout.ts';
+
+/** Token counts as an upstream reported them; null is "not said". */
+export interface Usage {
+  readonly inputTokens: number | null;
+  readonly outputTokens: number | null;
+  readonly cachedTokens: number | null;
+  readonly reasoningTokens: number | null;
+}
+
+/** A worker's side of the metrics. Series numbers come from the main thread with each snapshot. */
+export interface Recorder {
+  inFlight(change: 1 | -1): void;
+  accepted(series: number): void;
+  /** The end frame reached the spool, or (false) it did not and the record is lost. */
+  recorded(series: number, kept: boolean): void;
+  finished(
+    series: number,
+    status: number,
+    error: ErrorCode | null,
+    totalNs: number,
+    firstTokenNs: number | null,
+    usage: Usage | null,
+  ): void;
+  gauge(index: number, value: number): void;
+}
+
+const ERROR_INDEX = new Map(ERROR_CODE_LIST.map((code, index) => [code, index]));
+
+export function createRecorder(cells: Float64Array): Recorder {
+  const add = (at: number, amount: number) => {
+    cells[at] = cells[at]! + amount;
+  };
+  const observe = (histogram: number, ns: number) => {
+    const seconds = ns / 1e9;
+    let bucket = 0;
+    while (bucket < BUCKET_BOUNDS_S.length && seconds > BUCKET_BOUNDS_S[bucket]!) bucket++;
+    add(histogram + bucket, 1);
+    add(histogram + BUCKET_BOUNDS_S.length + 1, seconds);
+  };
+  return {
+    inFlight: (change) => add(GAUGE.IN_FLIGHT, change),
+    accepted: (series) => add(seriesOffset(series) + CELL.ACCEPTED, 1),
+    recorded: (series, kept) => add(seriesOffset(series) + (kept ? CELL.RECORDED : CELL.DROPPED), 1),
+    // hot
+    finished(series, status, error, totalNs, firstTokenNs, usage) {
+      const base = seriesOffset(series);
+      add(base + CELL.REQUESTS + Math.min(Math.max(Math.floor(status / 100) - 2, 0), 3), 1);
+      if (error !== null) add(base + CELL.ERRORS + ERROR_INDEX.get(error)!, 1);
+      observe(base + CELL.DURATION, totalNs);
+      if (firstTokenNs !== null) observe(base + CELL.FIRST_TOKEN, firstTokenNs);
+      if (usage !== null) {
+        add(base + CELL.TOKENS, usage.inputTokens ?? 0);
+        add(base + CELL.TOKENS + 1, usage.outputTokens ?? 0);
+        add(base + CELL.TOKENS + 2, usage.cachedTokens ?? 0);
+        add(base + CELL.TOKENS + 3, usage.reasoningTokens ?? 0);
+      }
+    },
+    gauge(index, value) {
+      cells[index] = value;
+    },
+  };
+}

@@ -1,0 +1,150 @@
+import { Worker } from 'node:worker_threads';
+import type { Listener } from './listener.ts';
+import type { GatewaySettings } from './settings.ts';
+import type { ConfigSync } from './snapshot/sync.ts';
+import { allocateCells, GAUGE } from './telemetry/layout.ts';
+import type { FromWorker, ToWorker, WorkerStart } from './worker-messages.ts';
+
+/**
+ * The serving threads. A slot outlives its worker: counters stay, what was in flight is zeroed.
+ *
+ *   slot:  starting ──listening──▶ serving ──died──▶ waiting ──back-off──▶ starting
+ *                                     └──stop──▶ draining ──▶ stopped
+ */
+interface Slot {
+  readonly index: number;
+  readonly cells: Float64Array;
+  worker: Worker | null;
+  servedVersion: number;
+  stopped: boolean;
+  failures: number;
+  retry: NodeJS.Timeout | null;
+}
+
+export interface WorkerPool {
+  readonly cells: readonly Float64Array[];
+  readonly restarts: number;
+  /** The version that every worker serves. */
+  servedVersion(): number;
+  broadcast(message: ToWorker): void;
+  /** Drains all workers; resolves when the last one has let go of its spool. */
+  stop(drainMs: number): Promise<void>;
+}
+
+export interface WorkerPoolDeps {
+  readonly settings: GatewaySettings;
+  readonly gatewayId: string;
+  readonly listener: Listener;
+  readonly config: ConfigSync;
+  readonly onSpool: (spoolId: string) => void;
+  readonly onServing: () => void;
+  readonly log: (line: string) => void;
+}
+
+const FIRST_RETRY_MS = 100;
+const LONGEST_RETRY_MS = 5_000;
+
+/** Starts the workers; resolves when all of them listen. Rejects when the first start of one fails. */
+export async function startWorkerPool(deps: WorkerPoolDeps): Promise<WorkerPool> {
+  const count = deps.settings.workers;
+  const bodyBudget = new SharedArrayBuffer(8 * count);
+  let restarts = 0;
+  let stopping = false;
+  const slots: Slot[] = Array.from({ length: count }, (_, index) => ({
+    index,
+    cells: allocateCells(),
+    worker: null,
+    servedVersion: 0,
+    stopped: false,
+    failures: 0,
+    retry: null,
+  }));
+
+  const launch = (slot: Slot, listenFd: number): Promise<void> => {
+    const { version, snapshots, keys } = deps.config.current();
+    const workerData: WorkerStart = {
+      settings: deps.settings,
+      gatewayId: deps.gatewayId,
+      slot: slot.index,
+      listenFd,
+      cells: slot.cells,
+      bodyBudget,
+      keys,
+      snapshots,
+      version,
+    };
+    const worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData, name: `gateway-${slot.index}` });
+    slot.worker = worker;
+    return new Promise((listening, failed) => {
+      worker.on('message', (message: FromWorker) => {
+        switch (message.type) {
+          case 'spool':
+            return deps.onSpool(message.spoolId);
+          case 'listening':
+            slot.failures = 0;
+            return listening();
+          case 'address-in-use':
+            return failed(new Error('another process listens on the gateway address'));
+          case 'serving':
+            slot.servedVersion = message.version;
+            return deps.onServing();
+          case 'log':
+            return deps.log(`worker ${slot.index}: ${message.line}`);
+          case 'stopped':
+            slot.stopped = true;
+            return;
+          default:
+            message satisfies never;
+        }
+      });
+      worker.on('error', (error) => deps.log(`worker ${slot.index} failed: ${error instanceof Error ? error.stack : String(error)}`));
+      worker.on('exit', (code) => {
+        failed(new Error(`worker ${slot.index} ended with code ${code}`));
+        if (slot.worker === worker) died(slot);
+      });
+    });
+  };
+
+  const died = (slot: Slot) => {
+    slot.worker = null;
+    slot.cells[GAUGE.IN_FLIGHT] = 0;
+    new Float64Array(bodyBudget)[slot.index] = 0;
+    if (stopping || slot.stopped) return;
+    restarts++;
+    const delayMs = Math.min(FIRST_RETRY_MS * 2 ** slot.failures++, LONGEST_RETRY_MS);
+    deps.log(`worker ${slot.index} died; a new one starts in ${delayMs} ms`);
+    slot.retry = setTimeout(() => {
+      slot.retry = null;
+      void deps.listener
+        .duplicate(1)
+        .then(([fd]) => (stopping ? undefined : launch(slot, fd!)))
+        .catch((error: unknown) => deps.log(`worker ${slot.index} did not start: ${String(error)}`));
+    }, delayMs);
+  };
+
+  const descriptors = await deps.listener.duplicate(count);
+  await Promise.all(slots.map((slot) => launch(slot, descriptors[slot.index]!)));
+
+  return {
+    cells: slots.map((slot) => slot.cells),
+    get restarts() {
+      return restarts;
+    },
+    servedVersion: () => Math.min(...slots.map((slot) => slot.servedVersion)),
+    broadcast(message) {
+      for (const { worker } of slots) worker?.postMessage(message);
+    },
+    async stop(drainMs) {
+      stopping = true;
+      await Promise.all(
+        slots.map(({ worker, retry }) => {
+          if (retry !== null) clearTimeout(retry);
+          if (worker === null) return undefined;
+          const exited = new Promise<void>((done) => worker.once('exit', () => done()));
+          worker.postMessage({ type: 'stop', drainMs } satisfies ToWorker);
+          return exited;
+        }),
+      );
+    },
+  };
+}

@@ -1,0 +1,167 @@
+import { randomFillSync, randomUUID } from 'node:crypto';
+import type { Server } from 'node:http';
+import { join } from 'node:path';
+import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
+import { parentPort, workerData } from 'node:worker_threads';
+import { createRandomPool } from '#core/ids.ts';
+import { parseAddressPolicy } from '#core/upstream-address.ts';
+import { createSpoolWriter } from '#inference-log/spool-writer.ts';
+import { planRequest } from './dialects/openai-chat/request.ts';
+import { createAuthenticator } from './flow/authenticate.ts';
+import { createRequestHandler } from './flow/handle-request.ts';
+import type { BodyBudget } from './flow/ports.ts';
+import { ADAPTERS } from './providers/registry.ts';
+import { createGatewayServer } from './server.ts';
+import { type BoundOrganization, bindOrganization, type SnapshotDelivery } from './snapshot/bind.ts';
+import { readKeyTable } from './snapshot/key-table.ts';
+import { createClock } from './telemetry/clock.ts';
+import { GAUGE } from './telemetry/layout.ts';
+import { createRecorder } from './telemetry/recorder.ts';
+import { createUpstreamPools } from './upstream/pools.ts';
+import type { FromWorker, ToWorker, WorkerStart } from './worker-messages.ts';
+
+/** Composition root of one serving thread. starting → serving → draining → stopped. */
+const STALLED_READER_MS = 60_000;
+
+const start = workerData as WorkerStart;
+const port = parentPort!;
+const send = (message: FromWorker) => port.postMessage(message);
+const describe = (error: unknown) => (error instanceof Error ? (error.stack ?? error.message) : String(error));
+
+await startWorker();
+
+async function startWorker(): Promise<void> {
+  const { settings } = start;
+  const clock = createClock();
+  const random = createRandomPool();
+  const recorder = createRecorder(start.cells);
+  const onDefect = (error: unknown) => send({ type: 'log', level: 'error', line: `defect: ${describe(error)}` });
+
+  let keys = readKeyTable(start.keys);
+  let organizations: ReadonlyMap<string, BoundOrganization> = new Map();
+  let draining = false;
+  const swap = (version: number, snapshots: readonly SnapshotDelivery[]) => {
+    const next = new Map(organizations);
+    for (const snapshot of snapshots) {
+      const bound = bindOrganization(snapshot, settings.keyring, settings.timeouts);
+      next.set(bound.id, bound);
+    }
+    organizations = next;
+    recorder.gauge(GAUGE.SNAPSHOT_VERSION, version);
+    send({ type: 'serving', version });
+  };
+  swap(start.version, start.snapshots);
+
+  const spool = await createSpoolWriter({
+    root: join(settings.dataFolder, 'spool'),
+    gatewayId: start.gatewayId,
+    maxSpoolBytes: settings.maxSpoolBytes / settings.workers,
+    nowMs: clock.unixMs,
+    randomId: randomUUID,
+    onAlarm: (code, message) => send({ type: 'log', level: 'error', line: `inference log: ${code}: ${message}` }),
+  });
+  send({ type: 'spool', spoolId: spool.spoolId });
+
+  const upstream = createUpstreamPools(parseAddressPolicy(settings.privateUpstreams));
+  const authenticator = createAuthenticator(() => keys, settings.pepper, clock.unixMs);
+  const handleRequest = createRequestHandler({
+    clock,
+    random,
+    randomHex: (bytes) => randomFillSync(Buffer.allocUnsafe(bytes)).toString('hex'),
+    authenticator,
+    organizations: () => organizations,
+    scanPlan: planRequest([...new Set(Object.values(ADAPTERS).flatMap((adapter) => adapter.refusedKeys))]),
+    upstream,
+    spool,
+    recorder,
+    bodyBudget: createBodyBudget(start.bodyBudget, start.slot, settings.maxHeldBodyBytes),
+    maxBodyBytes: settings.maxBodyBytes,
+    stalledReaderMs: STALLED_READER_MS,
+    onDefect,
+  });
+  const server = createGatewayServer({
+    handleRequest,
+    authenticator,
+    organizations: () => organizations,
+    isReady: () => !draining && organizations.size > 0,
+    onDefect,
+  });
+  const stopMeasuring = measure(server, recorder.gauge);
+  process.on('uncaughtException', onDefect);
+
+  port.on('message', (message: ToWorker) => {
+    switch (message.type) {
+      case 'snapshots':
+        return swap(message.version, message.snapshots);
+      case 'keys':
+        keys = readKeyTable(message.keys);
+        return;
+      case 'stop':
+        draining = true;
+        void drain(server, message.drainMs).then(async () => {
+          spool.close();
+          await upstream.close();
+          stopMeasuring();
+          send({ type: 'stopped' });
+          port.close();
+        });
+        return;
+      default:
+        message satisfies never;
+    }
+  });
+
+  server.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EADDRINUSE') send({ type: 'address-in-use' });
+    else onDefect(error);
+  });
+  server.listen({ fd: start.listenFd }, () => send({ type: 'listening' }));
+}
+
+/** Stops accepting, closes idle connections, lets the others finish their answer, and cuts what is left at the limit. */
+async function drain(server: Server, drainMs: number): Promise<void> {
+  server.on('request', (_request, response) => response.setHeader('connection', 'close'));
+  const closed = new Promise<void>((done) => server.close(() => done()));
+  const timer = setTimeout(() => server.closeAllConnections(), drainMs);
+  await closed;
+  clearTimeout(timer);
+}
+
+/** Each worker writes its own slot only, so that a dead worker's share can be zeroed; the sum may be late by one turn. */
+function createBodyBudget(shared: SharedArrayBuffer, slot: number, maxBytes: number): BodyBudget {
+  const held = new Float64Array(shared);
+  return {
+    take(bytes) {
+      if (held.reduce((sum, part) => sum + part, bytes) > maxBytes) return false;
+      held[slot]! += bytes;
+      return true;
+    },
+    give(bytes) {
+      held[slot]! -= bytes;
+    },
+  };
+}
+
+/** Publishes the state of the event loop once a second. Returns the cleanup. */
+function measure(server: Server, gauge: (index: number, value: number) => void): () => void {
+  const delay = monitorEventLoopDelay({ resolution: 10 });
+  delay.enable();
+  let last = performance.eventLoopUtilization();
+  const timer = setInterval(() => {
+    gauge(GAUGE.LOOP_LAG_P50_S, delay.percentile(50) / 1e9);
+    gauge(GAUGE.LOOP_LAG_P99_S, delay.percentile(99) / 1e9);
+    const now = performance.eventLoopUtilization();
+    gauge(GAUGE.LOOP_UTILISATION, performance.eventLoopUtilization(now, last).utilization);
+    last = now;
+    gauge(GAUGE.HEAP_BYTES, process.memoryUsage().heapUsed);
+    server.getConnections((error, count) => {
+      if (error === null) gauge(GAUGE.CONNECTIONS, count);
+    });
+    delay.reset();
+  }, 1_000);
+  timer.unref();
+  return () => {
+    clearInterval(timer);
+    delay.disable();
+  };
+}

@@ -1,0 +1,26 @@
+/** What the log tells its operator. A closed list, so that each can be counted and documented. */
+export type AlarmCode =
+  /** The spool's bound is reached: nothing new is taken until the store has caught up. */
+  | 'spool_full'
+  /** The spool's disk does not take writes. */
+  | 'spool_write_failed'
+  | 'spool_recovered'
+  /** A release callback threw: a defect of the caller. */
+  | 'release_failed'
+  | 'frame_too_large'
+  /** Bytes of a spool do not check; the rest of that segment is lost. */
+  | 'spool_corrupt'
+  /** Records lie in the dead-letter folder. */
+  | 'dead_letter'
+  /** The store (or the dead-letter folder) does not take records; everything is kept. Once per outage. */
+  | 'shipping_stalled'
+  | 'shipping_resumed'
+  /** The folder of spools cannot be scanned for orphans. */
+  | 'scan_failed';
+
+export type OnAlarm = (code: AlarmCode, message: string) => void;
+
+/** The text of whatever was thrown. */
+export function reasonOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}

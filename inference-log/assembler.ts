@@ -1,0 +1,115 @@
+import type { Frame } from './frame.ts';
+import type { SpoolCursor, SpoolPosition } from './spool.ts';
+import { isBefore } from './spool-folder.ts';
+import type { PlacedFrame } from './spool-reader.ts';
+
+/** A frame that its inference waits for: in memory when it is small, else to be read again when the end has come. */
+export interface KeptFrame {
+  readonly at: SpoolPosition;
+  readonly bytes: number;
+  readonly frame: Frame | undefined;
+}
+
+/** An inference whose begin has been read and whose end has not. */
+export interface OpenInference {
+  readonly id: string;
+  readonly begin: KeptFrame;
+  readonly parts: readonly KeptFrame[];
+}
+
+export type Assembled =
+  | { readonly kind: 'ended'; readonly inference: OpenInference; readonly end: PlacedFrame }
+  /** Its begin frame was in a part of the spool that could not be read. */
+  | { readonly kind: 'end_without_begin'; readonly end: PlacedFrame };
+
+/**
+ * Puts inferences together from the frames of one spool, in order. Pure.
+ *
+ * Reading starts at the cursor's `scan`. End frames before `shipped` close their inference and yield nothing: their rows
+ * are stored. So whatever the moment of a crash, each end yields exactly one row.
+ */
+export interface Assembler {
+  feed(placed: PlacedFrame): Assembled | undefined;
+  /** The cursor once everything before `position` is stored: scan stays at the oldest begin that is still open. */
+  cursorAt(position: SpoolPosition): SpoolCursor;
+  /** What is open, oldest first. */
+  open(): readonly OpenInference[];
+}
+
+interface Building extends OpenInference {
+  readonly parts: KeptFrame[];
+}
+
+export interface AssemblerOptions {
+  readonly cursor: SpoolCursor | undefined;
+  /** Frames up to this size wait in memory … */
+  readonly maxKeptFrameBytes: number;
+  /** … as long as they are no more than this altogether. */
+  readonly maxKeptBytes: number;
+}
+
+export function createAssembler(options: AssemblerOptions): Assembler {
+  const { maxKeptFrameBytes, maxKeptBytes } = options;
+  const shipped = options.cursor?.shipped;
+  /** In order of their begin frames, as a Map keeps it. */
+  const building = new Map<string, Building>();
+  let keptBytes = 0;
+
+  const keep = (placed: PlacedFrame): KeptFrame => {
+    const bytes = placed.next.offset - placed.at.offset;
+    const held = bytes <= maxKeptFrameBytes && keptBytes + bytes <= maxKeptBytes;
+    if (held) keptBytes += bytes;
+    return { at: placed.at, bytes, frame: held ? copy(placed.frame) : undefined };
+  };
+
+  const close = (id: string): Building | undefined => {
+    const inference = building.get(id);
+    if (inference === undefined) return undefined;
+    building.delete(id);
+    for (const kept of [inference.begin, ...inference.parts]) if (kept.frame !== undefined) keptBytes -= kept.bytes;
+    return inference;
+  };
+
+  return {
+    feed(placed) {
+      const { frame } = placed;
+      switch (frame.type) {
+        case 'begin':
+          // An id begins once; a second begin would be the gateway's defect and must not lose the first.
+          if (!building.has(frame.id)) building.set(frame.id, { id: frame.id, begin: keep(placed), parts: [] });
+          return undefined;
+        case 'part':
+          building.get(frame.id)?.parts.push(keep(placed));
+          return undefined;
+        case 'drop':
+          close(frame.id);
+          return undefined;
+        case 'end': {
+          const inference = close(frame.id);
+          if (shipped !== undefined && isBefore(placed.at, shipped)) return undefined;
+          return inference === undefined
+            ? { kind: 'end_without_begin', end: placed }
+            : { kind: 'ended', inference, end: placed };
+        }
+        default:
+          return frame.type satisfies never;
+      }
+    },
+    cursorAt(position) {
+      const oldest = building.values().next().value;
+      // Reading again from `scan`, we may still be before what is shipped already.
+      const reached = shipped !== undefined && isBefore(position, shipped) ? shipped : position;
+      return { scan: oldest?.begin.at ?? position, shipped: reached };
+    },
+    open: () => [...building.values()],
+  };
+}
+
+/** A view would keep the whole chunk in memory that the frame was read with. */
+function copy(frame: Frame): Frame {
+  return {
+    ...frame,
+    meta: new Uint8Array(frame.meta),
+    payload: frame.payload === null ? null : new Uint8Array(frame.payload),
+  };
+}

@@ -1,0 +1,109 @@
+import { crc32 } from 'node:zlib';
+import { readIdBytes, writeIdBytes } from '#core/ids.ts';
+
+/**
+ * One frame of a spool, little-endian:
+ *
+ *     u32 length of all that follows the CRC | u32 CRC-32 of it | u8 type | u8 version | u16 flags | 16 bytes inference id
+ *     | u32 meta length | meta (JSON, UTF-8) | captured bytes
+ *
+ * `drop` closes an inference whose end could not be written: its caller was told so, and without it the begin frame
+ * would hold its segment for ever.
+ */
+export const FRAME_TYPES = { begin: 1, part: 2, end: 3, drop: 4 } as const;
+export type FrameType = keyof typeof FRAME_TYPES;
+
+export interface Frame {
+  readonly type: FrameType;
+  readonly id: string;
+  /** A view of the decoded buffer, as is `payload`. */
+  readonly meta: Uint8Array;
+  /** Null when nothing was captured, which is not the same as nothing to capture. */
+  readonly payload: Uint8Array | null;
+}
+
+export type Decoded =
+  | { readonly kind: 'frame'; readonly frame: Frame; readonly next: number }
+  /** `bytes`: how long the frame is as far as is known. */
+  | { readonly kind: 'incomplete'; readonly bytes: number }
+  | { readonly kind: 'corrupt'; readonly reason: string };
+
+export const MAX_FRAME_BYTES = 64 * 1024 * 1024;
+const FRAME_VERSION = 1;
+const CHECKED_FROM = 8;
+const HEADER_BYTES = 32;
+const HAS_PAYLOAD = 1;
+const TYPE_NAMES = Object.entries(FRAME_TYPES) as readonly (readonly [FrameType, number])[];
+const NAME_OF: readonly (FrameType | undefined)[] = TYPE_NAMES.reduce<(FrameType | undefined)[]>(
+  (names, [name, value]) => {
+    names[value] = name;
+    return names;
+  },
+  [],
+);
+
+/**
+ * Appends a frame's buffers to `target`: one for header and meta, then the captured ones uncopied.
+ * @returns the frame's length in bytes; 0, with nothing appended, when it would exceed MAX_FRAME_BYTES
+ */
+// hot
+export function appendFrame(
+  target: Uint8Array[],
+  type: FrameType,
+  id: string,
+  meta: string,
+  payload: readonly Uint8Array[] | null,
+): number {
+  const metaBytes = Buffer.byteLength(meta);
+  let bytes = HEADER_BYTES + metaBytes;
+  if (payload !== null) for (const chunk of payload) bytes += chunk.length;
+  if (bytes > MAX_FRAME_BYTES) return 0;
+  const head = Buffer.allocUnsafe(HEADER_BYTES + metaBytes);
+  head.writeUInt32LE(bytes - CHECKED_FROM, 0);
+  head[8] = FRAME_TYPES[type];
+  head[9] = FRAME_VERSION;
+  head[10] = payload === null ? 0 : HAS_PAYLOAD;
+  head[11] = 0;
+  writeIdBytes(id, head, 12);
+  head.writeUInt32LE(metaBytes, 28);
+  head.write(meta, HEADER_BYTES, 'utf8');
+  target.push(head);
+  let crc = crc32(head.subarray(CHECKED_FROM));
+  if (payload !== null) {
+    for (const chunk of payload) {
+      if (chunk.length === 0) continue;
+      crc = crc32(chunk, crc);
+      target.push(chunk);
+    }
+  }
+  head.writeUInt32LE(crc, 4);
+  return bytes;
+}
+
+/** Reads the frame at `offset`. Never throws, whatever the bytes are. */
+export function decodeFrame(buffer: Buffer, offset: number): Decoded {
+  const available = buffer.length - offset;
+  if (available < CHECKED_FROM) return { kind: 'incomplete', bytes: HEADER_BYTES };
+  const bytes = buffer.readUInt32LE(offset) + CHECKED_FROM;
+  // Zeros, which a file system may leave after a power cut, end here.
+  if (bytes < HEADER_BYTES || bytes > MAX_FRAME_BYTES) return { kind: 'corrupt', reason: `a frame of ${bytes} bytes` };
+  if (available < bytes) return { kind: 'incomplete', bytes };
+  const next = offset + bytes;
+  if (crc32(buffer.subarray(offset + CHECKED_FROM, next)) !== buffer.readUInt32LE(offset + 4)) {
+    return { kind: 'corrupt', reason: 'checksum mismatch' };
+  }
+  const type = NAME_OF[buffer[offset + 8]!];
+  const version = buffer[offset + 9];
+  if (type === undefined || version !== FRAME_VERSION) {
+    return { kind: 'corrupt', reason: `unknown frame type ${buffer[offset + 8]} or version ${version}` };
+  }
+  const payloadAt = offset + HEADER_BYTES + buffer.readUInt32LE(offset + 28);
+  if (payloadAt > next) return { kind: 'corrupt', reason: 'the meta is longer than its frame' };
+  const frame: Frame = {
+    type,
+    id: readIdBytes(buffer, offset + 12),
+    meta: buffer.subarray(offset + HEADER_BYTES, payloadAt),
+    payload: (buffer[offset + 10]! & HAS_PAYLOAD) === 0 ? null : buffer.subarray(payloadAt, next),
+  };
+  return { kind: 'frame', frame, next };
+}

@@ -1,0 +1,110 @@
+import { isUuid } from '#core/ids.ts';
+import { reasonOf } from './alarms.ts';
+import type { BeginRecord, EndRecord } from './record.ts';
+
+/** What a field must be so that a sink can take it; ranges are the store's to check. A `?` allows null. */
+type Kind = 'uuid' | 'text' | 'text?' | 'number' | 'number?' | 'boolean' | 'list';
+
+const BEGIN_FIELDS = {
+  organizationId: 'uuid',
+  groupId: 'uuid',
+  configVersion: 'number',
+  keyId: 'uuid',
+  operation: 'text',
+  dialect: 'text',
+  streamed: 'boolean',
+  assignedVariant: 'text',
+  unit: 'text',
+  unitSource: 'text',
+  hashVersion: 'number',
+  bucket: 'number',
+  rangeFrom: 'number',
+  rangeTo: 'number',
+  phase: 'number',
+  traceId: 'text',
+  requestBytes: 'number',
+  requestSha256: 'text?',
+} as const satisfies Record<keyof BeginRecord, Kind>;
+
+const END_FIELDS = {
+  status: 'number',
+  outcome: 'text',
+  errorCode: 'text?',
+  endReason: 'text',
+  servedVariant: 'text?',
+  servedReason: 'text',
+  finishReason: 'text?',
+  attempts: 'list',
+  inputTokens: 'number?',
+  outputTokens: 'number?',
+  cachedTokens: 'number?',
+  reasoningTokens: 'number?',
+  queueNs: 'number',
+  connectNs: 'number?',
+  firstByteNs: 'number?',
+  firstTokenNs: 'number?',
+  totalNs: 'number',
+  responseBytes: 'number',
+  responseSha256: 'text?',
+  responseType: 'text?',
+} as const satisfies Record<keyof EndRecord, Kind>;
+
+export type Parsed<Value> =
+  | { readonly kind: 'parsed'; readonly value: Value }
+  /** `groupId`, when at least that could be read. */
+  | { readonly kind: 'bad'; readonly reason: string; readonly groupId: string | undefined };
+
+/** Reads the meta of a begin frame. */
+export function parseBegin(meta: Uint8Array): Parsed<BeginRecord> {
+  return parse<BeginRecord>('begin', BEGIN_FIELDS, meta);
+}
+
+/** Reads the meta of an end frame. */
+export function parseEnd(meta: Uint8Array): Parsed<EndRecord> {
+  return parse<EndRecord>('end', END_FIELDS, meta);
+}
+
+function parse<Value>(frame: string, fields: Record<string, Kind>, meta: Uint8Array): Parsed<Value> {
+  let value: unknown;
+  try {
+    value = JSON.parse(Buffer.from(meta.buffer, meta.byteOffset, meta.byteLength).toString('utf8'));
+  } catch (error) {
+    return { kind: 'bad', reason: `${frame} is not JSON: ${reasonOf(error)}`, groupId: undefined };
+  }
+  if (typeof value !== 'object' || value === null) {
+    return { kind: 'bad', reason: `${frame} is not an object`, groupId: undefined };
+  }
+  const record = value as Record<string, unknown>;
+  for (const [name, kind] of Object.entries(fields)) {
+    if (!matches(record[name], kind)) {
+      const groupId = record['groupId'];
+      return {
+        kind: 'bad',
+        reason: `${frame}.${name} is not of kind ${kind}`,
+        groupId: typeof groupId === 'string' && isUuid(groupId) ? groupId : undefined,
+      };
+    }
+  }
+  return { kind: 'parsed', value: value as Value };
+}
+
+function matches(value: unknown, kind: Kind): boolean {
+  switch (kind) {
+    case 'text':
+      return typeof value === 'string';
+    case 'number':
+      return typeof value === 'number';
+    case 'number?':
+      return value === null || typeof value === 'number';
+    case 'text?':
+      return value === null || typeof value === 'string';
+    case 'uuid':
+      return typeof value === 'string' && isUuid(value);
+    case 'boolean':
+      return typeof value === 'boolean';
+    case 'list':
+      return Array.isArray(value);
+    default:
+      return kind satisfies never;
+  }
+}

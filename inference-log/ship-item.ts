@@ -1,0 +1,141 @@
+import { unixMsOfId } from '#core/ids.ts';
+import type { KeptFrame, OpenInference } from './assembler.ts';
+import type { Frame } from './frame.ts';
+import { parseBegin, parseEnd } from './parse-record.ts';
+import type { EndRecord, InferenceRow } from './record.ts';
+import { type SpoolPosition, UNKNOWN_GROUP } from './spool.ts';
+import type { PlacedFrame } from './spool-reader.ts';
+
+/** One record on its way to the store: a row, or a dead letter that only counts. */
+export interface ShipItem {
+  readonly id: string;
+  /** Once the item is stored, end frames before this are. */
+  readonly shipped: SpoolPosition;
+  /** For interrupted inferences, which have no end frame: reading again starts here once the item is stored. */
+  readonly scan: SpoolPosition | undefined;
+  /** For the size of a batch. */
+  readonly bytes: number;
+  /** The frames as they were found, for the dead letter. */
+  readonly frames: readonly Frame[];
+  readonly content:
+    | { readonly kind: 'row'; readonly row: InferenceRow }
+    | { readonly kind: 'dropped'; readonly groupId: string; readonly reason: string };
+}
+
+export interface ItemContext {
+  readonly gatewayId: string;
+  readonly nowMs: () => number;
+  readonly readAt: (at: SpoolPosition, bytes: number) => Promise<Frame | undefined>;
+}
+
+/** What a row costs in memory and on the wire beside its payloads, roughly. */
+const ROW_BYTES = 1024;
+/** An id from further ahead would create partitions for a time that may never come. */
+const MAX_AHEAD_MS = 24 * 60 * 60 * 1000;
+
+const INTERRUPTED: EndRecord = {
+  status: 500,
+  outcome: 'interrupted',
+  errorCode: 'interrupted',
+  endReason: 'interrupted',
+  servedVariant: null,
+  servedReason: 'none',
+  finishReason: null,
+  attempts: [],
+  inputTokens: null,
+  outputTokens: null,
+  cachedTokens: null,
+  reasoningTokens: null,
+  queueNs: 0,
+  connectNs: null,
+  firstByteNs: null,
+  firstTokenNs: null,
+  totalNs: 0,
+  responseBytes: 0,
+  responseSha256: null,
+  responseType: null,
+};
+
+/** The item of an inference that ended. @throws file errors */
+export async function endedItem(context: ItemContext, inference: OpenInference, end: PlacedFrame): Promise<ShipItem> {
+  return makeItem(context, inference, end.frame, end.next, undefined);
+}
+
+/** The item of an inference that its gateway did not live to end. @throws file errors */
+export async function interruptedItem(
+  context: ItemContext,
+  inference: OpenInference,
+  shipped: SpoolPosition,
+  scan: SpoolPosition,
+): Promise<ShipItem> {
+  return makeItem(context, inference, undefined, shipped, scan);
+}
+
+/** The item of an end frame that has nothing to end. */
+export function strayItem(end: PlacedFrame): ShipItem {
+  return dropped(end.frame.id, [end.frame], UNKNOWN_GROUP, 'end without begin', end.next, undefined);
+}
+
+/** The same record as a dead letter, after the store has refused it. */
+export function refusedItem(item: ShipItem, row: InferenceRow, reason: string): ShipItem {
+  return { ...item, content: { kind: 'dropped', groupId: row.begin.groupId, reason } };
+}
+
+async function makeItem(
+  context: ItemContext,
+  inference: OpenInference,
+  endFrame: Frame | undefined,
+  shipped: SpoolPosition,
+  scan: SpoolPosition | undefined,
+): Promise<ShipItem> {
+  const { id } = inference;
+  const found: (Frame | undefined)[] = [];
+  for (const kept of [inference.begin, ...inference.parts]) found.push(await fetchFrame(context, kept));
+  const spooled = found.filter((frame) => frame !== undefined);
+  const frames = endFrame === undefined ? spooled : [...spooled, endFrame];
+  const drop = (groupId: string | undefined, reason: string) =>
+    dropped(id, frames, groupId ?? UNKNOWN_GROUP, reason, shipped, scan);
+  const [beginFrame, ...partFrames] = found;
+  if (beginFrame === undefined) return drop(undefined, 'begin frame can no longer be read');
+  const begin = parseBegin(beginFrame.meta);
+  if (begin.kind === 'bad') return drop(begin.groupId, begin.reason);
+  const { groupId } = begin.value;
+  if (partFrames.includes(undefined)) return drop(groupId, 'part frame can no longer be read');
+  if (unixMsOfId(id) > context.nowMs() + MAX_AHEAD_MS) return drop(groupId, 'id is more than a day ahead');
+  const response = join(endFrame === undefined ? partFrames : [...partFrames, endFrame]);
+  const end = endFrame === undefined ? undefined : parseEnd(endFrame.meta);
+  if (end?.kind === 'bad') return drop(groupId, end.reason);
+  const row: InferenceRow = {
+    id,
+    gatewayId: context.gatewayId,
+    begin: begin.value,
+    end: end?.value ?? { ...INTERRUPTED, responseBytes: response?.length ?? 0 },
+    request: beginFrame.payload,
+    response,
+  };
+  const bytes = ROW_BYTES + (row.request?.length ?? 0) + (response?.length ?? 0);
+  return { id, shipped, scan, bytes, frames, content: { kind: 'row', row } };
+}
+
+function dropped(
+  id: string,
+  frames: readonly Frame[],
+  groupId: string,
+  reason: string,
+  shipped: SpoolPosition,
+  scan: SpoolPosition | undefined,
+): ShipItem {
+  const bytes = frames.reduce((sum, frame) => sum + (frame.payload?.length ?? 0), ROW_BYTES);
+  return { id, shipped, scan, bytes, frames, content: { kind: 'dropped', groupId, reason } };
+}
+
+async function fetchFrame(context: ItemContext, kept: KeptFrame): Promise<Frame | undefined> {
+  return kept.frame ?? (await context.readAt(kept.at, kept.bytes));
+}
+
+/** The pieces of an answer in order; null when nothing of it was captured. */
+function join(frames: readonly (Frame | undefined)[]): Uint8Array | null {
+  const pieces = frames.flatMap((frame) => frame?.payload ?? []);
+  if (pieces.length <= 1) return pieces[0] ?? null;
+  return Buffer.concat(pieces);
+}

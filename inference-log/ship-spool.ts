@@ -1,0 +1,158 @@
+import { join } from 'node:path';
+import type { OnAlarm } from './alarms.ts';
+import { createAssembler } from './assembler.ts';
+import { type BatchTarget, type Progress, shipBatch } from './ship-batch.ts';
+import { endedItem, type ItemContext, interruptedItem, type ShipItem, strayItem } from './ship-item.ts';
+import type { Sink, SpoolCursor, SpoolPosition } from './spool.ts';
+import { removeSegmentsBefore, SPOOL_START } from './spool-folder.ts';
+import { createSpoolReader, type PlacedFrame } from './spool-reader.ts';
+import type { WakeSignal } from './wake-signal.ts';
+
+export interface ShipSpoolOptions {
+  readonly root: string;
+  readonly spoolId: string;
+  /** The gateway that wrote the spool. */
+  readonly gatewayId: string;
+  readonly sink: Sink;
+  readonly batchRows: number;
+  readonly batchBytes: number;
+  readonly maxBatchAgeMs: number;
+  readonly maxKeptFrameBytes: number;
+  readonly maxKeptBytes: number;
+  readonly chunkBytes?: number;
+  readonly pollMs: number;
+  readonly nowMs: () => number;
+  readonly signal: WakeSignal;
+  readonly onAlarm: OnAlarm;
+  /** Whether the spool has no writer any more and belongs to us. */
+  readonly sealed: () => boolean;
+  /** `now`: end at once. `drained`: end when everything there is is stored. */
+  readonly stopping: () => 'no' | 'drained' | 'now';
+  /** What the store holds of the spool, whenever that is learnt. */
+  readonly onCursor: (stored: SpoolCursor | undefined) => void;
+  /** A batch is stored, or there is nothing to store. */
+  readonly onHealthy: () => void;
+}
+
+/** `finished`: the spool is wholly stored and closed. `gone`: someone else did that. */
+export type Shipped = 'finished' | 'gone' | 'stopped';
+
+/**
+ * Ships one spool from the cursor that the store holds, until the spool ends or we stop. Any failure leaves by an exception;
+ * calling again goes on from the cursor, and nothing is lost or doubled.
+ *
+ *   read ──frames──▶ assemble ──batch full or old──▶ store rows and cursor ──▶ remove segments ──▶ read
+ *     ├──idle──▶ sleep ──▶ read
+ *     └──end──▶ store what never ended as interrupted, and the end of the spool ──▶ finished
+ *
+ * @throws StaleCursorError, store and file errors
+ */
+export async function shipSpool(options: ShipSpoolOptions): Promise<Shipped> {
+  const { root, spoolId, sink, signal, onAlarm } = options;
+  const folder = join(root, spoolId);
+  const target: BatchTarget = { root, spoolId, gatewayId: options.gatewayId, sink, onAlarm };
+  let stored = await sink.readCursor(spoolId);
+  options.onCursor(stored);
+  const from = stored?.scan ?? SPOOL_START;
+  let progress: Progress = { stored, safeScan: from };
+  let removedBefore = 0;
+  const assembler = createAssembler({ ...options, cursor: stored });
+  const reader = createSpoolReader({
+    ...{ folder, from, onAlarm },
+    ...(options.chunkBytes === undefined ? {} : { chunkBytes: options.chunkBytes }),
+  });
+  const context: ItemContext = { gatewayId: options.gatewayId, nowMs: options.nowMs, readAt: reader.readAt };
+  let items: ShipItem[] = [];
+  let itemBytes = 0;
+  let isOld = false;
+  let ageTimer: NodeJS.Timeout | undefined;
+
+  const add = (item: ShipItem) => {
+    if (items.length === 0) {
+      // A timer, not a clock reading: it runs on through jumps of the wall clock.
+      ageTimer = setTimeout(() => {
+        isOld = true;
+        signal.wake();
+      }, options.maxBatchAgeMs).unref();
+    }
+    items.push(item);
+    itemBytes += item.bytes;
+  };
+  const isFull = () => items.length >= options.batchRows || itemBytes >= options.batchBytes;
+
+  const commit = async (cursor: SpoolCursor, finished: boolean) => {
+    clearTimeout(ageTimer);
+    isOld = false;
+    const batch = items;
+    items = [];
+    itemBytes = 0;
+    stored = await shipBatch(target, progress, batch, cursor, finished);
+    progress = { stored, safeScan: cursor.scan };
+    options.onCursor(stored);
+    options.onHealthy();
+    await removeStored();
+  };
+
+  const removeStored = async () => {
+    const scan = stored?.scan;
+    if (scan === undefined || scan.segment === removedBefore) return;
+    await removeSegmentsBefore(folder, scan);
+    removedBefore = scan.segment;
+  };
+
+  const take = async (frames: readonly PlacedFrame[]) => {
+    for (const placed of frames) {
+      const assembled = assembler.feed(placed);
+      if (assembled === undefined) continue;
+      add(
+        assembled.kind === 'ended'
+          ? await endedItem(context, assembled.inference, assembled.end)
+          : strayItem(assembled.end),
+      );
+      if (isFull() || isOld) await commit(assembler.cursorAt(placed.next), false);
+      if (options.stopping() === 'now') return;
+    }
+  };
+
+  /** False when we are told to stop in the middle of it. */
+  const finish = async (end: SpoolPosition): Promise<boolean> => {
+    if (items.length > 0) await commit(assembler.cursorAt(end), false);
+    const open = assembler.open();
+    for (const [index, inference] of open.entries()) {
+      const scan = open[index + 1]?.begin.at ?? end;
+      add(await interruptedItem(context, inference, end, scan));
+      if (isFull()) await commit({ scan, shipped: end }, false);
+      if (options.stopping() === 'now') return false;
+    }
+    await commit({ scan: end, shipped: end }, true);
+    return true;
+  };
+
+  try {
+    await removeStored();
+    while (options.stopping() !== 'now') {
+      const step = await reader.next(options.sealed());
+      if (step.kind === 'frames') {
+        await take(step.frames);
+      } else if (step.kind === 'gone') {
+        return 'gone';
+      } else if (step.kind === 'end') {
+        if (await finish(step.position)) return 'finished';
+      } else {
+        const cursor = assembler.cursorAt(step.position);
+        const draining = options.stopping() === 'drained';
+        const frees = cursor.scan.segment > (stored?.scan ?? from).segment;
+        if ((items.length > 0 && (isOld || draining)) || (items.length === 0 && frees)) await commit(cursor, false);
+        else {
+          if (items.length === 0) options.onHealthy();
+          if (draining) return 'stopped';
+          await signal.sleep(options.pollMs);
+        }
+      }
+    }
+    return 'stopped';
+  } finally {
+    clearTimeout(ageTimer);
+    await reader.close();
+  }
+}

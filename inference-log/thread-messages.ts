@@ -1,0 +1,32 @@
+import type { AlarmCode } from './alarms.ts';
+import type { LedgerTotals } from './spool.ts';
+
+/** What the shipper's thread is started with (its `workerData`). */
+export interface ShipperStart {
+  readonly databaseUrl: string;
+  /** The folder of all spools of this machine. */
+  readonly root: string;
+  /** Whose ledger is reported. */
+  readonly gatewayId: string;
+  readonly batchRows?: number;
+  readonly batchBytes?: number;
+  readonly maxBatchAgeMs?: number;
+}
+
+export type ToShipper =
+  | { readonly type: 'add-spool'; readonly spoolId: string }
+  | { readonly type: 'nudge' }
+  /** The thread answers `stopped` and ends, at most a little after the deadline. */
+  | { readonly type: 'stop'; readonly drain: boolean; readonly deadlineMs: number };
+
+export type FromShipper =
+  | { readonly type: 'ready' }
+  /**
+   * Totals of this gateway id since its first record, as the store holds them, whoever shipped them: each message
+   * replaces what was known of its groups. At most once a second, and once more before `stopped`.
+   */
+  | { readonly type: 'ledger'; readonly totals: readonly LedgerTotals[] }
+  /** What of all known spools is not stored yet. At most once a second. */
+  | { readonly type: 'backlog'; readonly bytes: number; readonly spools: number }
+  | { readonly type: 'alarm'; readonly code: AlarmCode; readonly message: string }
+  | { readonly type: 'stopped'; readonly drained: boolean };

@@ -1,0 +1,53 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { createShipper } from './shipper.ts';
+import { createPostgresSink } from './sinks/postgres.ts';
+import type { FromShipper, ShipperStart, ToShipper } from './thread-messages.ts';
+import { within } from './timing.ts';
+
+// The shipper's thread: composes it from the real clock, randomness and store, and speaks thread-messages.ts.
+if (parentPort === null) throw new Error('thread.ts runs as a worker thread');
+const port = parentPort;
+const send = (message: FromShipper) => port.postMessage(message);
+const start = workerData as ShipperStart;
+const CLOSE_MS = 500;
+
+const sink = createPostgresSink({ databaseUrl: start.databaseUrl });
+const shipper = await createShipper({
+  root: start.root,
+  sink,
+  gatewayId: start.gatewayId,
+  batchRows: start.batchRows ?? 1_000,
+  batchBytes: start.batchBytes ?? 8 * 1024 * 1024,
+  maxBatchAgeMs: start.maxBatchAgeMs ?? 250,
+  nowMs: Date.now,
+  random: Math.random,
+  onLedger: (totals) => send({ type: 'ledger', totals }),
+  onBacklog: ({ bytes, spools }) => send({ type: 'backlog', bytes, spools }),
+  onAlarm: (code, message) => send({ type: 'alarm', code, message }),
+});
+
+port.on('message', (message: ToShipper) => {
+  switch (message.type) {
+    case 'add-spool':
+      shipper.addSpool(message.spoolId);
+      return;
+    case 'nudge':
+      shipper.nudge();
+      return;
+    case 'stop':
+      void stop(message);
+      return;
+    default:
+      message satisfies never;
+  }
+});
+send({ type: 'ready' });
+
+async function stop(how: { readonly drain: boolean; readonly deadlineMs: number }): Promise<void> {
+  const { drained } = await shipper.stop(how);
+  // A store that does not answer does not say goodbye either.
+  await within(CLOSE_MS, sink.close());
+  send({ type: 'stopped', drained });
+  // Ends this thread only; without it a hanging connection would keep it.
+  setImmediate(() => process.exit(0));
+}

@@ -1,0 +1,12 @@
+/** The name of the unique constraint or index that a statement ran into; undefined for any other error. */
+export function violatedUnique(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const { code, constraint } = error as { code?: unknown; constraint?: unknown };
+  return code === '23505' && typeof constraint === 'string' ? constraint : undefined;
+}
+
+/** Whether a transaction lost against another one (serialisation failure, deadlock, lock timeout) and may be repeated as it is. */
+export function isContention(error: unknown): boolean {
+  const code = error instanceof Error ? (error as { code?: unknown }).code : undefined;
+  return code === '40001' || code === '40P01' || code === '55P03';
+}

@@ -1,0 +1,105 @@
+import { type Insertable, type Selectable, sql, type Updateable } from 'kysely';
+import type { Database } from './database.ts';
+import type { Db, Tx } from './pool.ts';
+import { idFirst, type NamePage, type RowLock, referredTo } from './references.ts';
+
+/** A change to an API key, as gateways apply it to their table of digests. */
+export interface KeyDelta {
+  readonly id: string;
+  readonly organizationId: string;
+  /** HMAC-SHA-256 of the key with the installation's pepper, 32 bytes. */
+  readonly digest: Buffer;
+  /** The groups that the key may call; null: every group of the organization. */
+  readonly groupIds: string[] | null;
+  /** The unit of requests that name none. */
+  readonly defaultUnit: string | null;
+  readonly expiresAt: Date | null;
+  /** A deleted key is to be removed from the table. */
+  readonly deleted: boolean;
+  readonly keyVersion: number;
+}
+
+/** Every key of all organizations that changed after a key version, oldest change first. For the role `gateway`. */
+export async function keysSince(db: Db, afterVersion: number): Promise<KeyDelta[]> {
+  const rows = await db
+    .selectFrom('api_keys')
+    .select(['id', 'organization_id', 'digest', 'group_ids', 'default_unit', 'expires_at', 'deleted_at', 'key_version'])
+    .where('key_version', '>', afterVersion)
+    .orderBy('key_version')
+    .execute();
+  return rows.map((row) => ({
+    id: row.id,
+    organizationId: row.organization_id,
+    digest: row.digest,
+    groupIds: row.group_ids,
+    defaultUnit: row.default_unit,
+    expiresAt: row.expires_at,
+    deleted: row.deleted_at !== null,
+    keyVersion: row.key_version,
+  }));
+}
+
+export type KeyRow = Selectable<Database['api_keys']>;
+
+/** The live key with this id or name, if the organization has one. */
+export function findKey(
+  tx: Tx,
+  organizationId: string,
+  ref: string,
+  lock: RowLock = 'none',
+): Promise<KeyRow | undefined> {
+  return tx
+    .selectFrom('api_keys')
+    .selectAll()
+    .where('organization_id', '=', organizationId)
+    .where('deleted_at', 'is', null)
+    .where(referredTo(ref))
+    .orderBy(idFirst(ref))
+    .limit(1)
+    .$if(lock === 'update', (query) => query.forUpdate())
+    .executeTakeFirst();
+}
+
+/** Live keys by name. */
+export function listKeys(tx: Tx, organizationId: string, page: NamePage): Promise<KeyRow[]> {
+  return tx
+    .selectFrom('api_keys')
+    .selectAll()
+    .where('organization_id', '=', organizationId)
+    .where('deleted_at', 'is', null)
+    .$if(page.after !== undefined, (query) => query.where('name', '>', page.after!))
+    .orderBy('name')
+    .limit(page.limit)
+    .execute();
+}
+
+/** Inserts a key. Fails on the index `api_keys_name` when the name is taken. */
+export function insertKey(tx: Tx, row: Insertable<Database['api_keys']>): Promise<KeyRow> {
+  return tx.insertInto('api_keys').values(row).returningAll().executeTakeFirstOrThrow();
+}
+
+/** Changes a key and raises its version. `key_version` must be a fresh one, or no gateway hears of it. */
+export function updateKey(
+  tx: Tx,
+  organizationId: string,
+  id: string,
+  changes: Updateable<Database['api_keys']> & { key_version: number },
+): Promise<KeyRow> {
+  return tx
+    .updateTable('api_keys')
+    .set({ ...changes, version: sql`version + 1`, updated_at: sql`now()` })
+    .where('organization_id', '=', organizationId)
+    .where('id', '=', id)
+    .returningAll()
+    .executeTakeFirstOrThrow();
+}
+
+/** Removes a key: gateways hear of it through `keyVersion`, its row stays for the log, its name is free again. */
+export async function deleteKey(tx: Tx, organizationId: string, id: string, keyVersion: number): Promise<void> {
+  await tx
+    .updateTable('api_keys')
+    .set({ key_version: keyVersion, deleted_at: sql`now()`, updated_at: sql`now()` })
+    .where('organization_id', '=', organizationId)
+    .where('id', '=', id)
+    .execute();
+}

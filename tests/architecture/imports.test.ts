@@ -1,0 +1,109 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { describe, expect, test } from 'vitest';
+
+/** The import directions of docs/architecture.md, checked on every file. */
+const ROOT = resolve(import.meta.dirname, '../..');
+const ROOMS = ['core', 'store', 'inference-log', 'gateway', 'control-plane', 'simulator', 'cli', 'migrations'] as const;
+
+interface Import {
+  readonly file: string;
+  /** A path from the root for our own files, else a package name. */
+  readonly target: string;
+}
+
+const files = ROOMS.flatMap((room) =>
+  readdirSync(join(ROOT, room), { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.ts'))
+    .map((file) => join(room, file)),
+);
+const imports: Import[] = files.flatMap((file) => {
+  const source = readFileSync(join(ROOT, file), 'utf8');
+  const specifiers = [...source.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].map((match) => match[1]!);
+  return specifiers.map((specifier) => ({ file, target: targetOf(file, specifier) }));
+});
+
+function targetOf(file: string, specifier: string): string {
+  if (specifier.startsWith('#')) return specifier.slice(1);
+  if (specifier.startsWith('.')) return relative(ROOT, resolve(ROOT, dirname(file), specifier));
+  return specifier;
+}
+
+const roomOf = (path: string) => ROOMS.find((room) => path.startsWith(`${room}/`));
+const offences = (rule: (entry: Import) => boolean) => imports.filter(rule).map(({ file, target }) => `${file} → ${target}`);
+const MAY_IMPORT: Record<(typeof ROOMS)[number], readonly string[]> = {
+  core: ['core'],
+  store: ['core', 'store', 'migrations'],
+  'inference-log': ['core', 'store', 'inference-log'],
+  gateway: ['core', 'store', 'inference-log', 'gateway'],
+  'control-plane': ['core', 'store', 'inference-log', 'control-plane'],
+  simulator: ['simulator'],
+  cli: [...ROOMS],
+  migrations: [],
+};
+
+describe('import directions', () => {
+  test('there is something to check', () => expect(imports.length).toBeGreaterThan(200));
+
+  test('rooms import only the rooms below them', () => {
+    expect(
+      offences(({ file, target }) => {
+        const to = roomOf(target);
+        return to !== undefined && !MAY_IMPORT[roomOf(file)!].includes(to);
+      }),
+    ).toEqual([]);
+  });
+
+  test('core uses zod and node:crypto; upstream-address.ts also the pure parts of node:net', () => {
+    const allowed = (file: string, target: string) =>
+      ['zod', 'node:crypto'].includes(target) || (file === 'core/upstream-address.ts' && target === 'node:net');
+    expect(offences(({ file, target }) => roomOf(file) === 'core' && roomOf(target) === undefined && !allowed(file, target))).toEqual([]);
+  });
+
+  test('SQL is spoken in store, migrations and the sinks', () => {
+    const speaks = (file: string) => /^(store|migrations|inference-log\/sinks)\//.test(file);
+    expect(offences(({ file, target }) => /^(kysely|pg)(\/|$)/.test(target) && !speaks(file))).toEqual([]);
+  });
+
+  test('undici is named in gateway/upstream, ioredis in files called redis.ts, prom-client and OpenTelemetry in telemetry', () => {
+    expect(offences(({ file, target }) => target === 'undici' && !file.startsWith('gateway/upstream/'))).toEqual([]);
+    expect(offences(({ file, target }) => target === 'ioredis' && !file.endsWith('/redis.ts'))).toEqual([]);
+    expect(offences(({ file, target }) => /^(prom-client|@opentelemetry)/.test(target) && !file.includes('/telemetry/'))).toEqual([]);
+  });
+
+  test('no provider or dialect folder imports another', () => {
+    const folder = (path: string) => /^(?:gateway|simulator)\/(?:providers|dialects)\/[^/]+\//.exec(path)?.[0];
+    expect(
+      offences(({ file, target }) => {
+        const [from, to] = [folder(file), folder(target)];
+        return from !== undefined && to !== undefined && from !== to;
+      }),
+    ).toEqual([]);
+  });
+
+  test('rooms of the flow do not import each other; handle-request.ts does', () => {
+    const shared = ['ports', 'capture', 'answer-head'].map((name) => `gateway/flow/${name}.ts`);
+    const inFlow = (path: string) => path.startsWith('gateway/flow/');
+    expect(
+      offences(
+        ({ file, target }) =>
+          inFlow(file) && inFlow(target) && file !== 'gateway/flow/handle-request.ts' && !shared.includes(target),
+      ),
+    ).toEqual([]);
+  });
+
+  test('clocks, randomness, the environment and the terminal are used where they are owned', () => {
+    const owners: [RegExp, RegExp][] = [
+      [/\bDate\.now\(|new Date\(\)/, /clock\.ts$|^gateway\/main\.ts$|^cli\/output\.ts$/],
+      [/\bMath\.random\(/, /^$/],
+      [/\bprocess\.env\b/, /^cli\/|^store\/embedded-postgres\.ts$/],
+      [/\bconsole\./, /^$/],
+    ];
+    const found = files.flatMap((file) => {
+      // Comments may speak of them.
+      const source = readFileSync(join(ROOT, file), 'utf8').replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, '');
+      return owners.filter(([use, owner]) => use.test(source) && !owner.test(file)).map(([use]) => `${file}: ${use.source}`);
+    });
+    expect(found).toEqual([]);
+  });
+});
