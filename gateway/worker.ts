@@ -144,12 +144,15 @@ function createBodyBudget(shared: SharedArrayBuffer, slot: number, maxBytes: num
 
 /** Publishes the state of the event loop once a second. Returns the cleanup. */
 function measure(server: Server, gauge: (index: number, value: number) => void): () => void {
-  const delay = monitorEventLoopDelay({ resolution: 10 });
+  const resolutionMs = 10;
+  const delay = monitorEventLoopDelay({ resolution: resolutionMs });
+  // What is measured is the time between two ticks of the resolution; the lag is what goes beyond it.
+  const lagS = (ns: number) => Math.max(0, ns / 1e9 - resolutionMs / 1e3);
   delay.enable();
   let last = performance.eventLoopUtilization();
   const timer = setInterval(() => {
-    gauge(GAUGE.LOOP_LAG_P50_S, delay.percentile(50) / 1e9);
-    gauge(GAUGE.LOOP_LAG_P99_S, delay.percentile(99) / 1e9);
+    gauge(GAUGE.LOOP_LAG_P50_S, lagS(delay.percentile(50)));
+    gauge(GAUGE.LOOP_LAG_P99_S, lagS(delay.percentile(99)));
     const now = performance.eventLoopUtilization();
     gauge(GAUGE.LOOP_UTILISATION, performance.eventLoopUtilization(now, last).utilization);
     last = now;

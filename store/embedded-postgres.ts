@@ -62,11 +62,37 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   }
   const port = options.port ?? (await choosePort(join(folder, 'port')));
   await writeFile(join(folder, 'port'), `${port}\n`);
-  const child = run(binaries.postgres, [
+  const args = [
     ...['-D', dataFolder, '-p', String(port), '-h', '127.0.0.1', '-k', ''],
     ...['-c', 'max_connections=200', '-c', 'log_min_messages=warning'],
     ...(options.settings ?? []).flatMap((setting) => ['-c', setting]),
-  ]);
+  ];
+  const server = await startServer(() => run(binaries.postgres, args));
+  return {
+    databaseUrl: `postgresql://${USER}:${encodeURIComponent(options.password)}@127.0.0.1:${port}/ringside`,
+    created,
+    ...server,
+  };
+}
+
+const START_PATIENCE_MS = 15_000;
+/** What a server says while the processes of a killed one are still on their way out. */
+const LEFTOVERS = /lock file "postmaster.pid" already exists|pre-existing shared memory block/;
+
+async function startServer(launch: () => ChildProcess): Promise<Pick<EmbeddedPostgres, 'ended' | 'stop'>> {
+  const deadline = performance.now() + START_PATIENCE_MS;
+  for (;;) {
+    try {
+      return await launchServer(launch());
+    } catch (error) {
+      if (!LEFTOVERS.test(String(error)) || performance.now() > deadline) throw error;
+      await new Promise((wake) => setTimeout(wake, 200));
+    }
+  }
+}
+
+/** Resolves when the server accepts connections. */
+async function launchServer(child: ChildProcess): Promise<Pick<EmbeddedPostgres, 'ended' | 'stop'>> {
   let stopping = false;
   let lastLines = '';
   const ended = new Promise<string | undefined>((resolveEnd) => {
@@ -83,8 +109,6 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     void ended.then((reason) => failed(new Error(reason)));
   });
   return {
-    databaseUrl: `postgresql://${USER}:${encodeURIComponent(options.password)}@127.0.0.1:${port}/ringside`,
-    created,
     ended,
     async stop() {
       stopping = true;
@@ -173,38 +197,37 @@ async function finish(child: ChildProcess, name: string): Promise<void> {
   if (code !== 0) throw new Error(`${name} failed (code ${code}): ${output.trim()}`);
 }
 
-/** Ends the server that a killed parent left running; a stale pid file is PostgreSQL's own business. */
+/** Ends the server that a killed parent left running; a stale pid file is PostgreSQL's own business, but for zombies. */
 async function endStaleServer(dataFolder: string, onProgress?: (line: string) => void): Promise<void> {
   const pidFile = join(dataFolder, 'postmaster.pid');
   if (!(await exists(pidFile))) return;
   const [pidLine, folderLine] = (await readFile(pidFile, 'utf8')).split('\n');
   const pid = Number(pidLine);
-  if (!Number.isInteger(pid) || pid <= 1 || folderLine !== dataFolder || !isPostgres(pid, await commandOf(pid))) return;
-  onProgress?.('stopping the embedded PostgreSQL that an earlier run left behind');
-  process.kill(pid, 'SIGINT');
+  if (!Number.isInteger(pid) || pid <= 1 || folderLine !== dataFolder) return;
+  if ((await stateOf(pid)) === 'postgres') {
+    onProgress?.('stopping the embedded PostgreSQL that an earlier run left behind');
+    process.kill(pid, 'SIGINT');
+  }
   const deadline = performance.now() + 30_000;
-  while (isAlive(pid)) {
+  while ((await stateOf(pid)) === 'postgres') {
     if (performance.now() > deadline) throw new Error(`the earlier embedded PostgreSQL (pid ${pid}) does not stop`);
     await new Promise((wake) => setTimeout(wake, 50));
   }
+  // A zombie that nobody reaps (no init in a container) looks alive to PostgreSQL for ever.
+  if ((await stateOf(pid)) === 'zombie') await rm(pidFile, { force: true });
 }
 
-function isPostgres(pid: number, command: string | undefined): boolean {
-  return isAlive(pid) && (command === undefined || command.includes('postgres'));
-}
-
-async function commandOf(pid: number): Promise<string | undefined> {
-  if (process.platform !== 'linux') return undefined;
-  return readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => ''); // gone meanwhile
-}
-
-function isAlive(pid: number): boolean {
+async function stateOf(pid: number): Promise<'gone' | 'zombie' | 'postgres' | 'other'> {
   try {
     process.kill(pid, 0);
-    return true;
   } catch {
-    return false; // ESRCH: there is no such process
+    return 'gone'; // ESRCH: there is no such process
   }
+  if (process.platform !== 'linux') return 'postgres';
+  const status = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => ''); // gone meanwhile
+  if (status === '') return 'gone';
+  if (/\) [ZX] /.test(status)) return 'zombie';
+  return status.includes('(postgres)') ? 'postgres' : 'other';
 }
 
 /** The port of the last run if it is free, so that tools keep working; else any free one. */

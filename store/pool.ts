@@ -50,6 +50,9 @@ export function connectionConfig(options: Omit<PoolOptions, 'maxConnections' | '
 export function createPool(options: PoolOptions): Db {
   const pool = new pg.Pool({ ...connectionConfig(options), max: options.maxConnections, idleTimeoutMillis: 30_000 });
   pool.on('error', (error) => options.onConnectionError?.(error));
+  // pg-pool listens to idle connections only: one that broke while a query held it would end the process (unheard 'error').
+  // The query itself has failed with the same error, and release() discards the connection.
+  pool.on('connect', (client) => void client.on('error', () => undefined));
   return new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
 }
 

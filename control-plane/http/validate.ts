@@ -13,7 +13,9 @@ export function validate<Schema extends z.ZodType>(schema: Schema, value: unknow
   refuseIssues(unstorable(value, name, MAX_DEPTH));
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  refuseIssues(parsed.error.issues.flatMap((issue) => describe(issue, name)));
+  const issues = parsed.error.issues.flatMap((issue) => describe(issue, name));
+  // One sentence a field is enough: an empty name is both too short and no name.
+  refuseIssues(issues.filter(({ field }, index) => issues.findIndex((issue) => issue.field === field) === index));
   throw parsed.error;
 }
 

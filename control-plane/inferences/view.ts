@@ -84,14 +84,21 @@ export function payloadView({ captured, sha256, bytes, contentType }: CapturedSi
   };
 }
 
+/** What is nested deeper is shown as text: writing it out as JSON would overflow the stack. */
+const MAX_SHOWN_DEPTH = 200;
+
 /** Parsed if it is a JSON object or array, else the text itself. */
 function readable(text: string, whole: boolean): unknown {
   if (!whole || !/^\s*[[{]/.test(text)) return text;
   try {
     const value: unknown = JSON.parse(text);
-    JSON.stringify(value); // a nesting bomb parses, and then overflows the stack of whoever writes it out
-    return value;
+    return isShallow(value, MAX_SHOWN_DEPTH) ? value : text;
   } catch {
     return text;
   }
+}
+
+function isShallow(value: unknown, depthLeft: number): boolean {
+  if (typeof value !== 'object' || value === null) return true;
+  return depthLeft > 0 && Object.values(value).every((item) => isShallow(item, depthLeft - 1));
 }

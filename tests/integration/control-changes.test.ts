@@ -5,7 +5,12 @@ import { open } from '#core/envelope.ts';
 import { type GatewayReport, reportGateway, stopGateway } from '#store/gateways.ts';
 import { keysSince } from '#store/keys.ts';
 import { snapshotsSince } from '#store/snapshots.ts';
-import { type ApiClient, seedGroup, startTestControlPlane, type TestControlPlane } from '#tests/support/control-plane.ts';
+import {
+  type ApiClient,
+  seedGroup,
+  startTestControlPlane,
+  type TestControlPlane,
+} from '#tests/support/control-plane.ts';
 
 let control: TestControlPlane;
 let api: ApiClient;
@@ -27,11 +32,13 @@ const document = async (organizationId: string) => {
 
 describe('a change', () => {
   test('is published as a snapshot with the rows, the audit entry and the credentials sealed', async () => {
-    const made = await api(
-      'POST',
-      '/providers',
-      { name: 'p', kind: 'openai', baseUrl: 'https://example.com/v1', apiKey: 'sk-secret', headers: { 'X-A': '1' } },
-    );
+    const made = await api('POST', '/providers', {
+      name: 'p',
+      kind: 'openai',
+      baseUrl: 'https://example.com/v1',
+      apiKey: 'sk-secret',
+      headers: { 'X-A': '1' },
+    });
     const version = Number(made.headers.get('x-ringside-config-version'));
     const all = await snapshotsSince(control.gateway, version - 1);
     expect(all).toMatchObject([{ version, organizationId: api.organizationId }]);
@@ -134,7 +141,9 @@ describe('Idempotency-Key', () => {
       expect(second.headers.get(name)).toBe(first.headers.get(name));
     }
     expect((await api('GET', '/keys')).body.items).toHaveLength(1);
-    expect((await api('GET', '/audit')).body.items.filter((e: { action: string }) => e.action === 'key.create')).toHaveLength(1);
+    expect(
+      (await api('GET', '/audit')).body.items.filter((e: { action: string }) => e.action === 'key.create'),
+    ).toHaveLength(1);
   });
 
   test('covers a deletion', async () => {
@@ -227,7 +236,9 @@ describe('waiting for gateways', () => {
     expect(late.headers.get('x-ringside-served')).toBe('0/2');
 
     await stopGateway(control.gateway, two.id);
-    await sql`UPDATE ringside.gateways SET seen_at = now() - interval '6 seconds' WHERE id = ${one.id}`.execute(control.admin);
+    await sql`UPDATE ringside.gateways SET seen_at = now() - interval '6 seconds' WHERE id = ${one.id}`.execute(
+      control.admin,
+    );
     const alone = await api('PATCH', '/groups/g', { description: 'stopped or silent: not waited for' });
     expect(alone.headers.get('x-ringside-served')).toBe('0/0');
 

@@ -47,9 +47,9 @@ describe('providers', () => {
 
     expect((await api('DELETE', '/providers/oai')).status).toBe(204);
     expect((await api('GET', '/providers/oai')).status).toBe(404);
-    expect((await api('POST', '/providers', { name: 'oai', kind: 'openai', baseUrl: 'http://127.0.0.1:9' })).status).toBe(
-      201,
-    );
+    expect(
+      (await api('POST', '/providers', { name: 'oai', kind: 'openai', baseUrl: 'http://127.0.0.1:9' })).status,
+    ).toBe(201);
   });
 
   test.each([
@@ -93,7 +93,12 @@ describe('models', () => {
   });
 
   test('live their life', async () => {
-    const made = await api('POST', '/models', { name: 'm', provider: 'one', upstreamModel: 'up', meta: { a: 1, b: { c: 2 } } });
+    const made = await api('POST', '/models', {
+      name: 'm',
+      provider: 'one',
+      upstreamModel: 'up',
+      meta: { a: 1, b: { c: 2 } },
+    });
     expect(made.status).toBe(201);
     expect(made.body).toMatchObject({
       provider: 'one',
@@ -101,7 +106,12 @@ describe('models', () => {
       deployments: [{ provider: 'one', upstreamModel: 'up', weight: 1, zone: null }],
     });
     const moved = await api('PATCH', '/models/m', { upstreamModel: 'up2', meta: { a: null, b: { d: 3 } } });
-    expect(moved.body).toMatchObject({ provider: 'one', upstreamModel: 'up2', meta: { b: { c: 2, d: 3 } }, version: 2 });
+    expect(moved.body).toMatchObject({
+      provider: 'one',
+      upstreamModel: 'up2',
+      meta: { b: { c: 2, d: 3 } },
+      version: 2,
+    });
     expect(moved.body.meta).not.toHaveProperty('a');
     const spread = await api('PATCH', '/models/m', {
       deployments: [
@@ -135,7 +145,10 @@ describe('models', () => {
     [{ name: 'x', deployments: [{ provider: 'one', upstreamModel: 'u', weight: 0 }] }, 'deployments'],
     [{ name: 'x', deployments: [{ provider: 'one', upstreamModel: 'u', weight: 1.5 }] }, 'deployments[0].weight'],
     [{ name: 'x', deployments: [{ provider: 'one', upstreamModel: 'u', wait: 1 }] }, 'deployments[0].wait'],
-    [{ name: 'x', provider: 'one', upstreamModel: 'u', deployments: [{ provider: 'one', upstreamModel: 'u' }] }, 'deployments'],
+    [
+      { name: 'x', provider: 'one', upstreamModel: 'u', deployments: [{ provider: 'one', upstreamModel: 'u' }] },
+      'deployments',
+    ],
     [{ name: 'x', provider: 'one', upstreamModel: 'u', meta: [] }, 'meta'],
     [{ name: 'x', provider: 'one', upstreamModel: 'u', meta: { a: ['\0'] } }, 'meta.a[0]'],
     [{ name: 'x', provider: 'one', upstreamModel: 'u', meta: { a: 'x'.repeat(70_000) } }, 'meta'],
@@ -146,7 +159,11 @@ describe('models', () => {
   });
 
   test('hold half a surrogate pair and a nesting bomb away from the database', async () => {
-    const half = await api('POST', '/models', '{"name":"x","provider":"one","upstreamModel":"u","meta":{"a":"\\ud800"}}');
+    const half = await api(
+      'POST',
+      '/models',
+      '{"name":"x","provider":"one","upstreamModel":"u","meta":{"a":"\\ud800"}}',
+    );
     expect(half).toMatchObject({ status: 422, body: { field: 'meta.a' } });
     const deep = `{"name":"x","provider":"one","upstreamModel":"u","meta":{"a":${'['.repeat(100_000)}${']'.repeat(100_000)}}}`;
     expect((await api('POST', '/models', deep)).status).toBe(422);
@@ -168,7 +185,12 @@ describe('groups', () => {
     });
     expect(made.body).not.toHaveProperty('salt');
     const patched = await api('PATCH', '/groups/chat', { capture: { maxBytes: 100 }, description: '' });
-    expect(patched.body).toMatchObject({ capture: { mode: 'none', maxBytes: 100 }, description: '', version: 2, phase: 1 });
+    expect(patched.body).toMatchObject({
+      capture: { mode: 'none', maxBytes: 100 },
+      description: '',
+      version: 2,
+      phase: 1,
+    });
     expect((await api('DELETE', '/groups/chat')).status).toBe(204);
     expect((await api('GET', '/groups/chat')).status).toBe(404);
     const again = await api('POST', '/groups', { name: 'chat' });
@@ -254,7 +276,10 @@ test.each([
 
 test.each(['/providers', '/models', '/groups', '/keys'])('%s: lists page by name', async (path) => {
   const lister = await control.owner(`lists${path.slice(1)}`);
-  const extra = { '/providers': { kind: 'openai', baseUrl: 'https://example.com' }, '/models': { provider: 'p', upstreamModel: 'u' } };
+  const extra = {
+    '/providers': { kind: 'openai', baseUrl: 'https://example.com' },
+    '/models': { provider: 'p', upstreamModel: 'u' },
+  };
   await lister('POST', '/providers', { name: 'p', kind: 'openai', baseUrl: 'https://example.com' });
   if (path === '/providers') await lister('DELETE', '/providers/p');
   for (const name of ['d', 'a', 'c', 'b', 'e']) {

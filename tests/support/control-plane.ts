@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import type { Keyring } from '#core/envelope.ts';
-import { parseAddressPolicy } from '#core/upstream-address.ts';
 import { createOwner } from '#control-plane/access/bootstrap.ts';
 import { type ControlPlaneSettings, startControlPlane } from '#control-plane/main.ts';
+import type { Keyring } from '#core/envelope.ts';
+import { parseAddressPolicy } from '#core/upstream-address.ts';
 import { createPool } from '#store/pool.ts';
 import { createTestDatabase } from './database.ts';
 
@@ -57,7 +57,12 @@ export async function startTestControlPlane(settings: Partial<ControlPlaneSettin
   });
   const url = `http://127.0.0.1:${control.port}`;
   const admin = createPool({ databaseUrl: database.url, role: 'login', maxConnections: 2, applicationName: 'test' });
-  const gateway = createPool({ databaseUrl: database.url, role: 'gateway', maxConnections: 2, applicationName: 'test' });
+  const gateway = createPool({
+    databaseUrl: database.url,
+    role: 'gateway',
+    maxConnections: 2,
+    applicationName: 'test',
+  });
   const application = createPool({
     databaseUrl: database.url,
     role: 'application',

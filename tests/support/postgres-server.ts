@@ -17,7 +17,11 @@ declare module 'vitest' {
 /** One real PostgreSQL for the whole run, with a migrated template that each test file copies. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const folder = await mkdtemp(join(tmpdir(), 'ringside-test-pg-'));
-  const server = await startEmbeddedPostgres({ folder, password: 'test', settings: ['fsync=off', 'full_page_writes=off'] });
+  const server = await startEmbeddedPostgres({
+    folder,
+    password: 'test',
+    settings: ['fsync=off', 'full_page_writes=off'],
+  });
   const url = new URL(server.databaseUrl);
   url.pathname = '/postgres';
   const client = new pg.Client({ connectionString: url.href });

@@ -21,7 +21,12 @@ export interface Stack {
   /** What the processes wrote to their logs so far. */
   readonly log: () => string;
   /** Calls the control API as the owner. */
-  api<Body = Record<string, unknown>>(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<ApiAnswer<Body>>;
+  api<Body = Record<string, unknown>>(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers?: Record<string, string>,
+  ): Promise<ApiAnswer<Body>>;
   /** Sends a chat request through the gateway. */
   chat(key: string, body: Record<string, unknown>, headers?: Record<string, string>): Promise<Response>;
   /** Makes a provider on the simulator, models, a group with these weights and a key; returns the key. */
@@ -71,7 +76,11 @@ export async function startStack(options: { workers?: number; env?: Record<strin
   const db = createPool({ databaseUrl: database.url, role: 'login', maxConnections: 1, applicationName: 'test' });
   const { adminToken } = await createOwner(db, { organizationName: 'acme', tokenName: 'test', pepper });
   await db.destroy();
-  const [simulator, control, firstGateway] = await Promise.all([start('simulate'), start('control-plane'), start('gateway')]);
+  const [simulator, control, firstGateway] = await Promise.all([
+    start('simulate'),
+    start('control-plane'),
+    start('gateway'),
+  ]);
   let gateway = firstGateway;
 
   const gatewayUrl = `http://127.0.0.1:${gatewayPort}`;
@@ -86,7 +95,11 @@ export async function startStack(options: { workers?: number; env?: Record<strin
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     const text = await answer.text();
-    return { status: answer.status, headers: answer.headers, body: (text === '' ? undefined : JSON.parse(text)) as Body };
+    return {
+      status: answer.status,
+      headers: answer.headers,
+      body: (text === '' ? undefined : JSON.parse(text)) as Body,
+    };
   };
   const must = async <Body>(method: string, path: string, body: unknown): Promise<Body> => {
     const answer = await api<Body>(method, path, body);
@@ -113,7 +126,12 @@ export async function startStack(options: { workers?: number; env?: Record<strin
     async createGroup(name, weights) {
       const existing = await api('GET', '/providers/sim');
       if (existing.status === 404) {
-        await must('POST', '/providers', { name: 'sim', kind: 'openai', baseUrl: `${simulatorUrl}/v1`, apiKey: 'sk-planted-canary' });
+        await must('POST', '/providers', {
+          name: 'sim',
+          kind: 'openai',
+          baseUrl: `${simulatorUrl}/v1`,
+          apiKey: 'sk-planted-canary',
+        });
       }
       const models = Object.keys(weights);
       for (const model of models) await must('POST', '/models', { name: model, provider: 'sim', upstreamModel: model });
@@ -121,7 +139,11 @@ export async function startStack(options: { workers?: number; env?: Record<strin
       await must(
         'PUT',
         `/groups/${name}/variants`,
-        models.map((model, index) => ({ model, role: index === 0 ? 'champion' : 'challenger', weightBp: weights[model] })),
+        models.map((model, index) => ({
+          model,
+          role: index === 0 ? 'champion' : 'challenger',
+          weightBp: weights[model],
+        })),
       );
       return (await must<{ key: string }>('POST', '/keys', { name: `key-${name}` })).key;
     },
@@ -144,7 +166,11 @@ export async function startStack(options: { workers?: number; env?: Record<strin
 }
 
 /** Starts `ringside <command>` and waits until it says that it is ready. */
-async function startProcess(command: string, env: NodeJS.ProcessEnv, onLog: (text: string) => void): Promise<ChildProcess> {
+async function startProcess(
+  command: string,
+  env: NodeJS.ProcessEnv,
+  onLog: (text: string) => void,
+): Promise<ChildProcess> {
   const child = spawn(process.execPath, [LAUNCHER, command], { env, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
@@ -183,11 +209,19 @@ export async function freePorts(count: number): Promise<number[]> {
 }
 
 /** Waits until the log in the database holds `count` inferences of a group. */
-export async function waitForInferences(stack: Stack, group: string, count: number): Promise<Record<string, unknown>[]> {
-  return waitFor(`${count} inferences of ${group}`, async () => {
-    const items = await allInferences(stack, group);
-    return items.length >= count ? items : undefined;
-  }, 30_000);
+export async function waitForInferences(
+  stack: Stack,
+  group: string,
+  count: number,
+): Promise<Record<string, unknown>[]> {
+  return waitFor(
+    `${count} inferences of ${group}`,
+    async () => {
+      const items = await allInferences(stack, group);
+      return items.length >= count ? items : undefined;
+    },
+    30_000,
+  );
 }
 
 /** Every inference of a group, through the API's pages. */

@@ -1,0 +1,109 @@
+import { randomUUID } from 'node:crypto';
+import { describe, expect, test } from 'vitest';
+import type { InferenceRow } from '#inference-log/record.ts';
+import { RefusedBatchError, type Sink, type SinkBatch, StaleCursorError } from '#inference-log/spool.ts';
+import { beginRecord, endRecord, GROUP_ID, newInferenceId } from '#tests/support/records.ts';
+
+/** What a sink test needs beside the sink. */
+export interface SinkUnderTest {
+  readonly sink: () => Sink;
+  /** The ids of a gateway's stored rows. */
+  readonly storedIds: (gatewayId: string) => Promise<readonly string[]>;
+}
+
+const OTHER_GROUP = '01890000-0000-7000-8000-0000000000ff';
+
+function row(gatewayId: string, changes: Partial<InferenceRow> = {}): InferenceRow {
+  const id = newInferenceId();
+  return { id, gatewayId, begin: beginRecord(), end: endRecord(), request: null, response: null, ...changes };
+}
+
+function at(offset: number) {
+  return { scan: { segment: 1, offset }, shipped: { segment: 1, offset } };
+}
+
+/** The suite that every sink passes. */
+export function describeSink(name: string, { sink, storedIds }: SinkUnderTest): void {
+  const start = () => {
+    const [spoolId, gatewayId] = [randomUUID(), randomUUID()];
+    const batch = (changes: Partial<SinkBatch>): SinkBatch => ({
+      ...{ spoolId, gatewayId, expected: undefined, cursor: at(10), rows: [], dropped: [], finished: false },
+      ...changes,
+    });
+    return { spoolId, gatewayId, batch };
+  };
+
+  describe(`the sink ${name}`, () => {
+    test('knows no cursor of a spool that it has not seen, and gives back what it was given', async () => {
+      const { spoolId, batch } = start();
+      expect(await sink().readCursor(spoolId)).toBeUndefined();
+      await sink().write(batch({}));
+      expect(await sink().readCursor(spoolId)).toEqual(at(10));
+      const moved = { scan: { segment: 2, offset: 5_000_000_000 }, shipped: { segment: 3, offset: 0 } };
+      await sink().write(batch({ expected: at(10), cursor: moved, finished: true }));
+      expect(await sink().readCursor(spoolId)).toEqual(moved);
+    });
+
+    test('stores rows, counts and cursor together', async () => {
+      const { gatewayId, batch } = start();
+      const rows = [
+        row(gatewayId, { request: Buffer.from('a'), response: Buffer.from('b') }),
+        row(gatewayId, { end: endRecord({ outcome: 'interrupted', status: 500 }) }),
+        row(gatewayId, { begin: beginRecord({ groupId: OTHER_GROUP }) }),
+      ];
+      const dropped = [{ groupId: OTHER_GROUP, reason: 'bad' }];
+      await sink().write(batch({ rows, dropped }));
+      await sink().write(batch({ expected: at(10), cursor: at(20), rows: [row(gatewayId)] }));
+      expect(await storedIds(gatewayId)).toHaveLength(4);
+      const totals = [...(await sink().readLedger(gatewayId))].sort((a, b) => (a.groupId < b.groupId ? -1 : 1));
+      expect(totals).toEqual([
+        { groupId: GROUP_ID, stored: 2, interrupted: 1, dropped: 0 },
+        { groupId: OTHER_GROUP, stored: 1, interrupted: 0, dropped: 1 },
+      ]);
+    });
+
+    test('refuses a batch that starts elsewhere than at its cursor, whole', async () => {
+      const { spoolId, gatewayId, batch } = start();
+      await sink().write(batch({ rows: [row(gatewayId)] }));
+      const late = { rows: [row(gatewayId)], dropped: [{ groupId: GROUP_ID, reason: 'bad' }], cursor: at(30) };
+      await expect(sink().write(batch(late))).rejects.toThrow(StaleCursorError);
+      await expect(sink().write(batch({ ...late, expected: at(20) }))).rejects.toThrow(StaleCursorError);
+      expect(await storedIds(gatewayId)).toHaveLength(1);
+      expect(await sink().readLedger(gatewayId)).toEqual([
+        { groupId: GROUP_ID, stored: 1, interrupted: 0, dropped: 0 },
+      ]);
+      expect(await sink().readCursor(spoolId)).toEqual(at(10));
+    });
+
+    test('takes one of several shippers that write at once', async () => {
+      const { gatewayId, batch } = start();
+      const attempts = Array.from({ length: 6 }, () => sink().write(batch({ rows: [row(gatewayId)] })));
+      const results = await Promise.allSettled(attempts);
+      expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+      for (const result of results) {
+        if (result.status === 'rejected') expect(result.reason).toBeInstanceOf(StaleCursorError);
+      }
+      expect(await storedIds(gatewayId)).toHaveLength(1);
+    });
+
+    test('neither doubles nor counts a row that it has', async () => {
+      const { gatewayId, batch } = start();
+      const [known, fresh] = [row(gatewayId), row(gatewayId)];
+      await sink().write(batch({ rows: [known] }));
+      await sink().write(batch({ expected: at(10), cursor: at(20), rows: [known, fresh] }));
+      expect(await storedIds(gatewayId)).toHaveLength(2);
+      expect(await sink().readLedger(gatewayId)).toEqual([
+        { groupId: GROUP_ID, stored: 2, interrupted: 0, dropped: 0 },
+      ]);
+    });
+
+    test('says when the data is at fault, and has then stored nothing of it', async () => {
+      const { spoolId, gatewayId, batch } = start();
+      const rows = [row(gatewayId), row(gatewayId, { end: endRecord({ status: 70_000 }) })];
+      await expect(sink().write(batch({ rows }))).rejects.toThrow(RefusedBatchError);
+      expect(await storedIds(gatewayId)).toHaveLength(0);
+      expect(await sink().readCursor(spoolId)).toBeUndefined();
+      expect(await sink().readLedger(gatewayId)).toEqual([]);
+    });
+  });
+}

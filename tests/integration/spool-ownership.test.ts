@@ -1,0 +1,75 @@
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { claimOwnership, type Ownership } from '#inference-log/ownership.ts';
+import { waitFor } from '#tests/support/wait.ts';
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'rs-own-'));
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+async function claim(path = folder): Promise<Extract<Ownership, { kind: 'owned' }> | undefined> {
+  const ownership = await claimOwnership(path);
+  return ownership.kind === 'owned' ? ownership : undefined;
+}
+
+test('one of many claimants at once owns the folder, the next one after its release', async () => {
+  const claims = await Promise.all(Array.from({ length: 20 }, () => claim()));
+  const owners = claims.filter((owner) => owner !== undefined);
+  expect(owners).toHaveLength(1);
+  expect(await claim()).toBeUndefined();
+  await owners[0]!.release();
+  const next = await claim();
+  expect(next).toBeDefined();
+  expect((await readdir(folder)).filter((name) => !name.startsWith('owner-'))).toEqual([]);
+  await next?.release();
+});
+
+test('however claims and releases interleave, there is never a second owner', async () => {
+  let [owners, won] = [0, 0];
+  const contender = async () => {
+    while (won < 150) {
+      const owned = await claim();
+      if (owned === undefined) continue;
+      owners++;
+      expect(owners).toBe(1);
+      won++;
+      await readdir(folder); // holds it for a moment
+      owners--;
+      await owned.release();
+    }
+  };
+  await Promise.all(Array.from({ length: 8 }, contender));
+  expect(won).toBeGreaterThanOrEqual(150);
+});
+
+test('paths beyond the length of a socket address work, and leave nothing behind in the temporary folder', async () => {
+  const deep = join(folder, 'd'.repeat(90), 'e'.repeat(90));
+  await mkdir(deep, { recursive: true });
+  const before = (await readdir(tmpdir())).filter((name) => /^rs-.{6}$/.test(name));
+  const owned = await claim(deep);
+  expect(owned).toBeDefined();
+  expect(await claim(deep)).toBeUndefined();
+  await owned?.release();
+  const again = await claim(deep);
+  expect(again).toBeDefined();
+  await again?.release();
+  expect((await readdir(tmpdir())).filter((name) => /^rs-.{6}$/.test(name))).toEqual(before);
+});
+
+test('a thread that is busy keeps its folder; a thread that is gone does not', async () => {
+  const worker = new Worker(new URL('../support/owner-thread.ts', import.meta.url), { workerData: folder });
+  await new Promise((owned) => worker.once('message', owned)); // from now on it spins
+  expect(await claim()).toBeUndefined();
+  await worker.terminate();
+  const owned = await waitFor('the folder to be free', () => claim());
+  await owned.release();
+});
+
+test('a folder that is not there cannot be claimed', async () => {
+  expect(await claim(join(folder, 'missing'))).toBeUndefined();
+});

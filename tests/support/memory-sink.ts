@@ -1,0 +1,57 @@
+import type { InferenceRow } from '#inference-log/record.ts';
+import {
+  type LedgerTotals,
+  RefusedBatchError,
+  type Sink,
+  type SinkBatch,
+  type SpoolCursor,
+  StaleCursorError,
+} from '#inference-log/spool.ts';
+
+/** A sink in memory for the properties of what stands before it; it passes the same contract suite as the real ones. */
+export interface MemorySink extends Sink {
+  readonly rows: ReadonlyMap<string, InferenceRow>;
+  /** Every id in the order in which it came, repeated ones included. */
+  readonly written: readonly string[];
+  readonly cursors: ReadonlyMap<string, { readonly cursor: SpoolCursor; readonly finished: boolean }>;
+}
+
+export function createMemorySink(): MemorySink {
+  const rows = new Map<string, InferenceRow>();
+  const written: string[] = [];
+  const cursors = new Map<string, { cursor: SpoolCursor; finished: boolean }>();
+  const ledger = new Map<string, Map<string, { stored: number; interrupted: number; dropped: number }>>();
+  const totals = (gatewayId: string, groupId: string) => {
+    const groups = ledger.get(gatewayId) ?? new Map();
+    ledger.set(gatewayId, groups);
+    const found = groups.get(groupId) ?? { stored: 0, interrupted: 0, dropped: 0 };
+    groups.set(groupId, found);
+    return found;
+  };
+  return {
+    ...{ rows, written, cursors },
+    async readCursor(spoolId) {
+      return cursors.get(spoolId)?.cursor;
+    },
+    async write(batch: SinkBatch) {
+      const stored = cursors.get(batch.spoolId)?.cursor;
+      if (JSON.stringify(stored) !== JSON.stringify(batch.expected)) throw new StaleCursorError('moved');
+      for (const { end } of batch.rows) {
+        if (Math.abs(end.status) > 32_767) throw new RefusedBatchError('status out of range');
+      }
+      cursors.set(batch.spoolId, { cursor: batch.cursor, finished: batch.finished });
+      for (const row of batch.rows) {
+        written.push(row.id);
+        if (rows.has(row.id)) continue;
+        // Copies, as a database would hold them.
+        rows.set(row.id, structuredClone(row));
+        totals(batch.gatewayId, row.begin.groupId)[row.end.outcome === 'interrupted' ? 'interrupted' : 'stored']++;
+      }
+      for (const { groupId } of batch.dropped) totals(batch.gatewayId, groupId).dropped++;
+    },
+    async readLedger(gatewayId): Promise<LedgerTotals[]> {
+      return [...(ledger.get(gatewayId) ?? [])].map(([groupId, counts]) => ({ groupId, ...counts }));
+    },
+    async close() {},
+  };
+}
