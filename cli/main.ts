@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import { fail, print } from './output.ts';
 import { parseSettings, type Settings } from './settings.ts';
 
-const release = (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }).version;
+const release = (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string })
+  .version;
 
 interface Command {
   readonly summary: string;

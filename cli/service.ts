@@ -19,7 +19,10 @@ const ORPHAN_MS = 2_000;
  * Runs one service until it is told to stop: by SIGTERM or SIGINT when alone, by its supervisor's word when supervised, and
  * by the supervisor's death, so that `kill -9` of the parent leaves no process behind.
  */
-export async function runService(name: string, start: (log: (line: string) => void) => Promise<Service>): Promise<void> {
+export async function runService(
+  name: string,
+  start: (log: (line: string) => void) => Promise<Service>,
+): Promise<void> {
   const log = createLog(name);
   const supervised = process.send !== undefined;
   let service: Service | null = null;

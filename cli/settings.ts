@@ -39,7 +39,8 @@ export class SettingsError extends Error {
 }
 
 const MEGABYTE = 1_048_576;
-const positive = (fallback: number, max = Number.MAX_SAFE_INTEGER) => z.coerce.number().int().min(1).max(max).default(fallback);
+const positive = (fallback: number, max = Number.MAX_SAFE_INTEGER) =>
+  z.coerce.number().int().min(1).max(max).default(fallback);
 
 const schema = z.object({
   RINGSIDE_GATEWAY_LISTEN: z.string().default('127.0.0.1:8080'),
@@ -74,7 +75,9 @@ export function parseSettings(env: Readonly<Record<string, string | undefined>>)
     }
   }
   // An empty variable is one that is not set: that is how compose files leave things out.
-  const given = Object.fromEntries(known.flatMap((name) => (env[name] === undefined || env[name] === '' ? [] : [[name, env[name]]])));
+  const given = Object.fromEntries(
+    known.flatMap((name) => (env[name] === undefined || env[name] === '' ? [] : [[name, env[name]]])),
+  );
   const parsed = schema.safeParse(given);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
@@ -171,10 +174,14 @@ export function requireStandalone(settings: Settings): { databaseUrl: string; ke
     throw new SettingsError('DATABASE_URL is not set; only `ringside up` brings its own PostgreSQL');
   }
   if (keyring === undefined) {
-    throw new SettingsError(`RINGSIDE_ENCRYPTION_KEYS is not set; ${KEYS_HINT}, and keep it safe: provider credentials open with nothing else`);
+    throw new SettingsError(
+      `RINGSIDE_ENCRYPTION_KEYS is not set; ${KEYS_HINT}, and keep it safe: provider credentials open with nothing else`,
+    );
   }
   if (pepper === undefined) {
-    throw new SettingsError('RINGSIDE_KEY_PEPPER is not set; make one with: openssl rand -base64 32, and keep it safe: API keys are checked with nothing else');
+    throw new SettingsError(
+      'RINGSIDE_KEY_PEPPER is not set; make one with: openssl rand -base64 32, and keep it safe: API keys are checked with nothing else',
+    );
   }
   return { databaseUrl, keyring, pepper };
 }

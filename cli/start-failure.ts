@@ -6,7 +6,9 @@ export class AddressTakenError extends Error {
   override name = 'AddressTakenError';
 
   constructor(listen: Listen) {
-    super(`${listen.host}:${listen.port} is taken; stop what listens there or set ${listen.variable} to another address`);
+    super(
+      `${listen.host}:${listen.port} is taken; stop what listens there or set ${listen.variable} to another address`,
+    );
   }
 }
 
@@ -24,7 +26,8 @@ export async function namingAddress<Result>(listen: Listen, start: () => Promise
 /** One clear line for whatever stopped a start; defects keep their stack. */
 export function explainStartFailure(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  if (isOutage(error)) return `the database cannot be reached: ${error.message || (error as { code?: string }).code}; check DATABASE_URL`;
+  if (isOutage(error))
+    return `the database cannot be reached: ${error.message || (error as { code?: string }).code}; check DATABASE_URL`;
   if (error.name === 'SettingsError' || error.name === 'AddressTakenError') return error.message;
   return error.stack ?? error.message;
 }

@@ -68,10 +68,14 @@ export class Problem extends Error {
       return new Problem('name_taken', `name: ${message}`, { issues: [{ field: 'name', message }] });
     }
     if (isOutage(reason)) {
-      return new Problem('unavailable', 'The database does not answer; nothing was changed. Try again soon.', {
-        retryAfterSeconds: 2,
-        cause: reason,
-      });
+      return new Problem(
+        'unavailable',
+        'The database does not answer. Try again soon; an Idempotency-Key makes repeating a change safe.',
+        {
+          retryAfterSeconds: 2,
+          cause: reason,
+        },
+      );
     }
     if (isContention(reason)) {
       return new Problem('busy', 'Other changes were in the way; nothing was changed. Send the request again.', {

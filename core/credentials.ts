@@ -1,4 +1,4 @@
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac } from 'node:crypto';
 
 /** Prefixes that secret scanners can search for; the rest is 256 random bits in base64url. */
 export const API_KEY_PREFIX = 'rsk_';
@@ -19,9 +19,4 @@ export function secretHint(secret: string): string {
 /** HMAC-SHA-256 of a secret with the server's pepper: 32 bytes, the only form in which a secret is stored. */
 export function digestSecret(pepper: Uint8Array, secret: string): Buffer {
   return createHmac('sha256', pepper).update(secret).digest();
-}
-
-/** Compares two digests in constant time. */
-export function sameDigest(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && timingSafeEqual(a, b);
 }

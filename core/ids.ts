@@ -18,7 +18,9 @@ export interface RandomPool {
 }
 
 /** Draws from the operating system 4 KB at a time: one call per 512 ids instead of one per id. */
-export function createRandomPool(fill: (bytes: Uint8Array) => void = (bytes) => void randomFillSync(bytes)): RandomPool {
+export function createRandomPool(
+  fill: (bytes: Uint8Array) => void = (bytes) => void randomFillSync(bytes),
+): RandomPool {
   const bytes = new Uint8Array(4096);
   const slot = { bytes, offset: bytes.length };
   return {

@@ -5,13 +5,35 @@ import { BlockList, isIP } from 'node:net';
  * unless the allow-list names it (RFC 6890 and its registry; NAT64 and 6to4 are refused whole, since they can hide any of them).
  */
 const FORBIDDEN_V4 = [
-  '0.0.0.0/8', '10.0.0.0/8', '100.64.0.0/10', '127.0.0.0/8', '169.254.0.0/16', '172.16.0.0/12', '192.0.0.0/24',
-  '192.0.2.0/24', '192.88.99.0/24', '192.168.0.0/16', '198.18.0.0/15', '198.51.100.0/24', '203.0.113.0/24',
-  '224.0.0.0/4', '240.0.0.0/4',
+  '0.0.0.0/8',
+  '10.0.0.0/8',
+  '100.64.0.0/10',
+  '127.0.0.0/8',
+  '169.254.0.0/16',
+  '172.16.0.0/12',
+  '192.0.0.0/24',
+  '192.0.2.0/24',
+  '192.88.99.0/24',
+  '192.168.0.0/16',
+  '198.18.0.0/15',
+  '198.51.100.0/24',
+  '203.0.113.0/24',
+  '224.0.0.0/4',
+  '240.0.0.0/4',
 ];
 const FORBIDDEN_V6 = [
-  '::/128', '::1/128', '64:ff9b::/96', '64:ff9b:1::/48', '100::/64', '2001::/23', '2001:db8::/32', '2002::/16',
-  'fc00::/7', 'fe80::/10', 'fec0::/10', 'ff00::/8',
+  '::/128',
+  '::1/128',
+  '64:ff9b::/96',
+  '64:ff9b:1::/48',
+  '100::/64',
+  '2001::/23',
+  '2001:db8::/32',
+  '2002::/16',
+  'fc00::/7',
+  'fe80::/10',
+  'fec0::/10',
+  'ff00::/8',
 ];
 
 export interface AddressPolicy {
@@ -30,7 +52,10 @@ export function parseAddressPolicy(list: string): AddressPolicy {
   for (const entry of [...FORBIDDEN_V4, ...FORBIDDEN_V6]) addRange(forbidden, entry);
   const allowed = new BlockList();
   const hosts = new Set<string>();
-  for (const entry of list.split(',').map((part) => part.trim()).filter((part) => part !== '')) {
+  for (const entry of list
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '')) {
     if (isIP(entry.split('/')[0]!) !== 0) addRange(allowed, entry);
     else if (/^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$/.test(entry)) hosts.add(entry.toLowerCase());
     else throw new TypeError(`"${entry}" is no IP address, CIDR range or host name`);

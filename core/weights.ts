@@ -40,7 +40,10 @@ export function checkVariants(variants: readonly VariantSpec[], path = 'variants
         message: `must be an integer number of basis points from 0 to ${BUCKETS}, got ${variant.weightBp}`,
       });
     } else if (!isAssigned(variant.role) && variant.weightBp !== 0) {
-      issues.push({ field: `${at}.weightBp`, message: `a ${variant.role} takes no part in the split; its weight is 0` });
+      issues.push({
+        field: `${at}.weightBp`,
+        message: `a ${variant.role} takes no part in the split; its weight is 0`,
+      });
     }
   });
   if (variants.length === 0 || issues.length > 0) return issues;

@@ -73,7 +73,10 @@ async function sendRoundTrip(handle: TcpHandle, count: number): Promise<TcpHandl
   const copies: TcpHandle[] = [];
   try {
     await new Promise<void>((done, failed) => {
-      const timer = setTimeout(() => failed(new Error('duplicating the listening socket took too long')), ECHO_TIMEOUT_MS);
+      const timer = setTimeout(
+        () => failed(new Error('duplicating the listening socket took too long')),
+        ECHO_TIMEOUT_MS,
+      );
       child.on('message', (_message, copy) => {
         copies.push(copy as unknown as TcpHandle);
         if (copies.length === count) {

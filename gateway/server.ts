@@ -50,7 +50,10 @@ export function createGatewayServer(deps: GatewayServerDeps): Server {
   app.notFound((c) => {
     const known = 'POST /v1/chat/completions, /v1/completions, /v1/embeddings and GET /v1/models';
     const path = c.req.path.slice(0, 200);
-    return failWith(c, new RingsideError('route_not_found', `There is no ${c.req.method} ${path} here; there is ${known}.`));
+    return failWith(
+      c,
+      new RingsideError('route_not_found', `There is no ${c.req.method} ${path} here; there is ${known}.`),
+    );
   });
   app.onError((reason, c) => {
     const error = RingsideError.from(reason);
@@ -69,7 +72,12 @@ export function createGatewayServer(deps: GatewayServerDeps): Server {
   );
 }
 
-function governed(app: Hono<NodeBindings>, deps: GatewayServerDeps, path: string, operation: Parameters<RequestHandler>[0]): void {
+function governed(
+  app: Hono<NodeBindings>,
+  deps: GatewayServerDeps,
+  path: string,
+  operation: Parameters<RequestHandler>[0],
+): void {
   app.post(path, (c) => {
     deps.handleRequest(operation, c.env.incoming, c.env.outgoing);
     return RESPONSE_ALREADY_SENT;

@@ -54,7 +54,9 @@ export function startShipperThread(options: ShipperThreadOptions): ShipperThread
           message satisfies never;
       }
     });
-    next.on('error', (error) => options.log(`the shipper failed: ${error instanceof Error ? error.stack : String(error)}`));
+    next.on('error', (error) =>
+      options.log(`the shipper failed: ${error instanceof Error ? error.stack : String(error)}`),
+    );
     next.on('exit', () => {
       worker = null;
       if (stopping) return;

@@ -1,6 +1,6 @@
+import type { GatewaySettings } from './settings.ts';
 import type { SnapshotDelivery } from './snapshot/bind.ts';
 import type { KeyTableBuffers } from './snapshot/key-table.ts';
-import type { GatewaySettings } from './settings.ts';
 
 /** What a worker thread starts with. */
 export interface WorkerStart {

@@ -97,7 +97,9 @@ export async function startWorkerPool(deps: WorkerPoolDeps): Promise<WorkerPool>
             message satisfies never;
         }
       });
-      worker.on('error', (error) => deps.log(`worker ${slot.index} failed: ${error instanceof Error ? error.stack : String(error)}`));
+      worker.on('error', (error) =>
+        deps.log(`worker ${slot.index} failed: ${error instanceof Error ? error.stack : String(error)}`),
+      );
       worker.on('exit', (code) => {
         failed(new Error(`worker ${slot.index} ended with code ${code}`));
         if (slot.worker === worker) died(slot);

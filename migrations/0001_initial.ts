@@ -315,7 +315,8 @@ BEGIN
     child := base || '_g_' || replace(wanted_group::text, '-', '');
     CONTINUE WHEN to_regclass(child) IS NOT NULL;
     PERFORM pg_advisory_xact_lock(hashtextextended(child, 0));
-    CONTINUE WHEN to_regclass(child) IS NOT NULL;
+    -- Not to_regclass: what it did not find before the lock, it does not look up again.
+    CONTINUE WHEN EXISTS (SELECT FROM pg_class WHERE relname = child AND relnamespace = 'ringside'::regnamespace);
     EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING DEFAULTS INCLUDING INDEXES) PARTITION BY RANGE (created_at)', child, base);
     EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES IN (%L)', base, child, wanted_group);
   END LOOP;
@@ -336,7 +337,8 @@ BEGIN
     CONTINUE WHEN to_regclass(child) IS NOT NULL;
     PERFORM provision_group(wanted_group);
     PERFORM pg_advisory_xact_lock(hashtextextended(child, 0));
-    CONTINUE WHEN to_regclass(child) IS NOT NULL;
+    -- Not to_regclass: what it did not find before the lock, it does not look up again.
+    CONTINUE WHEN EXISTS (SELECT FROM pg_class WHERE relname = child AND relnamespace = 'ringside'::regnamespace);
     EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING DEFAULTS INCLUDING INDEXES)', child, parent);
     EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', parent, child,
       starts AT TIME ZONE 'UTC', (starts + interval '7 days') AT TIME ZONE 'UTC');

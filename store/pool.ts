@@ -72,6 +72,10 @@ export function inOrganization<Result>(
 export function isOutage(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const code = (error as { code?: unknown }).code;
-  if (typeof code !== 'string') return /timeout exceeded when trying to connect|Connection terminated/.test(error.message);
-  return /^(08|57P|53)/.test(code) || /^(ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENOTFOUND|EPIPE|EAI_AGAIN|EHOSTUNREACH)$/.test(code);
+  if (typeof code !== 'string')
+    return /timeout exceeded when trying to connect|Connection terminated|not queryable/.test(error.message);
+  return (
+    /^(08|57P|53)/.test(code) ||
+    /^(ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENOTFOUND|EPIPE|EAI_AGAIN|EHOSTUNREACH)$/.test(code)
+  );
 }

@@ -97,6 +97,11 @@ async function ensureDemo(client: ControlClient, simulatorUrl: string): Promise<
 /** The simulator's address may have been changed since; the provider that the first start made follows it. */
 async function followSimulator(client: ControlClient, simulatorUrl: string): Promise<void> {
   const provider = await client.get<{ baseUrl: string }>(`/providers/${PROVIDER}`);
-  if (provider === undefined || provider.baseUrl === simulatorUrl || !/^http:\/\/(127\.|\[::1\])/.test(provider.baseUrl)) return;
+  if (
+    provider === undefined ||
+    provider.baseUrl === simulatorUrl ||
+    !/^http:\/\/(127\.|\[::1\])/.test(provider.baseUrl)
+  )
+    return;
   await client.send('PATCH', `/providers/${PROVIDER}`, { baseUrl: simulatorUrl });
 }

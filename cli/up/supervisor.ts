@@ -31,7 +31,10 @@ export function supervise(command: string, env: NodeJS.ProcessEnv, log: (line: s
   const launch = (): Promise<void> =>
     new Promise((ready, failed) => {
       const startedAt = performance.now();
-      const next = spawn(process.execPath, [LAUNCHER, command], { env, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+      const next = spawn(process.execPath, [LAUNCHER, command], {
+        env,
+        stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      });
       child = next;
       let line = '';
       next.on('message', (message: FromService) => {
@@ -45,7 +48,9 @@ export function supervise(command: string, env: NodeJS.ProcessEnv, log: (line: s
         if (performance.now() - startedAt > STABLE_MS) failures = 0;
         const delayMs = Math.min(FIRST_RETRY_MS * 2 ** failures++, LONGEST_RETRY_MS);
         if (isUp) {
-          log(`${command} ended (${signal ?? `code ${code}`})${line === '' ? '' : `: ${line}`}; restarting in ${delayMs} ms`);
+          log(
+            `${command} ended (${signal ?? `code ${code}`})${line === '' ? '' : `: ${line}`}; restarting in ${delayMs} ms`,
+          );
           retry = setTimeout(() => void launch().catch(() => undefined), delayMs); // its exit has been logged and starts the next try
         }
       });

@@ -25,7 +25,9 @@ export async function up(settings: Settings, release: string): Promise<void> {
   await mkdir(settings.dataFolder, { recursive: true });
   const ownership = await claimOwnership(settings.dataFolder);
   if (ownership.kind === 'taken') {
-    throw new SettingsError(`Ringside is already running in ${shown(settings.dataFolder)}; stop it first, or set RINGSIDE_DATA_DIR to another folder`);
+    throw new SettingsError(
+      `Ringside is already running in ${shown(settings.dataFolder)}; stop it first, or set RINGSIDE_DATA_DIR to another folder`,
+    );
   }
   const marker = join(settings.dataFolder, 'running');
   const patienceMs = (await readIfThere(marker)) === undefined ? 0 : PORT_PATIENCE_MS;
@@ -81,7 +83,11 @@ interface Database {
 }
 
 /** DATABASE_URL with the operator's own secrets, or the embedded server with generated ones. */
-async function startDatabase(settings: Settings, progress: (line: string) => void, log: (line: string) => void): Promise<Database> {
+async function startDatabase(
+  settings: Settings,
+  progress: (line: string) => void,
+  log: (line: string) => void,
+): Promise<Database> {
   if (settings.databaseUrl !== undefined) {
     const { databaseUrl } = requireStandalone(settings);
     progress('using the PostgreSQL of DATABASE_URL');

@@ -29,7 +29,7 @@ export interface ApiResponse {
   readonly content?: Readonly<Record<string, ApiContent>>;
 }
 
-export interface ApiContent {
+interface ApiContent {
   readonly schema?: ApiSchema;
   readonly example?: unknown;
 }

@@ -1,7 +1,7 @@
 import { Problem } from '../problem.ts';
 
 /** The longest body that a control API request may have. */
-export const MAX_BODY_BYTES = 1_048_576;
+const MAX_BODY_BYTES = 1_048_576;
 
 /** Reads a whole body, and no more of it than the cap. @throws Problem `body_too_large` or `bad_request` */
 export async function readBody(request: Request): Promise<Uint8Array> {

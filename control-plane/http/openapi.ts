@@ -39,14 +39,18 @@ const REFUSALS: Readonly<Record<string, string>> = {
   412: '`If-Match` names another version than the present one.',
   413: 'The body is longer than 1 MB.',
   422: 'A field is wrong; `field` and `issues` name it.',
-  503: 'The database is out. Nothing was changed; `Retry-After` says when to try again.',
+  503: 'The database is out; `Retry-After` says when to try again. An `Idempotency-Key` makes that safe.',
 };
 const READ_REFUSALS = ['401', '403', '404', '422', '503'];
+/** A creation has neither a path parameter nor a version to match. */
+const NOT_OF_CREATIONS = ['404', '412'];
 
-const changeHeaders = z.object({
+const createHeaders = z.object({
   'Idempotency-Key': z.string().optional().openapi({
     description: 'Repeating a request with its key within 24 hours gives the first answer again.',
   }),
+});
+const changeHeaders = createHeaders.extend({
   'If-Match': z.string().optional().openapi({ description: 'The ETag that the change is based on.', example: '"3"' }),
 });
 
@@ -65,20 +69,23 @@ const CHANGE_HEADERS = {
 /** Adds an operation to the OpenAPI document. */
 export function describeOperation(app: OpenAPIHono<ApiEnv>, operation: Documented): void {
   const reads = operation.method === 'get';
+  const creates = operation.method === 'post';
   const parameter = /\{(\w+)\}/.exec(operation.path)?.[1];
   const request: NonNullable<RouteConfig['request']> = {};
   if (parameter !== undefined) {
     request.params = z.object({ [parameter]: z.string().openapi({ description: 'Name or id.' }) });
   }
   if (operation.query !== null) request.query = operation.query;
-  if (!reads) request.headers = changeHeaders;
+  if (!reads) request.headers = creates ? createHeaders : changeHeaders;
   if (operation.body !== null) {
     const { schema, example } = operation.body;
     request.body = { required: true, content: { 'application/json': { schema, example } } };
   }
   const answer = { 'application/json': { schema: operation.answer, example: operation.example } };
   const listed = operation.operationId.startsWith('list');
-  const refusals = Object.entries(REFUSALS).filter(([status]) => !reads || READ_REFUSALS.includes(status));
+  const refusals = Object.entries(REFUSALS).filter(([status]) =>
+    reads ? READ_REFUSALS.includes(status) : !creates || !NOT_OF_CREATIONS.includes(status),
+  );
   app.openAPIRegistry.registerPath({
     method: operation.method,
     path: API_BASE + operation.path,

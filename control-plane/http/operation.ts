@@ -26,7 +26,7 @@ interface Operation {
   readonly example: unknown;
 }
 
-export interface ReadOperation<Query extends z.ZodObject = z.ZodObject> extends Operation {
+interface ReadOperation<Query extends z.ZodObject = z.ZodObject> extends Operation {
   readonly query: Query;
   readonly handle: (tx: Tx, call: ReadCall<z.output<Query>>) => Promise<{ body: object; version?: number }>;
 }
@@ -38,7 +38,7 @@ export interface ReadCall<Query> {
   readonly query: Query;
 }
 
-export interface ChangeOperation<Body extends z.ZodType = z.ZodType> extends Operation {
+interface ChangeOperation<Body extends z.ZodType = z.ZodType> extends Operation {
   readonly method: 'post' | 'put' | 'patch' | 'delete';
   readonly status: Change['status'];
   /** Null: the request has no body. `name` is what fields at fault start with, where the body is no object of fields. */

@@ -42,7 +42,7 @@ export interface ChangeAnswer {
   readonly awaited: Awaited;
 }
 
-export interface ChangeRequest {
+interface ChangeRequest {
   readonly principal: Principal;
   readonly requestId: string;
   readonly idempotencyKey: string | undefined;

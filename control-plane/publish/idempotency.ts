@@ -7,7 +7,7 @@ import { invalid } from '../problem.ts';
 import type { ChangeAnswer } from './change.ts';
 
 /** A change request, as its `Idempotency-Key` vouches for it. */
-export interface RepeatableRequest {
+interface RepeatableRequest {
   readonly organizationId: string;
   readonly idempotencyKey: string;
   readonly method: string;

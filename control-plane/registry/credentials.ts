@@ -3,7 +3,7 @@ import type { Entropy } from '../entropy.ts';
 import type { Issue } from '../problem.ts';
 
 /** A provider's secrets, as they lie in its envelope and as the gateway opens them. */
-export interface Credentials {
+interface Credentials {
   readonly apiKey?: string;
   readonly headers?: Readonly<Record<string, string>>;
 }

@@ -65,7 +65,9 @@ function compileGroup(
     if (model === undefined) throw new TypeError(`group "${group.name}" names the unknown model ${variant.modelId}`);
     const owned = variant.ranges.reduce((sum, [from, to]) => sum + to - from, 0);
     if (owned !== variant.weightBp) {
-      throw new TypeError(`group "${group.name}": "${model.name}" owns ${owned} buckets, its weight is ${variant.weightBp}`);
+      throw new TypeError(
+        `group "${group.name}": "${model.name}" owns ${owned} buckets, its weight is ${variant.weightBp}`,
+      );
     }
     return Object.freeze({
       model,

@@ -29,9 +29,7 @@ const modelSchema = z.object({
   id,
   name: nameSchema,
   createdAt: z.string(),
-  deployments: z
-    .array(z.object({ providerId: id, upstreamModel: z.string().min(1), weight: z.int().min(0) }))
-    .min(1),
+  deployments: z.array(z.object({ providerId: id, upstreamModel: z.string().min(1), weight: z.int().min(0) })).min(1),
 });
 
 const variantSchema = z.object({

@@ -9,7 +9,12 @@ const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{
 const NO_TRACE = '0'.repeat(32);
 
 /** Gives a request its identity: times, inference id, trace context (W3C Trace Context, level 1). */
-export function accept(deps: FlowDeps, operation: Operation, incoming: IncomingMessage, outgoing: ServerResponse): Exchange {
+export function accept(
+  deps: FlowDeps,
+  operation: Operation,
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+): Exchange {
   const startUnixMs = deps.clock.unixMs();
   const header = incoming.headers['traceparent'];
   const trace = typeof header === 'string' ? TRACEPARENT.exec(header) : null;

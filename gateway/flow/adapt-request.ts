@@ -18,12 +18,23 @@ export function pickTarget(assignment: Assignment, inferenceId: string): Upstrea
 }
 
 /** Builds the upstream call: the caller's own bytes with the model's name replaced. */
-export function adaptRequest(exchange: Exchange, request: ParsedRequest, body: Buffer, target: UpstreamTarget): UpstreamCall {
-  const refused = request.refused.find((key) => ADAPTERS[target.kind as keyof typeof ADAPTERS].refusedKeys.includes(key));
+export function adaptRequest(
+  exchange: Exchange,
+  request: ParsedRequest,
+  body: Buffer,
+  target: UpstreamTarget,
+): UpstreamCall {
+  const refused = request.refused.find((key) =>
+    ADAPTERS[target.kind as keyof typeof ADAPTERS].refusedKeys.includes(key),
+  );
   if (refused !== undefined) {
-    throw new RingsideError('unsupported_parameter', `The key "${refused}" would make the upstream route by itself; remove it.`, {
-      param: refused,
-    });
+    throw new RingsideError(
+      'unsupported_parameter',
+      `The key "${refused}" would make the upstream route by itself; remove it.`,
+      {
+        param: refused,
+      },
+    );
   }
   const headers = target.headers.slice();
   for (const name of FORWARDED) {

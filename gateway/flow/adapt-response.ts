@@ -220,8 +220,16 @@ export class Answer implements AnswerListener {
     const retryAfter = this.#headers['retry-after'];
     const error =
       this.#status < 400
-        ? new RingsideError('upstream_error', `The provider "${target!.providerName}" answered with a redirect, which is not followed.`)
-        : ADAPTERS[target!.kind as keyof typeof ADAPTERS].readError(this.#status, Buffer.concat(this.#held), retryAfter, target!);
+        ? new RingsideError(
+            'upstream_error',
+            `The provider "${target!.providerName}" answered with a redirect, which is not followed.`,
+          )
+        : ADAPTERS[target!.kind as keyof typeof ADAPTERS].readError(
+            this.#status,
+            Buffer.concat(this.#held),
+            retryAfter,
+            target!,
+          );
     this.#outlets.fail(error, { firstByteNs: this.#firstByteNs });
   }
 

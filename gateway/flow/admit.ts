@@ -4,7 +4,11 @@ import type { FlowDeps } from './ports.ts';
 /** Lets a request in, or refuses it before anything is spent on it: nothing is served that cannot be recorded. */
 export function admit(deps: FlowDeps): void {
   if (deps.spool.accepting) return;
-  throw new RingsideError('log_unavailable', 'The inference log cannot take more at the moment (spool full); try again.', {
-    retryAfterSeconds: 1,
-  });
+  throw new RingsideError(
+    'log_unavailable',
+    'The inference log cannot take more at the moment (spool full); try again.',
+    {
+      retryAfterSeconds: 1,
+    },
+  );
 }

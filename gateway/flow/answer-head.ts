@@ -5,7 +5,14 @@ const PASSED = ['openai-version', 'openai-processing-ms', 'retry-after', 'conten
 
 /** The headers that say what Ringside did: flat name, value list. */
 export function ringsideHeaders(exchange: Exchange): string[] {
-  const headers = ['x-ringside-inference-id', exchange.id, 'x-request-id', exchange.id, 'traceparent', exchange.traceparent];
+  const headers = [
+    'x-ringside-inference-id',
+    exchange.id,
+    'x-request-id',
+    exchange.id,
+    'traceparent',
+    exchange.traceparent,
+  ];
   const { assignment } = exchange;
   if (assignment !== null) {
     headers.push(

@@ -23,11 +23,18 @@ export function createAuthenticator(
     if (hit !== undefined) return hit;
     // A key that does not look like ours cannot become valid by waiting for the control plane.
     if (!table.isCurrent() && secret.startsWith(API_KEY_PREFIX)) {
-      throw new RingsideError('config_unavailable', 'This API key is not known yet and the key table is out of date; try again.', {
-        retryAfterSeconds: 1,
-      });
+      throw new RingsideError(
+        'config_unavailable',
+        'This API key is not known yet and the key table is out of date; try again.',
+        {
+          retryAfterSeconds: 1,
+        },
+      );
     }
-    throw new RingsideError('unauthorized', 'This API key is not valid. Check it, or create one with POST /api/v1/keys.');
+    throw new RingsideError(
+      'unauthorized',
+      'This API key is not valid. Check it, or create one with POST /api/v1/keys.',
+    );
   };
 
   return {
@@ -47,7 +54,8 @@ export function createAuthenticator(
         cache.set(authorization, { table, hit });
       }
       const { expiresAt } = hit.record;
-      if (expiresAt !== null && expiresAt <= unixMs()) throw new RingsideError('unauthorized', 'This API key has expired.');
+      if (expiresAt !== null && expiresAt <= unixMs())
+        throw new RingsideError('unauthorized', 'This API key has expired.');
       return hit.record;
     },
   };

@@ -3,8 +3,8 @@ import { RingsideError } from '#core/errors.ts';
 import type { Operation } from '#core/names.ts';
 import { parseRequest } from '../dialects/openai-chat/request.ts';
 import { accept, checkFraming } from './accept.ts';
-import { Answer } from './adapt-response.ts';
 import { adaptRequest, pickTarget } from './adapt-request.ts';
+import { Answer } from './adapt-response.ts';
 import { admit } from './admit.ts';
 import { assign } from './assign.ts';
 import { dispatch } from './dispatch.ts';
@@ -59,7 +59,11 @@ async function run(deps: FlowDeps, exchange: Exchange, onAnswer: (answer: Answer
   const answer = new Answer(deps, exchange, {
     complete: (ending, deliver) => record(deps, exchange, ending, deliver),
     fail: (error, partial) => fail(deps, exchange, error, partial),
-    unrecorded: () => sendFailure(exchange, new RingsideError('log_unavailable', 'The inference log could not take this inference; try again.')),
+    unrecorded: () =>
+      sendFailure(
+        exchange,
+        new RingsideError('log_unavailable', 'The inference log could not take this inference; try again.'),
+      ),
   });
   onAnswer(answer);
   dispatch(deps, exchange, call, answer);

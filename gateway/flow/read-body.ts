@@ -37,7 +37,8 @@ export function readBody(deps: FlowDeps, exchange: Exchange): Promise<Buffer> {
       exchange.heldBytes += chunk.length;
       chunks.push(chunk);
     };
-    const onEnd = () => resolve(chunks.length === 1 ? chunks[0]! : chunks.length === 0 ? EMPTY : Buffer.concat(chunks, bytes));
+    const onEnd = () =>
+      resolve(chunks.length === 1 ? chunks[0]! : chunks.length === 0 ? EMPTY : Buffer.concat(chunks, bytes));
     incoming.on('data', onData);
     incoming.on('end', onEnd);
     incoming.on('error', () => stop(new RingsideError('client_closed', 'The caller closed the connection.')));

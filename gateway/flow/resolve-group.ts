@@ -9,22 +9,31 @@ export function resolveOrganization(
 ): BoundOrganization {
   const organization = organizations.get(key.organizationId);
   if (organization !== undefined) return organization;
-  throw new RingsideError('config_unavailable', 'This gateway has no configuration for your organization yet; try again.', {
-    retryAfterSeconds: 1,
-  });
+  throw new RingsideError(
+    'config_unavailable',
+    'This gateway has no configuration for your organization yet; try again.',
+    {
+      retryAfterSeconds: 1,
+    },
+  );
 }
 
 /** The group that `model` names, if the key may use it. */
 export function resolveGroup(organization: BoundOrganization, key: KeyRecord, model: string): BoundGroup {
   const group = organization.groups.get(model);
   if (group === undefined) {
-    throw new RingsideError('group_not_found', `The model group "${model.slice(0, 200)}" does not exist.`, { param: 'model' });
+    throw new RingsideError('group_not_found', `The model group "${model.slice(0, 200)}" does not exist.`, {
+      param: 'model',
+    });
   }
   if (!mayUse(key, group)) {
     throw new RingsideError('forbidden', `This API key may not use the model group "${model}".`, { param: 'model' });
   }
   if (group.group.split === null) {
-    throw new RingsideError('group_not_ready', `The model group "${model}" has no variants yet; set them with PUT /groups/{name}/variants.`);
+    throw new RingsideError(
+      'group_not_ready',
+      `The model group "${model}" has no variants yet; set them with PUT /groups/{name}/variants.`,
+    );
   }
   return group;
 }

@@ -46,7 +46,11 @@ export interface SnapshotDelivery {
  * Compiles a document and opens its credentials. Throws when either fails; the document is then refused as a whole and the
  * one before stays.
  */
-export function bindOrganization(delivery: SnapshotDelivery, keyring: Keyring, defaults: DefaultTimeouts): BoundOrganization {
+export function bindOrganization(
+  delivery: SnapshotDelivery,
+  keyring: Keyring,
+  defaults: DefaultTimeouts,
+): BoundOrganization {
   const compiled = compileSnapshot(delivery.document, delivery.version);
   const seriesOf = (group: string, variant: string) =>
     delivery.series.get(seriesKey({ organization: compiled.name, group, variant })) ?? 0;
@@ -75,11 +79,17 @@ export function bindOrganization(delivery: SnapshotDelivery, keyring: Keyring, d
   return { id: compiled.id, name: compiled.name, version: delivery.version, series: seriesOf(NONE, NONE), groups };
 }
 
-function openCredentials(organizationId: string, deployment: CompiledDeployment, keyring: Keyring): ProviderCredentials {
+function openCredentials(
+  organizationId: string,
+  deployment: CompiledDeployment,
+  keyring: Keyring,
+): ProviderCredentials {
   const { id, name, credentials } = deployment.provider;
   if (credentials === null) return {};
   try {
-    return JSON.parse(open(keyring, envelopeContext(organizationId, 'providers', id), credentials)) as ProviderCredentials;
+    return JSON.parse(
+      open(keyring, envelopeContext(organizationId, 'providers', id), credentials),
+    ) as ProviderCredentials;
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new Error(`the credentials of provider "${name}" do not open: ${reason}`, { cause });

@@ -20,7 +20,10 @@ export async function writeCopy(path: string, value: unknown): Promise<void> {
   await rename(temporary, path);
 }
 
-export type Copy = { readonly kind: 'none' } | { readonly kind: 'torn'; readonly reason: string } | { readonly kind: 'good'; readonly value: unknown };
+export type Copy =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'torn'; readonly reason: string }
+  | { readonly kind: 'good'; readonly value: unknown };
 
 /** Reads a copy back; a torn or altered one is told apart from none. */
 export async function readCopy(path: string): Promise<Copy> {

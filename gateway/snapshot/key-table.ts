@@ -82,7 +82,9 @@ export function createKeyTable(keys: number, status = new SharedArrayBuffer(4)):
         return true;
       }
       const { id, organizationId, groupIds, defaultUnit, expiresAt } = change;
-      const record = Buffer.from(JSON.stringify({ id, organizationId, groupIds, defaultUnit, expiresAt } satisfies KeyRecord));
+      const record = Buffer.from(
+        JSON.stringify({ id, organizationId, groupIds, defaultUnit, expiresAt } satisfies KeyRecord),
+      );
       const fresh = slots[at] === EMPTY;
       if (next + 4 + record.length > bytes.length || (fresh && used * 2 >= capacity)) return false;
       bytes.writeUInt32LE(record.length, next);

@@ -20,7 +20,11 @@ import { createKeyTable, type KeyChange, type KeyTableBuffers, type KeyTableWrit
  */
 export interface ConfigSync {
   /** Everything a new worker needs. */
-  current(): { readonly version: number; readonly snapshots: readonly SnapshotDelivery[]; readonly keys: KeyTableBuffers };
+  current(): {
+    readonly version: number;
+    readonly snapshots: readonly SnapshotDelivery[];
+    readonly keys: KeyTableBuffers;
+  };
   /** Newest version whose predecessors are all served or superseded: what may be reported as served. */
   readonly servedVersion: number;
   readonly keyVersion: number;
@@ -108,7 +112,10 @@ export async function startConfigSync(deps: ConfigSyncDeps): Promise<ConfigSync>
     const admitted = found.filter(admitSnapshot);
     version = Math.max(version, ...found.map((snapshot) => snapshot.version));
     if (found.length > 0) {
-      deps.onSnapshots(version, admitted.map((snapshot) => deliveries.get(snapshot.organizationId)!));
+      deps.onSnapshots(
+        version,
+        admitted.map((snapshot) => deliveries.get(snapshot.organizationId)!),
+      );
     }
     return found.length > 0;
   };

@@ -5,8 +5,8 @@ import {
   GAUGE,
   NONE,
   type SeriesLabels,
-  seriesOffset,
   STATUS_CLASSES,
+  seriesOffset,
   TOKEN_KINDS,
 } from './layout.ts';
 
@@ -134,10 +134,25 @@ function writeLedger(scrape: Scrape, sum: (at: number) => number, head: Head, li
     head(name, type, help);
     for (const entry of used) line(name, entry.labels, value(entry));
   };
-  write('ringside_log_accepted_total', 'counter', 'Inferences that were dispatched and must be recorded.', (e) => e.accepted);
-  write('ringside_log_recorded_total', 'counter', 'Inferences whose end was handed to the operating system.', (e) => e.recorded);
+  write(
+    'ringside_log_accepted_total',
+    'counter',
+    'Inferences that were dispatched and must be recorded.',
+    (e) => e.accepted,
+  );
+  write(
+    'ringside_log_recorded_total',
+    'counter',
+    'Inferences whose end was handed to the operating system.',
+    (e) => e.recorded,
+  );
   write('ringside_log_stored_total', 'counter', 'Recorded inferences that the store has committed.', (e) => e.stored);
-  write('ringside_log_interrupted_total', 'counter', 'Accepted inferences that a crash cut off; stored as such.', (e) => e.interrupted);
+  write(
+    'ringside_log_interrupted_total',
+    'counter',
+    'Accepted inferences that a crash cut off; stored as such.',
+    (e) => e.interrupted,
+  );
   write('ringside_log_spooled', 'gauge', 'Recorded inferences that wait in the local spool.', (e) =>
     Math.max(0, e.recorded - e.stored - e.deadLetters),
   );
@@ -166,14 +181,27 @@ function writeProcess(scrape: Scrape, head: Head, line: Line): void {
   };
   perWorker('ringside_in_flight', 'Requests being handled.', GAUGE.IN_FLIGHT);
   perWorker('ringside_connections', 'Open client connections.', GAUGE.CONNECTIONS);
-  perWorker('ringside_event_loop_lag_p50_seconds', 'Median delay of the event loop in the last second.', GAUGE.LOOP_LAG_P50_S);
+  perWorker(
+    'ringside_event_loop_lag_p50_seconds',
+    'Median delay of the event loop in the last second.',
+    GAUGE.LOOP_LAG_P50_S,
+  );
   perWorker('ringside_event_loop_lag_p99_seconds', '99th percentile of the same.', GAUGE.LOOP_LAG_P99_S);
-  perWorker('ringside_event_loop_utilisation', 'Share of the last second that the loop was busy.', GAUGE.LOOP_UTILISATION);
+  perWorker(
+    'ringside_event_loop_utilisation',
+    'Share of the last second that the loop was busy.',
+    GAUGE.LOOP_UTILISATION,
+  );
   perWorker('ringside_heap_bytes', 'JavaScript heap in use.', GAUGE.HEAP_BYTES);
   perWorker('ringside_worker_snapshot_version', 'Snapshot version the worker serves.', GAUGE.SNAPSHOT_VERSION);
   single('ringside_snapshot_version', 'gauge', 'Snapshot version served by all workers.', scrape.snapshotVersion);
   single('ringside_key_version', 'gauge', 'Version of the key table in use.', scrape.keyVersion);
-  single('ringside_config_sync_age_seconds', 'gauge', 'Since the configuration was last confirmed.', scrape.configSyncAgeS);
+  single(
+    'ringside_config_sync_age_seconds',
+    'gauge',
+    'Since the configuration was last confirmed.',
+    scrape.configSyncAgeS,
+  );
   single('ringside_snapshots_refused_total', 'counter', 'Snapshots that did not compile.', scrape.snapshotsRefused);
   single('ringside_worker_restarts_total', 'counter', 'Workers that died and were replaced.', scrape.workerRestarts);
   single('process_resident_memory_bytes', 'gauge', 'Resident memory of the gateway process.', scrape.residentBytes);

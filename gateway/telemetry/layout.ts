@@ -14,9 +14,7 @@ export const OTHER_SERIES = 0;
 export const STATUS_CLASSES = ['2xx', '3xx', '4xx', '5xx'] as const;
 export const TOKEN_KINDS = ['input', 'output', 'cached', 'reasoning'] as const;
 /** Upper bounds in seconds; the last bucket is +Inf. */
-export const BUCKET_BOUNDS_S = [
-  0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300,
-] as const;
+export const BUCKET_BOUNDS_S = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300] as const;
 const HISTOGRAM_CELLS = BUCKET_BOUNDS_S.length + 2; // +Inf and the sum
 
 const REQUESTS = 0;

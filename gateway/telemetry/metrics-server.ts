@@ -1,7 +1,11 @@
 import { createServer, type Server } from 'node:http';
 
 /** Serves `/metrics` for Prometheus, on an address of its own: metrics are not for callers. */
-export function startMetricsServer(host: string, port: number, scrape: () => string): Promise<{ port: number; stop: () => Promise<void> }> {
+export function startMetricsServer(
+  host: string,
+  port: number,
+  scrape: () => string,
+): Promise<{ port: number; stop: () => Promise<void> }> {
   const server: Server = createServer((request, response) => {
     if (request.url === '/healthz') return void response.end('ok\n');
     if (request.url?.split('?')[0] !== '/metrics') return void response.writeHead(404).end('see /metrics\n');

@@ -39,9 +39,13 @@ export function transportFailure(reason: unknown, provider: string): RingsideErr
     });
   }
   if (/^(ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO)/.test(code)) {
-    return new RingsideError('upstream_unreachable', `The TLS certificate of the provider "${provider}" is not accepted.`, {
-      cause: reason,
-    });
+    return new RingsideError(
+      'upstream_unreachable',
+      `The TLS certificate of the provider "${provider}" is not accepted.`,
+      {
+        cause: reason,
+      },
+    );
   }
   return new RingsideError('upstream_unreachable', `The call to the provider "${provider}" failed.`, { cause: reason });
 }

@@ -30,7 +30,8 @@ function targetOf(file: string, specifier: string): string {
 }
 
 const roomOf = (path: string) => ROOMS.find((room) => path.startsWith(`${room}/`));
-const offences = (rule: (entry: Import) => boolean) => imports.filter(rule).map(({ file, target }) => `${file} → ${target}`);
+const offences = (rule: (entry: Import) => boolean) =>
+  imports.filter(rule).map(({ file, target }) => `${file} → ${target}`);
 const MAY_IMPORT: Record<(typeof ROOMS)[number], readonly string[]> = {
   core: ['core'],
   store: ['core', 'store', 'migrations'],
@@ -57,7 +58,9 @@ describe('import directions', () => {
   test('core uses zod and node:crypto; upstream-address.ts also the pure parts of node:net', () => {
     const allowed = (file: string, target: string) =>
       ['zod', 'node:crypto'].includes(target) || (file === 'core/upstream-address.ts' && target === 'node:net');
-    expect(offences(({ file, target }) => roomOf(file) === 'core' && roomOf(target) === undefined && !allowed(file, target))).toEqual([]);
+    expect(
+      offences(({ file, target }) => roomOf(file) === 'core' && roomOf(target) === undefined && !allowed(file, target)),
+    ).toEqual([]);
   });
 
   test('SQL is spoken in store, migrations and the sinks', () => {
@@ -68,7 +71,9 @@ describe('import directions', () => {
   test('undici is named in gateway/upstream, ioredis in files called redis.ts, prom-client and OpenTelemetry in telemetry', () => {
     expect(offences(({ file, target }) => target === 'undici' && !file.startsWith('gateway/upstream/'))).toEqual([]);
     expect(offences(({ file, target }) => target === 'ioredis' && !file.endsWith('/redis.ts'))).toEqual([]);
-    expect(offences(({ file, target }) => /^(prom-client|@opentelemetry)/.test(target) && !file.includes('/telemetry/'))).toEqual([]);
+    expect(
+      offences(({ file, target }) => /^(prom-client|@opentelemetry)/.test(target) && !file.includes('/telemetry/')),
+    ).toEqual([]);
   });
 
   test('no provider or dialect folder imports another', () => {
@@ -96,13 +101,15 @@ describe('import directions', () => {
     const owners: [RegExp, RegExp][] = [
       [/\bDate\.now\(|new Date\(\)/, /clock\.ts$|^gateway\/main\.ts$|^cli\/output\.ts$/],
       [/\bMath\.random\(/, /^$/],
-      [/\bprocess\.env\b/, /^cli\/|^store\/embedded-postgres\.ts$/],
+      [/\bprocess\.env\b/, /^cli\/|^store\/postgres-binaries\.ts$/],
       [/\bconsole\./, /^$/],
     ];
     const found = files.flatMap((file) => {
       // Comments may speak of them.
       const source = readFileSync(join(ROOT, file), 'utf8').replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, '');
-      return owners.filter(([use, owner]) => use.test(source) && !owner.test(file)).map(([use]) => `${file}: ${use.source}`);
+      return owners
+        .filter(([use, owner]) => use.test(source) && !owner.test(file))
+        .map(([use]) => `${file}: ${use.source}`);
     });
     expect(found).toEqual([]);
   });

@@ -1,6 +1,6 @@
 import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startStack, type Stack, waitForInferences } from '../support/stack.ts';
+import { type Stack, startStack, waitForInferences } from '../support/stack.ts';
 import { waitFor } from '../support/wait.ts';
 
 /** The official client, with nothing but `baseURL` and `apiKey`, through a real gateway to the simulator. */
@@ -25,7 +25,9 @@ const upstreamRequests = async () =>
 
 describe('answers', () => {
   test('a chat completion, with the headers that say what Ringside did', async () => {
-    const { data, response, request_id } = await client.chat.completions.create({ ...hello, user: 'ann' }).withResponse();
+    const { data, response, request_id } = await client.chat.completions
+      .create({ ...hello, user: 'ann' })
+      .withResponse();
     expect(data.choices[0]!.message.content).toContain('sim-a');
     expect(data.usage!.total_tokens).toBeGreaterThan(0);
     expect(request_id).toBe(response.headers.get('x-ringside-inference-id'));
@@ -62,7 +64,11 @@ describe('answers', () => {
   });
 
   test('usage reaches a caller who asked for it, once', async () => {
-    const stream = await client.chat.completions.create({ ...hello, stream: true, stream_options: { include_usage: true } });
+    const stream = await client.chat.completions.create({
+      ...hello,
+      stream: true,
+      stream_options: { include_usage: true },
+    });
     const usages: unknown[] = [];
     for await (const chunk of stream) if (chunk.usage) usages.push(chunk.usage);
     expect(usages.length).toBe(1);
@@ -88,7 +94,10 @@ describe('answers', () => {
 
   test('what reaches the upstream: its own credentials and model, none of ours', async () => {
     const before = (await upstreamRequests()).items.length;
-    await client.chat.completions.create({ ...hello, user: 'bob' }, { headers: { cookie: 'a=b', 'x-ringside-unit': 'u1' } });
+    await client.chat.completions.create(
+      { ...hello, user: 'bob' },
+      { headers: { cookie: 'a=b', 'x-ringside-unit': 'u1' } },
+    );
     const request = (await upstreamRequests()).items.at(-1)!;
     expect((await upstreamRequests()).items.length).toBe(Math.min(before + 1, 100));
     expect(request.headers['authorization']).toBe('Bearer sk-planted-canary');
@@ -129,7 +138,10 @@ describe('errors are the classes that the SDK knows', () => {
 
   test('an upstream that resets: before the head 502, inside the stream an error and never a clean end', async () => {
     await simulate('sim-a', { resetBeforeHeadersRate: 1 });
-    await expect(client.chat.completions.create(hello)).rejects.toMatchObject({ status: 502, code: 'upstream_unreachable' });
+    await expect(client.chat.completions.create(hello)).rejects.toMatchObject({
+      status: 502,
+      code: 'upstream_unreachable',
+    });
     await simulate('sim-a', { resetRate: 1, resetAfterTokens: 3 });
     await expect(client.chat.completions.create(hello)).rejects.toMatchObject({ status: 502 });
     const stream = await client.chat.completions.create({ ...hello, stream: true });
@@ -153,10 +165,15 @@ describe('a caller that leaves', () => {
     const stream = await client.chat.completions.create({ ...hello, stream: true, user: 'leaver' });
     for await (const _ of stream) break;
     stream.controller.abort();
-    await waitFor('the upstream to see the abort', async () => (await upstreamRequests()).items.at(-1)?.aborted === true);
+    await waitFor(
+      'the upstream to see the abort',
+      async () => (await upstreamRequests()).items.at(-1)?.aborted === true,
+    );
     await simulate('sim-a', {});
     await waitFor('the row', async () =>
-      (await waitForInferences(stack, 'chat', 1)).some((row) => row['unit'] === 'leaver' && row['outcome'] === 'client_closed'),
+      (await waitForInferences(stack, 'chat', 1)).some(
+        (row) => row['unit'] === 'leaver' && row['outcome'] === 'client_closed',
+      ),
     );
   });
 
@@ -164,10 +181,15 @@ describe('a caller that leaves', () => {
     await simulate('sim-a', { blackHoleRate: 1 });
     const abort = new AbortController();
     const pending = client.chat.completions.create({ ...hello, user: 'early' }, { signal: abort.signal });
-    await waitFor('the upstream to have the call', async () => (await upstreamRequests()).items.at(-1)?.body.includes('"early"'));
+    await waitFor('the upstream to have the call', async () =>
+      (await upstreamRequests()).items.at(-1)?.body.includes('"early"'),
+    );
     abort.abort();
     await expect(pending).rejects.toThrow(OpenAI.APIUserAbortError);
-    await waitFor('the upstream to see the abort', async () => (await upstreamRequests()).items.at(-1)?.aborted === true);
+    await waitFor(
+      'the upstream to see the abort',
+      async () => (await upstreamRequests()).items.at(-1)?.aborted === true,
+    );
     await simulate('sim-a', {});
   });
 });

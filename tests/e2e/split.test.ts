@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { allInferences, startStack, type Stack, waitForInferences } from '../support/stack.ts';
+import { allInferences, type Stack, startStack, waitForInferences } from '../support/stack.ts';
 import { waitFor } from '../support/wait.ts';
 
 const UNITS = 10_000;
@@ -68,7 +68,9 @@ describe('a weighted split of 10 000 units', () => {
     expect(count(first, 'chall')).toBeGreaterThanOrEqual(low);
     expect(count(first, 'chall')).toBeLessThanOrEqual(high);
     expect(count(first, 'champ') + count(first, 'chall')).toBe(UNITS);
-    const received = (await (await fetch(`${stack.simulatorUrl}/_sim/requests?limit=1`)).json()) as { byModel: Record<string, number> };
+    const received = (await (await fetch(`${stack.simulatorUrl}/_sim/requests?limit=1`)).json()) as {
+      byModel: Record<string, number>;
+    };
     expect(received.byModel).toMatchObject({ champ: count(first, 'champ'), chall: count(first, 'chall') });
   });
 
@@ -95,7 +97,13 @@ describe('a weighted split of 10 000 units', () => {
       const range = row['range'] as { from: number; to: number };
       expect(row['bucket']).toBeGreaterThanOrEqual(range.from);
       expect(row['bucket']).toBeLessThan(range.to);
-      expect(row).toMatchObject({ unitSource: 'header', status: 200, outcome: 'completed', errorCode: null, finishReason: 'stop' });
+      expect(row).toMatchObject({
+        unitSource: 'header',
+        status: 200,
+        outcome: 'completed',
+        errorCode: null,
+        finishReason: 'stop',
+      });
       expect((row['usage'] as Record<string, number>)['inputTokens']).toBeGreaterThan(0);
       expect((row['timings'] as Record<string, number>)['totalMs']).toBeGreaterThan(0);
     }
@@ -104,9 +112,12 @@ describe('a weighted split of 10 000 units', () => {
   test('the ledger balances', async () => {
     const metrics = await waitFor('the ledger to balance', async () => {
       const text = await stack.metrics();
-      return new RegExp(`ringside_log_stored_total\\{[^}]*group="split"\\} ${2 * UNITS}\\b`).test(text) ? text : undefined;
+      return new RegExp(`ringside_log_stored_total\\{[^}]*group="split"\\} ${2 * UNITS}\\b`).test(text)
+        ? text
+        : undefined;
     });
-    const value = (name: string) => Number(new RegExp(`^${name}\\{[^}]*group="split"[^}]*\\} (\\S+)$`, 'm').exec(metrics)?.[1]);
+    const value = (name: string) =>
+      Number(new RegExp(`^${name}\\{[^}]*group="split"[^}]*\\} (\\S+)$`, 'm').exec(metrics)?.[1]);
     expect(value('ringside_log_accepted_total')).toBe(2 * UNITS);
     expect(value('ringside_log_recorded_total')).toBe(2 * UNITS);
     expect(value('ringside_log_spooled')).toBe(0);
@@ -117,7 +128,8 @@ describe('a weighted split of 10 000 units', () => {
   test('filters find exactly what they name', async () => {
     const rows = await allInferences(stack, 'split');
     const page = async (query: string) =>
-      (await stack.api<{ items: Record<string, unknown>[] }>('GET', `/inferences?group=split&limit=200&${query}`)).body.items;
+      (await stack.api<{ items: Record<string, unknown>[] }>('GET', `/inferences?group=split&limit=200&${query}`)).body
+        .items;
     const challengers = await page('variant=chall');
     expect(challengers.length).toBe(200);
     expect(challengers.every((row) => row['assignedVariant'] === 'chall')).toBe(true);
@@ -158,7 +170,12 @@ describe('changes under load', () => {
     await load;
     expect(failed).toBe(0);
     expect(seen.size).toBeGreaterThan(3);
-    const { body } = await stack.api<{ items: { snapshotVersion: number; live: boolean }[]; latestVersion: number }>('GET', '/gateways');
-    expect(body.items.filter((gateway) => gateway.live).map((gateway) => gateway.snapshotVersion)).toEqual([body.latestVersion]);
+    const { body } = await stack.api<{ items: { snapshotVersion: number; live: boolean }[]; latestVersion: number }>(
+      'GET',
+      '/gateways',
+    );
+    expect(body.items.filter((gateway) => gateway.live).map((gateway) => gateway.snapshotVersion)).toEqual([
+      body.latestVersion,
+    ]);
   });
 });

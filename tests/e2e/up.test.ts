@@ -43,7 +43,10 @@ afterAll(async () => {
 });
 
 function run(changed: NodeJS.ProcessEnv = {}): Run {
-  const child = spawn(process.execPath, [LAUNCHER, 'up'], { env: { ...env, ...changed }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [LAUNCHER, 'up'], {
+    env: { ...env, ...changed },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let text = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (text += chunk.toString()));
   return { child, output: () => text, exited: new Promise((done) => child.once('exit', done)) };
@@ -71,14 +74,18 @@ async function ringsidePids(): Promise<number[]> {
     try {
       const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
       if (command.includes(own)) return true;
-      return command.includes('ringside.mjs') && readFileSync(`/proc/${pid}/environ`, 'utf8').includes(`RINGSIDE_DATA_DIR=${own}\0`);
+      return (
+        command.includes('ringside.mjs') &&
+        readFileSync(`/proc/${pid}/environ`, 'utf8').includes(`RINGSIDE_DATA_DIR=${own}\0`)
+      );
     } catch {
       return false; // it has ended meanwhile
     }
   });
 }
 
-const credentials = async () => JSON.parse(await readFile(join(folder, 'data/credentials.json'), 'utf8')) as Credentials;
+const credentials = async () =>
+  JSON.parse(await readFile(join(folder, 'data/credentials.json'), 'utf8')) as Credentials;
 
 async function chat(): Promise<Response> {
   const { apiKey, gatewayUrl } = await credentials();
@@ -91,7 +98,9 @@ async function chat(): Promise<Response> {
 
 async function storedIds(): Promise<string[]> {
   const { adminToken, controlUrl } = await credentials();
-  const answer = await fetch(`${controlUrl}/api/v1/inferences?limit=200`, { headers: { authorization: `Bearer ${adminToken}` } });
+  const answer = await fetch(`${controlUrl}/api/v1/inferences?limit=200`, {
+    headers: { authorization: `Bearer ${adminToken}` },
+  });
   return ((await answer.json()) as { items: { id: string }[] }).items.map((item) => item.id);
 }
 
@@ -118,7 +127,9 @@ describe('ringside up', () => {
     const line = /^ {2}(curl .*)$/m.exec(running.output())![1]!;
     const { stdout } = await promisify(execFile)('sh', ['-c', line]);
     expect(JSON.parse(stdout)).toMatchObject({ object: 'chat.completion', choices: [{ finish_reason: 'stop' }] });
-    const group = await fetch(`${made.controlUrl}/api/v1/groups/demo`, { headers: { authorization: `Bearer ${made.adminToken}` } });
+    const group = await fetch(`${made.controlUrl}/api/v1/groups/demo`, {
+      headers: { authorization: `Bearer ${made.adminToken}` },
+    });
     expect(await group.json()).toMatchObject({
       variants: [
         { role: 'champion', weightBp: 9_000 },
@@ -136,10 +147,17 @@ describe('ringside up', () => {
   });
 
   test('a service that is killed comes back by itself', async () => {
-    const services = (await ringsidePids()).filter((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('\0gateway\0'));
+    const services = (await ringsidePids()).filter((pid) =>
+      readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('\0gateway\0'),
+    );
     expect(services.length).toBe(1);
     process.kill(services[0]!, 'SIGKILL');
-    await waitFor('the gateway to serve again', () => chat().then((answer) => answer.ok, () => false));
+    await waitFor('the gateway to serve again', () =>
+      chat().then(
+        (answer) => answer.ok,
+        () => false,
+      ),
+    );
     await expectAllStored();
   });
 
@@ -156,16 +174,24 @@ describe('ringside up', () => {
 
   test.each([
     ['its parent', async () => [running.child.pid!]],
-    ['everything but PostgreSQL', async () => (await ringsidePids()).filter((pid) => !readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('postgres'))],
+    [
+      'everything but PostgreSQL',
+      async () =>
+        (await ringsidePids()).filter((pid) => !readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('postgres')),
+    ],
     ['all of its processes', ringsidePids],
-  ])('kill -9 of %s leaves nothing that the next start cannot pick up', async (_, victims) => {
-    for (let i = 0; i < 20; i++) await askOnce();
-    for (const pid of await victims()) process.kill(pid, 'SIGKILL');
-    await running.exited;
-    running = await runReady();
-    await askOnce();
-    await expectAllStored();
-  }, 90_000);
+  ])(
+    'kill -9 of %s leaves nothing that the next start cannot pick up',
+    async (_, victims) => {
+      for (let i = 0; i < 20; i++) await askOnce();
+      for (const pid of await victims()) process.kill(pid, 'SIGKILL');
+      await running.exited;
+      running = await runReady();
+      await askOnce();
+      await expectAllStored();
+    },
+    90_000,
+  );
 
   test('a taken port is one line that names the variable', async () => {
     running.child.kill('SIGTERM');
@@ -187,7 +213,12 @@ describe('ringside up', () => {
   ])('bad settings end the start with one line: %o', async (changed, wanted) => {
     const refused = run(changed);
     expect(await refused.exited).toBe(1);
-    expect(refused.output().split('\n').filter((line) => line.startsWith('ringside: '))).toEqual([expect.stringMatching(wanted)]);
+    expect(
+      refused
+        .output()
+        .split('\n')
+        .filter((line) => line.startsWith('ringside: ')),
+    ).toEqual([expect.stringMatching(wanted)]);
   });
 
   test('service links of Kubernetes are no settings', async () => {

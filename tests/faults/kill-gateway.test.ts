@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { allInferences, startStack, type Stack } from '../support/stack.ts';
+import { allInferences, type Stack, startStack } from '../support/stack.ts';
 import { waitFor } from '../support/wait.ts';
 
 let stack: Stack;
@@ -39,16 +39,22 @@ test(`kill -9 under load, ${KILLS} times: every acknowledged inference is in the
     await stack.startGateway();
   }
   const wanted = new Set(acknowledged);
-  const rows = await waitFor('all acknowledged inferences', async () => {
-    const found = await allInferences(stack, 'killed');
-    const ids = new Set(found.map((row) => row['id']));
-    return [...wanted].every((id) => ids.has(id)) ? found : undefined;
-  }, 30_000);
+  const rows = await waitFor(
+    'all acknowledged inferences',
+    async () => {
+      const found = await allInferences(stack, 'killed');
+      const ids = new Set(found.map((row) => row['id']));
+      return [...wanted].every((id) => ids.has(id)) ? found : undefined;
+    },
+    30_000,
+  );
   const completed = rows.filter((row) => row['outcome'] === 'completed');
   expect(new Set(rows.map((row) => row['id'])).size).toBe(rows.length);
   expect(wanted.size).toBe(acknowledged.length);
   expect(completed.length).toBeGreaterThanOrEqual(acknowledged.length);
-  expect(rows.every((row) => ['completed', 'interrupted', 'client_closed'].includes(row['outcome'] as string))).toBe(true);
+  expect(rows.every((row) => ['completed', 'interrupted', 'client_closed'].includes(row['outcome'] as string))).toBe(
+    true,
+  );
 }, 120_000);
 
 test('the gateway starts and serves with the database gone, from its last good configuration', async () => {

@@ -1,7 +1,7 @@
 import { createServer, request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { rawExchange } from '../support/raw-http.ts';
-import { startStack, type Stack, waitForInferences } from '../support/stack.ts';
+import { type Stack, startStack, waitForInferences } from '../support/stack.ts';
 import { waitFor } from '../support/wait.ts';
 
 const MAX_BODY = 200_000;
@@ -28,7 +28,11 @@ interface Answered {
   readonly error: { code: string; param: string | null; message: string; type: string };
 }
 
-async function post(body: string | Uint8Array<ArrayBuffer>, headers: Record<string, string> = {}, path = '/v1/chat/completions'): Promise<Answered> {
+async function post(
+  body: string | Uint8Array<ArrayBuffer>,
+  headers: Record<string, string> = {},
+  path = '/v1/chat/completions',
+): Promise<Answered> {
   const answer = await fetch(stack.gatewayUrl + path, {
     method: 'POST',
     body,
@@ -38,8 +42,10 @@ async function post(body: string | Uint8Array<ArrayBuffer>, headers: Record<stri
   return { status: answer.status, headers: answer.headers, error: json.error };
 }
 
-const simulate = (behaviour: object) => fetch(`${stack.simulatorUrl}/_sim/models/m`, { method: 'PUT', body: JSON.stringify(behaviour) });
-const upstreamTotal = async () => ((await (await fetch(`${stack.simulatorUrl}/_sim/requests?limit=1`)).json()) as { total: number }).total;
+const simulate = (behaviour: object) =>
+  fetch(`${stack.simulatorUrl}/_sim/models/m`, { method: 'PUT', body: JSON.stringify(behaviour) });
+const upstreamTotal = async () =>
+  ((await (await fetch(`${stack.simulatorUrl}/_sim/requests?limit=1`)).json()) as { total: number }).total;
 
 describe('bodies', () => {
   test.each([
@@ -81,15 +87,21 @@ describe('bodies', () => {
     expect(status).toBe(413);
   });
 
-  test('what lies deeper is the upstream\'s to judge, and reaches it byte for byte but for the model', async () => {
-    const body = '{ "z": 1.0e2, "messages" : [ {"role":"user","content":"a\\u00e9\\/"} ],\n "model": "input" , "unknown":[{}] }';
+  test("what lies deeper is the upstream's to judge, and reaches it byte for byte but for the model", async () => {
+    const body =
+      '{ "z": 1.0e2, "messages" : [ {"role":"user","content":"a\\u00e9\\/"} ],\n "model": "input" , "unknown":[{}] }';
     expect((await post(body)).status).toBe(200);
-    const { items } = (await (await fetch(`${stack.simulatorUrl}/_sim/requests?limit=1`)).json()) as { items: { body: string }[] };
+    const { items } = (await (await fetch(`${stack.simulatorUrl}/_sim/requests?limit=1`)).json()) as {
+      items: { body: string }[];
+    };
     expect(items[0]!.body).toBe(body.replace('"input"', '"m"'));
   });
 
   test('a compressed body is refused by name', async () => {
-    expect(await post('{}', { 'content-encoding': 'gzip' })).toMatchObject({ status: 415, error: { param: 'content-encoding' } });
+    expect(await post('{}', { 'content-encoding': 'gzip' })).toMatchObject({
+      status: 415,
+      error: { param: 'content-encoding' },
+    });
   });
 });
 
@@ -99,7 +111,11 @@ describe('who may ask', () => {
     expect(await rawExchange(stack.gatewayPort, [head])).toMatch(/^HTTP\/1\.1 401 /);
     expect((await post('{}', { authorization: 'Bearer rsk_wrong' })).error.code).toBe('invalid_api_key');
     const created = await stack.api<{ id: string; key: string }>('POST', '/keys', { name: 'short-lived' });
-    const ask = () => stack.chat(created.body.key, { model: 'input' }).then(async (answer) => (await answer.arrayBuffer(), answer.status));
+    const ask = async () => {
+      const answer = await stack.chat(created.body.key, { model: 'input' });
+      await answer.arrayBuffer();
+      return answer.status;
+    };
     expect(await ask()).toBe(200);
     await stack.api('DELETE', `/keys/${created.body.id}`);
     expect(await ask()).toBe(401);
@@ -108,11 +124,14 @@ describe('who may ask', () => {
   test('a key of other groups: 403; a group that is not there: 404; one without variants: 503', async () => {
     await stack.api('POST', '/groups', { name: 'empty' });
     const scoped = await stack.api<{ key: string }>('POST', '/keys', { name: 'scoped', groups: ['empty'] });
-    const ask = async (model: string) => post(JSON.stringify({ model }), { authorization: `Bearer ${scoped.body.key}` });
+    const ask = async (model: string) =>
+      post(JSON.stringify({ model }), { authorization: `Bearer ${scoped.body.key}` });
     expect(await ask('input')).toMatchObject({ status: 403, error: { code: 'forbidden', param: 'model' } });
     expect(await ask('nope')).toMatchObject({ status: 404, error: { code: 'model_not_found' } });
     expect(await ask('empty')).toMatchObject({ status: 503, error: { code: 'group_not_ready' } });
-    const list = await fetch(`${stack.gatewayUrl}/v1/models`, { headers: { authorization: `Bearer ${scoped.body.key}` } });
+    const list = await fetch(`${stack.gatewayUrl}/v1/models`, {
+      headers: { authorization: `Bearer ${scoped.body.key}` },
+    });
     expect(((await list.json()) as { data: { id: string }[] }).data.map((model) => model.id)).toEqual(['empty']);
   });
 });
@@ -146,11 +165,28 @@ describe('the unit', () => {
 describe('framing', () => {
   const auth = () => `Authorization: Bearer ${key}\r\n`;
   test.each([
-    ['an absolute target', () => `POST http://x/v1/chat/completions HTTP/1.1\r\nHost: x\r\n${auth()}Content-Length: 2\r\n\r\n{}`],
-    ['two Host headers', () => `POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nHost: y\r\n${auth()}Content-Length: 2\r\n\r\n{}`],
-    ['length and chunks at once', () => `POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\n${auth()}Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`],
-    ['two lengths', () => `POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\n${auth()}Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}`],
-    ['a bad chunk size', () => `POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\n${auth()}Transfer-Encoding: chunked\r\n\r\nxyz\r\n`],
+    [
+      'an absolute target',
+      () => `POST http://x/v1/chat/completions HTTP/1.1\r\nHost: x\r\n${auth()}Content-Length: 2\r\n\r\n{}`,
+    ],
+    [
+      'two Host headers',
+      () => `POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nHost: y\r\n${auth()}Content-Length: 2\r\n\r\n{}`,
+    ],
+    [
+      'length and chunks at once',
+      () =>
+        `POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\n${auth()}Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
+    ],
+    [
+      'two lengths',
+      () =>
+        `POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\n${auth()}Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}`,
+    ],
+    [
+      'a bad chunk size',
+      () => `POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\n${auth()}Transfer-Encoding: chunked\r\n\r\nxyz\r\n`,
+    ],
     ['no Host', () => `POST /v1/chat/completions HTTP/1.1\r\n${auth()}Content-Length: 2\r\n\r\n{}`],
   ])('%s: 400, and nothing reaches an upstream', async (_, bytes) => {
     const before = await upstreamTotal();
@@ -168,7 +204,10 @@ describe('framing', () => {
 describe('upstreams that fail', () => {
   test('one that accepts and never answers: 504 in time; one that stops mid-stream: an error, never a clean end', async () => {
     await simulate({ blackHoleRate: 1 });
-    expect(await post('{"model":"input","messages":[{"role":"user","content":"x"}]}')).toMatchObject({ status: 504, error: { code: 'upstream_timeout' } });
+    expect(await post('{"model":"input","messages":[{"role":"user","content":"x"}]}')).toMatchObject({
+      status: 504,
+      error: { code: 'upstream_timeout' },
+    });
     await simulate({ stallAfterTokens: 3 });
     const stream = await stack.chat(key, { model: 'input', stream: true });
     const text = await stream.text().catch((error: unknown) => String(error));
@@ -184,12 +223,18 @@ describe('upstreams that fail', () => {
       await stack.api('POST', '/providers', { name, kind: 'openai', baseUrl, apiKey: 'sk-planted-canary' });
       await stack.api('POST', '/models', { name: `${name}-model`, provider: name, upstreamModel: 'x' });
       await stack.api('POST', '/groups', { name });
-      await stack.api('PUT', `/groups/${name}/variants`, [{ model: `${name}-model`, role: 'champion', weightBp: 10_000 }]);
+      await stack.api('PUT', `/groups/${name}/variants`, [
+        { model: `${name}-model`, role: 'champion', weightBp: 10_000 },
+      ]);
       const answer = await post(JSON.stringify({ model: name }));
       expect(answer).toMatchObject({ status: 502, error: { code: 'upstream_unreachable' } });
       expect(answer.error.message).not.toMatch(/127\.0|invalid|planted/);
     }
-    const forbidden = await stack.api<{ field: string }>('POST', '/providers', { name: 'p', kind: 'openai', baseUrl: 'http://10.0.0.1/v1' });
+    const forbidden = await stack.api<{ field: string }>('POST', '/providers', {
+      name: 'p',
+      kind: 'openai',
+      baseUrl: 'http://10.0.0.1/v1',
+    });
     expect(forbidden).toMatchObject({ status: 422, body: { field: 'baseUrl' } });
   });
 
@@ -200,7 +245,10 @@ describe('upstreams that fail', () => {
     expect(body.choices[0]!.message.content.length).toBeGreaterThan(1_048_576);
     const id = answer.headers.get('x-ringside-inference-id');
     const row = await waitFor('the row', async () => {
-      const found = await stack.api<{ response: { truncated: boolean; sha256: string }; responseBytes: number }>('GET', `/inferences/${id}`);
+      const found = await stack.api<{ response: { truncated: boolean; sha256: string }; responseBytes: number }>(
+        'GET',
+        `/inferences/${id}`,
+      );
       return found.status === 200 ? found.body : undefined;
     });
     expect(row.response).toMatchObject({ truncated: true, sha256: expect.stringMatching(/^[0-9a-f]{64}$/) });
@@ -233,7 +281,11 @@ test('a redirect is not followed', async () => {
 
 test('canaries of keys and provider secrets are in no log line, metric or row', async () => {
   await waitForInferences(stack, 'input', 1);
-  const sinks = [stack.log(), await stack.metrics(), JSON.stringify((await stack.api('GET', '/inferences?limit=200')).body)];
+  const sinks = [
+    stack.log(),
+    await stack.metrics(),
+    JSON.stringify((await stack.api('GET', '/inferences?limit=200')).body),
+  ];
   for (const sink of sinks) {
     expect(sink).not.toContain('sk-planted-canary');
     expect(sink).not.toContain(key);

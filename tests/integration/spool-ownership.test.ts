@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { claimOwnership, type Ownership } from '#inference-log/ownership.ts';
 import { waitFor } from '#tests/support/wait.ts';
 
@@ -50,7 +50,9 @@ test('however claims and releases interleave, there is never a second owner', as
 test('paths beyond the length of a socket address work, and leave nothing behind in the temporary folder', async () => {
   const deep = join(folder, 'd'.repeat(90), 'e'.repeat(90));
   await mkdir(deep, { recursive: true });
-  const before = (await readdir(tmpdir())).filter((name) => /^rs-.{6}$/.test(name));
+  const temporary = join(folder, 'tmp');
+  await mkdir(temporary);
+  vi.stubEnv('TMPDIR', temporary);
   const owned = await claim(deep);
   expect(owned).toBeDefined();
   expect(await claim(deep)).toBeUndefined();
@@ -58,7 +60,8 @@ test('paths beyond the length of a socket address work, and leave nothing behind
   const again = await claim(deep);
   expect(again).toBeDefined();
   await again?.release();
-  expect((await readdir(tmpdir())).filter((name) => /^rs-.{6}$/.test(name))).toEqual(before);
+  vi.unstubAllEnvs();
+  expect(await readdir(temporary)).toEqual([]);
 });
 
 test('a thread that is busy keeps its folder; a thread that is gone does not', async () => {

@@ -13,7 +13,10 @@ const message = (text: string) => {
 describe('scanBody', () => {
   test('agrees with JSON.parse on every object: each governed value is found where it is, whatever surrounds it', () => {
     const value = fc.jsonValue({ maxDepth: 4 });
-    const object = fc.dictionary(fc.oneof(fc.constantFrom(...KEYS), fc.string({ unit: 'grapheme', maxLength: 8 })), value);
+    const object = fc.dictionary(
+      fc.oneof(fc.constantFrom(...KEYS), fc.string({ unit: 'grapheme', maxLength: 8 })),
+      value,
+    );
     fc.assert(
       fc.property(object, fc.constantFrom(0, 1, '\t', '\r\n'), (body, indent) => {
         fc.pre(Object.keys(body).every((key) => KEYS.includes(key) || !KEYS.includes(key.toLowerCase())));
@@ -40,9 +43,17 @@ describe('scanBody', () => {
   });
 
   test('never throws and never reads past the end, whatever the bytes', () => {
-    const nasty = fc.array(fc.constantFrom('{', '}', '[', ']', '"', '\\', ':', ',', ' ', '1', 'model', '\u0000', '\ud800', 'é'));
-    fc.assert(fc.property(nasty, (parts) => void scan(`{${parts.join('')}`)), { numRuns: 2000 });
-    fc.assert(fc.property(fc.uint8Array(), (bytes) => void scan(Buffer.from(bytes))), { numRuns: 1000 });
+    const nasty = fc.array(
+      fc.constantFrom('{', '}', '[', ']', '"', '\\', ':', ',', ' ', '1', 'model', '\u0000', '\ud800', 'é'),
+    );
+    fc.assert(
+      fc.property(nasty, (parts) => void scan(`{${parts.join('')}`)),
+      { numRuns: 2000 },
+    );
+    fc.assert(
+      fc.property(fc.uint8Array(), (bytes) => void scan(Buffer.from(bytes))),
+      { numRuns: 1000 },
+    );
   });
 
   test.each([

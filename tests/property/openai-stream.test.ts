@@ -2,8 +2,12 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { openStream } from '#gateway/providers/openai/stream.ts';
 
-const event = (value: unknown, separator: string) => `data: ${typeof value === 'string' ? value : JSON.stringify(value)}${separator}`;
-const delta = (content: string, usage?: unknown) => ({ choices: [{ index: 0, delta: { content }, finish_reason: null }], usage });
+const event = (value: unknown, separator: string) =>
+  `data: ${typeof value === 'string' ? value : JSON.stringify(value)}${separator}`;
+const delta = (content: string, usage?: unknown) => ({
+  choices: [{ index: 0, delta: { content }, finish_reason: null }],
+  usage,
+});
 const finish = { choices: [{ index: 0, delta: {}, finish_reason: 'stop' }], usage: null };
 const USAGE = { prompt_tokens: 3, completion_tokens: 0, total_tokens: 3 };
 const usageEvent = { choices: [], usage: USAGE };
@@ -21,7 +25,12 @@ function run(bytes: Buffer, cuts: readonly number[], hideUsage: boolean) {
   }
   const rest = tap.flush();
   if (rest) out.push(rest);
-  return { text: Buffer.concat(out).toString(), terminal: terminal?.toString() ?? null, facts: tap.facts(), sawToken: tap.sawToken };
+  return {
+    text: Buffer.concat(out).toString(),
+    terminal: terminal?.toString() ?? null,
+    facts: tap.facts(),
+    sawToken: tap.sawToken,
+  };
 }
 
 describe('OpenAI stream tap', () => {
@@ -30,26 +39,40 @@ describe('OpenAI stream tap', () => {
 
   test('the caller gets the same bytes whatever the chunk boundaries; usage is taken out only where it was not asked for', () => {
     fc.assert(
-      fc.property(contents, cuts, fc.boolean(), fc.constantFrom('\n\n', '\r\n\r\n'), (texts, points, hideUsage, separator) => {
-        const shown = [event(delta(''), separator), ...texts.map((text) => event(delta(text, null), separator)), event(finish, separator)];
-        const all = [...shown, event(usageEvent, separator)];
-        const bytes = Buffer.from(`: keep-alive${separator}${all.join('')}${event('[DONE]', separator)}`);
-        const result = run(bytes, points, hideUsage);
-        expect(result.text).toBe(`: keep-alive${separator}${(hideUsage ? shown : all).join('')}`);
-        expect(result.terminal).toBe(event('[DONE]', separator));
-        expect(result.facts).toEqual({
-          usage: { inputTokens: 3, outputTokens: 0, cachedTokens: null, reasoningTokens: null },
-          finishReason: 'stop',
-        });
-        expect(result.sawToken).toBe(texts.some((text) => text !== ''));
-      }),
+      fc.property(
+        contents,
+        cuts,
+        fc.boolean(),
+        fc.constantFrom('\n\n', '\r\n\r\n'),
+        (texts, points, hideUsage, separator) => {
+          const shown = [
+            event(delta(''), separator),
+            ...texts.map((text) => event(delta(text, null), separator)),
+            event(finish, separator),
+          ];
+          const all = [...shown, event(usageEvent, separator)];
+          const bytes = Buffer.from(`: keep-alive${separator}${all.join('')}${event('[DONE]', separator)}`);
+          const result = run(bytes, points, hideUsage);
+          expect(result.text).toBe(`: keep-alive${separator}${(hideUsage ? shown : all).join('')}`);
+          expect(result.terminal).toBe(event('[DONE]', separator));
+          expect(result.facts).toEqual({
+            usage: { inputTokens: 3, outputTokens: 0, cachedTokens: null, reasoningTokens: null },
+            finishReason: 'stop',
+          });
+          expect(result.sawToken).toBe(texts.some((text) => text !== ''));
+        },
+      ),
     );
   });
 
   test('usage beside choices is read and left where it is; without [DONE] nothing is held for ever', () => {
     const last = event({ ...finish, usage: USAGE }, '\n\n');
     const result = run(Buffer.from(event(delta('x'), '\n\n') + last), [], true);
-    expect(result).toMatchObject({ text: event(delta('x'), '\n\n') + last, terminal: null, facts: { usage: { inputTokens: 3 } } });
+    expect(result).toMatchObject({
+      text: event(delta('x'), '\n\n') + last,
+      terminal: null,
+      facts: { usage: { inputTokens: 3 } },
+    });
     expect(run(Buffer.from('data: {"choices":[]}'), [3, 9], true).text).toBe('data: {"choices":[]}');
   });
 

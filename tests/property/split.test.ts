@@ -8,7 +8,10 @@ import { sipHash64, sipKeyFromHex } from '#core/split/siphash.ts';
 const NAMES = ['a', 'b', 'c', 'd'];
 /** Random cut points give weights that sum to 10 000, zeros included. */
 const shares = fc
-  .tuple(fc.subarray(NAMES, { minLength: 1 }), fc.array(fc.integer({ min: 0, max: BUCKETS }), { minLength: 3, maxLength: 3 }))
+  .tuple(
+    fc.subarray(NAMES, { minLength: 1 }),
+    fc.array(fc.integer({ min: 0, max: BUCKETS }), { minLength: 3, maxLength: 3 }),
+  )
   .map(([names, cuts]): Share[] => {
     const points = [0, ...cuts.slice(0, names.length - 1).sort((a, b) => a - b), BUCKETS];
     return names.map((name, index) => ({ name, weightBp: points[index + 1]! - points[index]! }));
@@ -29,7 +32,11 @@ describe('ranges', () => {
       fc.property(history, (steps) => {
         const held = replay(steps);
         expect(held.map(({ name, ranges }) => ({ name, weightBp: size(ranges) }))).toEqual(steps.at(-1));
-        compileSplit('0'.repeat(32), 1, held.map((holding) => holding.ranges));
+        compileSplit(
+          '0'.repeat(32),
+          1,
+          held.map((holding) => holding.ranges),
+        );
       }),
     );
   });
@@ -40,7 +47,10 @@ describe('ranges', () => {
         const before = replay(steps);
         const after = moveRanges(before, next);
         const weightBefore = new Map(before.map(({ name, ranges }) => [name, size(ranges)]));
-        const mustMove = next.reduce((sum, { name, weightBp }) => sum + Math.max(0, weightBp - (weightBefore.get(name) ?? 0)), 0);
+        const mustMove = next.reduce(
+          (sum, { name, weightBp }) => sum + Math.max(0, weightBp - (weightBefore.get(name) ?? 0)),
+          0,
+        );
         const [old, now] = [owners(before), owners(after)];
         expect(old.filter((owner, bucket) => owner !== now[bucket]).length).toBe(mustMove);
       }),
@@ -77,7 +87,11 @@ describe('placement', () => {
   // The 64 vectors of the reference implementation start so; the 16th is the paper's own example.
   test('SipHash-2-4 meets the published vectors', () => {
     const digest = (length: number) => {
-      const [low, high] = sipHash64(sipKeyFromHex(salt), Uint8Array.from({ length }, (_, i) => i), length);
+      const [low, high] = sipHash64(
+        sipKeyFromHex(salt),
+        Uint8Array.from({ length }, (_, i) => i),
+        length,
+      );
       return (BigInt(high) << 32n) | BigInt(low);
     };
     expect(digest(15)).toBe(0xa129ca6149be45e5n);
@@ -89,7 +103,11 @@ describe('placement', () => {
     fc.assert(
       fc.property(history, fc.string({ maxLength: 3000, unit: 'grapheme' }), (steps, unit) => {
         const held = replay(steps);
-        const split = compileSplit(salt, 1, held.map((holding) => holding.ranges));
+        const split = compileSplit(
+          salt,
+          1,
+          held.map((holding) => holding.ranges),
+        );
         const { bucket, range, variant } = place(split, unit);
         expect(place(compileSplit(salt, 1, [[[0, BUCKETS]]]), unit).bucket).toBe(bucket);
         expect(bucket).toBeGreaterThanOrEqual(range[0]);

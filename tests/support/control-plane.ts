@@ -7,7 +7,7 @@ import { createPool } from '#store/pool.ts';
 import { createTestDatabase } from './database.ts';
 
 /** A JSON answer; `body` is typed loosely because tests look into every shape. */
-export interface ApiAnswer {
+interface ApiAnswer {
   readonly status: number;
   readonly headers: Headers;
   // biome-ignore lint/suspicious/noExplicitAny: tests look into every shape of answer

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { createAuthenticator } from '#gateway/flow/authenticate.ts';
 import { digestSecret } from '#core/credentials.ts';
+import { createAuthenticator } from '#gateway/flow/authenticate.ts';
 import { createKeyTable, type KeyChange, readKeyTable } from '#gateway/snapshot/key-table.ts';
 
 const digestOf = (text: string) => createHash('sha256').update(text).digest();
@@ -21,7 +21,8 @@ describe('key table', () => {
     const table = createKeyTable(50_000);
     const reader = readKeyTable(table.buffers);
     for (let i = 0; i < 50_000; i++) expect(table.apply(change(`key-${i}`, { defaultUnit: `unit-${i}` }))).toBe(true);
-    for (let i = 0; i < 50_000; i += 97) expect(reader.find(digestOf(`key-${i}`))!.record).toMatchObject({ id: `key-${i}`, defaultUnit: `unit-${i}` });
+    for (let i = 0; i < 50_000; i += 97)
+      expect(reader.find(digestOf(`key-${i}`))!.record).toMatchObject({ id: `key-${i}`, defaultUnit: `unit-${i}` });
     for (let i = 0; i < 1000; i++) expect(reader.find(digestOf(`other-${i}`))).toBeUndefined();
   });
 
@@ -56,7 +57,11 @@ describe('authenticate', () => {
   const pepper = Buffer.from('pepper');
   const now = { ms: 1_000 };
   const table = createKeyTable(4);
-  const authenticator = createAuthenticator(() => reader, pepper, () => now.ms);
+  const authenticator = createAuthenticator(
+    () => reader,
+    pepper,
+    () => now.ms,
+  );
   const reader = readKeyTable(table.buffers);
   const codeOf = (authorization: string | undefined) => {
     try {
@@ -70,7 +75,8 @@ describe('authenticate', () => {
     expect(codeOf('Bearer rsk_x')).toBe('config_unavailable');
     table.setCurrent(true);
     expect(codeOf('Bearer rsk_x')).toBe('unauthorized');
-    for (const bad of [undefined, '', 'rsk_x', 'Basic rsk_x', 'Bearer', 'Bearer a b']) expect(codeOf(bad)).toBe('unauthorized');
+    for (const bad of [undefined, '', 'rsk_x', 'Basic rsk_x', 'Bearer', 'Bearer a b'])
+      expect(codeOf(bad)).toBe('unauthorized');
   });
 
   test('a known key works also when the table is stale, until it expires or is revoked', () => {

@@ -29,17 +29,21 @@ export function readError(
   if (status === 401 || status === 403) {
     return fail('upstream_error', `${provider} did not accept the credentials configured for it (status ${status}).`);
   }
-  if (CALLER_STATUSES.has(status)) return fail('upstream_rejected', `${provider} refused the request${message}`, status);
+  if (CALLER_STATUSES.has(status))
+    return fail('upstream_rejected', `${provider} refused the request${message}`, status);
   if (status === 429) return fail('upstream_rate_limited', `${provider} is limiting the rate of requests${message}`);
-  if (status === 408 || status === 504) return fail('upstream_timeout', `${provider} timed out (status ${status})${message}`);
-  if (status === 503 || status === 529) return fail('upstream_error', `${provider} is overloaded (status ${status})${message}`, 503);
+  if (status === 408 || status === 504)
+    return fail('upstream_timeout', `${provider} timed out (status ${status})${message}`);
+  if (status === 503 || status === 529)
+    return fail('upstream_error', `${provider} is overloaded (status ${status})${message}`, 503);
   return fail('upstream_error', `${provider} failed with status ${status}${message}`);
 }
 
 function readBody(body: Buffer): { message: string | null; param: string | null } {
   try {
     const value = JSON.parse(body.toString('utf8')) as { error?: unknown; message?: unknown; detail?: unknown };
-    const error = typeof value.error === 'object' && value.error !== null ? (value.error as Record<string, unknown>) : value;
+    const error =
+      typeof value.error === 'object' && value.error !== null ? (value.error as Record<string, unknown>) : value;
     const message = [error.message, value.error, value.message, value.detail].find((text) => typeof text === 'string');
     const param = (error as { param?: unknown }).param;
     return { message: (message as string | undefined) ?? null, param: typeof param === 'string' ? param : null };

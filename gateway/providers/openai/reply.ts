@@ -30,8 +30,12 @@ export function readUsage(usage: unknown): Usage | null {
 }
 
 /** The last finish reason in a piece of JSON text; null while it is null. Inside a string the closing quote would be escaped, so the key cannot be imitated there. */
-export function readFinishReason(json: Buffer): string | null {
-  for (let at = json.lastIndexOf(FINISH_REASON); at !== -1; at = at === 0 ? -1 : json.lastIndexOf(FINISH_REASON, at - 1)) {
+function readFinishReason(json: Buffer): string | null {
+  for (
+    let at = json.lastIndexOf(FINISH_REASON);
+    at !== -1;
+    at = at === 0 ? -1 : json.lastIndexOf(FINISH_REASON, at - 1)
+  ) {
     let next = at + FINISH_REASON.length;
     while (json[next]! <= 0x20) next++;
     if (json[next] !== 0x3a) continue;
