@@ -25,6 +25,8 @@ export interface FirstStartOptions {
 
 const ORGANIZATION = 'default';
 const PROVIDER = 'simulator';
+/** Any text: the simulator asks for no key. */
+const SIMULATOR_KEY = 'sk-simulator';
 const KEY_NAME = 'quick-start';
 const DEMO = {
   group: 'demo',
@@ -78,7 +80,7 @@ export async function ensureFirstStart(options: FirstStartOptions): Promise<Cred
 
 async function ensureDemo(client: ControlClient, simulatorUrl: string): Promise<void> {
   if ((await client.get(`/providers/${PROVIDER}`)) === undefined) {
-    const provider = { name: PROVIDER, kind: 'openai', baseUrl: simulatorUrl, apiKey: 'sk-simulator' };
+    const provider = { name: PROVIDER, kind: 'openai', baseUrl: simulatorUrl, apiKey: SIMULATOR_KEY };
     await client.send('POST', '/providers', provider);
   } else await followSimulator(client, simulatorUrl);
   for (const { model } of DEMO.variants) {
@@ -103,5 +105,5 @@ async function followSimulator(client: ControlClient, simulatorUrl: string): Pro
     !/^http:\/\/(127\.|\[::1\])/.test(provider.baseUrl)
   )
     return;
-  await client.send('PATCH', `/providers/${PROVIDER}`, { baseUrl: simulatorUrl });
+  await client.send('PATCH', `/providers/${PROVIDER}`, { baseUrl: simulatorUrl, apiKey: SIMULATOR_KEY });
 }

@@ -60,6 +60,7 @@ export function createProviders(deps: ProvidersDeps) {
       const baseUrl = check(body, deps.privateUpstreams);
       const row = await find(tx, organizationId, ref, 'update');
       requireMatch(ifMatch, row.version);
+      refuseIssues(redirectedSecrets(row, baseUrl, body));
       const resealed = body.apiKey !== undefined || body.headers !== undefined;
       const place = { organizationId, providerId: row.id };
       const after = await updateProvider(tx, organizationId, row.id, {
@@ -96,6 +97,19 @@ function check(body: Partial<UpdateProvider>, policy: AddressPolicy): string | u
   if (checked !== undefined && 'issue' in checked) issues.push(checked.issue);
   refuseIssues(issues);
   return checked !== undefined && 'baseUrl' in checked ? checked.baseUrl : undefined;
+}
+
+/** A stored secret goes to the origin that it was given for: with another origin it must be given again, or removed. */
+function redirectedSecrets(row: ProviderRow, baseUrl: string | undefined, body: UpdateProvider): Issue[] {
+  if (baseUrl === undefined || new URL(baseUrl).origin === new URL(row.base_url).origin) return [];
+  const again = (field: 'apiKey' | 'headers'): Issue => ({
+    field,
+    message: `must be sent again, or be null, when baseUrl moves to another origin`,
+  });
+  return [
+    ...(row.credential_hint !== null && body.apiKey === undefined ? [again('apiKey')] : []),
+    ...(row.header_names.length > 0 && body.headers === undefined ? [again('headers')] : []),
+  ];
 }
 
 function viewOf(row: ProviderRow): ProviderView {

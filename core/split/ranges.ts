@@ -40,9 +40,11 @@ export function moveRanges(held: readonly Holding[], wanted: readonly Share[]): 
   const kept = new Set(wanted.map((share) => share.name));
   for (const holding of held) if (!kept.has(holding.name)) free.push(...holding.ranges.map(copy));
   const growers = owners.filter((owner) => owner.need > 0);
+  // Whoever ends with nothing has no border to find its buckets by: they stay a range of their own, which is given back whole.
+  const joinsBelow = !owners.some((owner) => owner.need < 0 && size(owner.ranges) === -owner.need);
   for (const owner of owners) if (owner.need < 0) release(owner, free, growers);
   free.sort((a, b) => b[0] - a[0]);
-  for (const owner of growers) acquire(owner, free);
+  for (const owner of growers) acquire(owner, free, joinsBelow);
   return owners.map(({ name, ranges }) => ({ name, ranges }));
 }
 
@@ -67,7 +69,7 @@ function release(owner: Owner, free: [number, number][], growers: readonly Owner
 }
 
 /** Takes `owner.need` buckets from the free ranges, from the top down, joining them to its last range where they touch. */
-function acquire(owner: Owner, free: [number, number][]): void {
+function acquire(owner: Owner, free: [number, number][], joinsBelow: boolean): void {
   while (owner.need > 0) {
     const next = free[0]!;
     const amount = Math.min(next[1] - next[0], owner.need);
@@ -78,14 +80,14 @@ function acquire(owner: Owner, free: [number, number][]): void {
     else next[1] -= amount;
     if (next[0] === next[1]) free.shift();
     owner.need -= amount;
-    join(owner.ranges, taken);
+    join(owner.ranges, taken, joinsBelow);
   }
 }
 
-function join(ranges: [number, number][], taken: [number, number]): void {
+function join(ranges: [number, number][], taken: [number, number], joinsBelow: boolean): void {
   const last = ranges.at(-1);
   if (last !== undefined && last[1] === taken[0]) last[1] = taken[1];
-  else if (last !== undefined && last[0] === taken[1]) last[0] = taken[0];
+  else if (joinsBelow && last !== undefined && last[0] === taken[1]) last[0] = taken[0];
   else ranges.push(taken);
 }
 

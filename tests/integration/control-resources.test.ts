@@ -52,6 +52,17 @@ describe('providers', () => {
     ).toBe(201);
   });
 
+  test('keep their secrets from another origin than the one they were given for', async () => {
+    const secret = { apiKey: 'sk-live-0123456789abcd', headers: { 'x-team': 'a' } };
+    await api('POST', '/providers', { name: 'moving', kind: 'openai', baseUrl: 'https://a.example/v1', ...secret });
+    expect((await api('PATCH', '/providers/moving', { baseUrl: 'https://a.example/v2' })).status).toBe(200);
+    const moved = await api('PATCH', '/providers/moving', { baseUrl: 'https://b.example/v1' });
+    expect(moved).toMatchObject({ status: 422, body: { field: 'apiKey' } });
+    expect(moved.body.issues.map((issue: { field: string }) => issue.field)).toEqual(['apiKey', 'headers']);
+    const again = { baseUrl: 'https://b.example/v1', apiKey: 'sk-other-0123456789wxyz', headers: null };
+    expect((await api('PATCH', '/providers/moving', again)).status).toBe(200);
+  });
+
   test.each([
     [{ baseUrl: 'http://10.0.0.1/v1' }, 'baseUrl'],
     [{ baseUrl: 'http://169.254.169.254/' }, 'baseUrl'],

@@ -171,13 +171,11 @@ test('while the store is away everything is kept, with one alarm, and shipped wh
   shipper.addSpool(writer.spoolId);
   await record(writer);
   await stored(1);
-  const name = new URL(rig.databaseUrl).pathname.slice(1);
-  await sql`ALTER DATABASE ${sql.id(name)} ALLOW_CONNECTIONS false`.execute(rig.db);
-  await rig.cutConnections();
+  await rig.setReachable(false);
   for (let i = 0; i < 50; i++) await record(writer);
   await waitFor('the alarm', () => rig.alarms.length === 1);
   expect(await rig.storedIds()).toHaveLength(1);
-  await sql`ALTER DATABASE ${sql.id(name)} ALLOW_CONNECTIONS true`.execute(rig.db);
+  await rig.setReachable(true);
   await stored(51);
   await waitFor('the end of the alarm', () => rig.alarms.length === 2);
   expect(rig.alarms.map(({ code }) => code)).toEqual(['shipping_stalled', 'shipping_resumed']);
@@ -215,7 +213,7 @@ test("the shipper's thread ships, reports and drains", async () => {
   send({ type: 'stop', drain: true, deadlineMs: 10_000 });
   expect(await exited).toBe(0);
   expect(await rig.storedIds()).toEqual(ids.sort());
-  expect(messages[0]).toEqual({ type: 'ready' });
+  expect(messages).toContainEqual({ type: 'ready' });
   expect(messages.at(-1)).toEqual({ type: 'stopped', drained: true });
   const ledger = messages.filter((message) => message.type === 'ledger').at(-1);
   expect(ledger?.totals).toEqual([{ groupId: GROUP_ID, stored: 3, interrupted: 0, dropped: 0 }]);

@@ -3,6 +3,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { sql } from 'kysely';
+import { inject } from 'vitest';
 import type { AlarmCode } from '#inference-log/alarms.ts';
 import { createShipper, type Shipper } from '#inference-log/shipper.ts';
 import { createPostgresSink } from '#inference-log/sinks/postgres.ts';
@@ -25,6 +26,8 @@ export interface LogRig {
   /** Names in the root that are spools. */
   spools(): Promise<string[]>;
   storedIds(): Promise<string[]>;
+  /** Whether the database lets new connections in; turning it off ends those of shippers. */
+  setReachable(reachable: boolean): Promise<void>;
   /** Ends every connection of shippers to the database. */
   cutConnections(): Promise<void>;
   close(): Promise<void>;
@@ -40,6 +43,10 @@ export async function createLogRig(): Promise<LogRig> {
   const sinks: Sink[] = [];
   const shippers: Shipper[] = [];
   let ledger: readonly LedgerTotals[] = [];
+  const cutConnections = async () => {
+    await sql`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+      WHERE datname = current_database() AND application_name = 'ringside shipper'`.execute(db);
+  };
   return {
     ...{ root, gatewayId, databaseUrl: database.url, db, alarms },
     ledger: () => ledger,
@@ -74,10 +81,15 @@ export async function createLogRig(): Promise<LogRig> {
       const rows = await db.selectFrom('inferences').select('id').execute();
       return rows.map(({ id }) => id).sort();
     },
-    async cutConnections() {
-      await sql`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-        WHERE datname = current_database() AND application_name = 'ringside shipper'`.execute(db);
+    async setReachable(reachable) {
+      const name = new URL(database.url).pathname.slice(1);
+      const options = { role: 'login', maxConnections: 1, applicationName: 'test' } as const;
+      const server = createPool({ ...options, databaseUrl: inject('postgresUrl') });
+      await sql`ALTER DATABASE ${sql.id(name)} ALLOW_CONNECTIONS ${sql.raw(String(reachable))}`.execute(server);
+      await server.destroy();
+      if (!reachable) await cutConnections();
     },
+    cutConnections,
     async close() {
       for (const shipper of shippers) await shipper.stop({ drain: false, deadlineMs: 2_000 });
       for (const sink of sinks) await sink.close();

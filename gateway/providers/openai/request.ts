@@ -37,9 +37,11 @@ export function bind(
   const { provider, upstreamModel } = deployment;
   const base = new URL(provider.baseUrl);
   const prefix = base.pathname.replace(/\/+$/, '');
-  const headers = ['content-type', 'application/json', 'accept-encoding', 'identity', 'user-agent', 'ringside'];
-  if (credentials.apiKey !== undefined) headers.push('authorization', `Bearer ${credentials.apiKey}`);
-  for (const [name, value] of Object.entries(credentials.headers ?? {})) headers.push(name.toLowerCase(), value);
+  const headers = new Map(Object.entries({ 'content-type': 'application/json', 'user-agent': 'ringside' }));
+  if (credentials.apiKey !== undefined) headers.set('authorization', `Bearer ${credentials.apiKey}`);
+  for (const [name, value] of Object.entries(credentials.headers ?? {})) headers.set(name.toLowerCase(), value);
+  // Answers must be readable on their way through.
+  headers.set('accept-encoding', 'identity');
   return {
     kind: provider.kind,
     providerName: provider.name,
@@ -50,7 +52,7 @@ export function bind(
       completions: `${prefix}/completions`,
       embeddings: `${prefix}/embeddings`,
     },
-    headers,
+    headers: [...headers].flat(),
     modelJson: Buffer.from(JSON.stringify(upstreamModel)),
     connectTimeoutMs: provider.timeouts.connectMs ?? defaults.connectMs,
     firstByteTimeoutMs: provider.timeouts.firstByteMs ?? defaults.firstByteMs,
