@@ -1,4 +1,4 @@
-import { link, mkdtemp, readdir, rm, symlink } from 'node:fs/promises';
+import { link as linkFile, mkdtemp, readdir, rm, symlink } from 'node:fs/promises';
 import { connect, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -18,6 +18,8 @@ import { join, resolve } from 'node:path';
  */
 export type Ownership = { readonly kind: 'owned'; release(): Promise<void> } | { readonly kind: 'taken' };
 
+type Link = (existing: string, added: string) => Promise<void>;
+
 const MAX_ATTEMPTS = 10;
 /** sun_path holds 104 bytes on macOS, 108 on Linux; the longest name we put behind the folder takes about 30. */
 const MAX_FOLDER_PATH_BYTES = 70;
@@ -26,13 +28,13 @@ const CLAIM_PREFIX = 'claim-';
 
 /**
  * Claims a folder for this thread. The claim ends with `release()` or with the thread; it does not keep the process alive.
- * A folder that does not exist (any more) is reported as taken.
+ * A folder that does not exist (any more) is reported as taken. `link` is the file operation; a test delays it.
  */
-export async function claimOwnership(folder: string): Promise<Ownership> {
+export async function claimOwnership(folder: string, link: Link = linkFile): Promise<Ownership> {
   const short = await shorten(resolve(folder));
   try {
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-      const claimed = await tryClaim(short.path);
+      const claimed = await tryClaim(short.path, link);
       if (claimed !== 'retry') return claimed;
     }
     return { kind: 'taken' }; // others win all the time
@@ -44,7 +46,7 @@ export async function claimOwnership(folder: string): Promise<Ownership> {
   }
 }
 
-async function tryClaim(folder: string): Promise<Ownership | 'retry'> {
+async function tryClaim(folder: string, link: Link): Promise<Ownership | 'retry'> {
   const newest = Math.max(0, ...(await listGenerations(folder)));
   if (newest > 0) {
     const answer = await ask(ownerPath(folder, newest));

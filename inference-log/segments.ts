@@ -10,6 +10,8 @@ export interface SegmentFiles {
   writev(fd: number, buffers: readonly Uint8Array[]): number;
   truncate(fd: number, bytes: number): void;
   close(fd: number): void;
+  /** Writes so many bytes to a scratch file and removes it. */
+  tryOut(path: string, bytes: number): void;
 }
 
 export const SEGMENT_FILES: SegmentFiles = {
@@ -17,6 +19,13 @@ export const SEGMENT_FILES: SegmentFiles = {
   writev: (fd, buffers) => writevSync(fd, buffers),
   truncate: ftruncateSync,
   close: closeSync,
+  tryOut(path, bytes) {
+    try {
+      writeFileSync(path, new Uint8Array(bytes));
+    } finally {
+      rmSync(path, { force: true });
+    }
+  },
 };
 
 /** The append-only files of one spool, as its writer sees them. A segment that failed is never written again. */
@@ -111,12 +120,7 @@ export function createSegments(folder: string, maxSegmentBytes: number, files: S
     rotate,
     recount,
     probe() {
-      const scratch = join(folder, 'probe.tmp');
-      try {
-        writeFileSync(scratch, new Uint8Array(PROBE_BYTES));
-      } finally {
-        rmSync(scratch, { force: true });
-      }
+      files.tryOut(join(folder, 'probe.tmp'), PROBE_BYTES);
       if (fd === undefined) rotate();
     },
     close: end,

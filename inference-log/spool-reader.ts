@@ -101,7 +101,9 @@ export function createSpoolReader(options: {
             ? { kind: 'end', position: { segment: position.segment + 1, offset: 0 } }
             : { kind: 'idle', position };
         }
-        // The segment is finished, since there is another; but it may have grown between our look and its end.
+        // The segment is finished, since there is another; but it may have appeared or grown after our look at it.
+        const isThere = segments.some((segment) => segment.number === position.segment);
+        if (file === undefined && isThere) continue;
         if (file !== undefined && !condemned && (await file.stat()).size > size) continue;
         await moveTo(successor.number);
       }

@@ -6,7 +6,7 @@ import { openStream } from '#gateway/providers/openai/stream.ts';
 
 /**
  * Costs of the hot path's own pieces beside the naive way, in one process: medians over rounds that alternate between the
- * two, so that drift hits both. Run it on an otherwise idle machine: `npm run bench`.
+ * two, so that drift hits both. Run it on an otherwise idle machine: `npm run bench:micro`.
  */
 const ROUNDS = 9;
 const ROUND_MS = 60;

@@ -11,6 +11,7 @@ export function routeDocs(app: OpenAPIHono<ApiEnv>, document: object): void {
   const page = renderDocsPage(JSON.parse(json) as ApiDocument);
   const styleHash = createHash('sha256').update(DOCS_STYLE).digest('base64');
   const policy = `default-src 'none'; style-src 'sha256-${styleHash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
+  app.get('/', (c) => c.redirect('/docs'));
   app.get('/openapi.json', (c) => c.body(json, 200, { 'content-type': 'application/json' }));
   app.get('/docs', (c) =>
     c.body(page, 200, {

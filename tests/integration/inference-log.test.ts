@@ -196,6 +196,16 @@ test('a spool at its bound refuses what is new, and goes on when the store has c
   expect(rig.alarms.map(({ code }) => code)).toEqual(['spool_full', 'spool_recovered']);
 });
 
+test('one record beyond the bound does not stop the spool for ever', async () => {
+  const writer = await rig.openWriter({ maxSpoolBytes: 200_000 });
+  await record(writer, { response: Buffer.alloc(300_000) });
+  await waitFor('the spool to refuse', () => !writer.accepting);
+  const shipper = await rig.startShipper();
+  shipper.addSpool(writer.spoolId);
+  await waitFor('the spool to accept', () => writer.accepting);
+  await stored(1);
+});
+
 test("the shipper's thread ships, reports and drains", async () => {
   const writer = await rig.openWriter();
   const workerData: ShipperStart = { databaseUrl: rig.databaseUrl, root: rig.root, gatewayId: rig.gatewayId };

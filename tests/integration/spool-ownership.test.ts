@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { link, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
@@ -23,6 +23,7 @@ test('one of many claimants at once owns the folder, the next one after its rele
   expect(owners).toHaveLength(1);
   expect(await claim()).toBeUndefined();
   await owners[0]!.release();
+  expect(await readdir(folder)).toEqual(['owner-1.sock']); // numbers only ever rise
   const next = await claim();
   expect(next).toBeDefined();
   expect((await readdir(folder)).filter((name) => !name.startsWith('owner-'))).toEqual([]);
@@ -45,6 +46,27 @@ test('however claims and releases interleave, there is never a second owner', as
   };
   await Promise.all(Array.from({ length: 8 }, contender));
   expect(won).toBeGreaterThanOrEqual(150);
+});
+
+test('a claimant that was slow does not become a second owner under an old number', async () => {
+  await (await claim())?.release(); // leaves generation 1, dead
+  let goOn = () => {};
+  const gate = new Promise<void>((open) => {
+    goOn = open;
+  });
+  const atLink = Promise.withResolvers<void>();
+  const slow = claimOwnership(folder, async (existing, added) => {
+    atLink.resolve();
+    await gate;
+    await link(existing, added);
+  });
+  await atLink.promise; // it has found generation 1 dead and will link generation 2
+  await (await claim())?.release();
+  const owner = await claim();
+  expect(owner).toBeDefined();
+  goOn();
+  expect((await slow).kind).toBe('taken');
+  await owner?.release();
 });
 
 test('paths beyond the length of a socket address work, and leave nothing behind in the temporary folder', async () => {

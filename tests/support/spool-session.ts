@@ -10,6 +10,8 @@ interface FrameStep {
   readonly do: 'begin' | 'part' | 'end';
   readonly inference: number;
   readonly bytes: number | null;
+  /** A record that no store takes. */
+  readonly poison: boolean;
 }
 export type Step = FrameStep | { readonly do: 'flush' | 'pause' };
 
@@ -17,6 +19,7 @@ const frameStep: fc.Arbitrary<FrameStep> = fc.record({
   do: fc.constantFrom('begin' as const, 'part' as const, 'end' as const),
   inference: fc.nat(3),
   bytes: fc.option(fc.nat(700)),
+  poison: fc.nat(9).map((draw) => draw === 0),
 });
 
 /** What a gateway may do to its spool, in any order. */
@@ -35,6 +38,8 @@ export interface SpoolSession {
   readonly folder: string;
   /** Inferences whose end was acknowledged. */
   readonly recorded: ReadonlySet<string>;
+  /** Those among all that ended with a record that no store takes. */
+  readonly poisoned: ReadonlySet<string>;
   /** Inferences whose end was refused. */
   readonly lost: ReadonlySet<string>;
   /** An inference index begins again under a new id once it has ended; steps that make no sense do nothing. */
@@ -62,6 +67,7 @@ export async function openSpoolSession(options: {
   });
   const recorded = new Set<string>();
   const lost = new Set<string>();
+  const poisoned = new Set<string>();
   const ids = new Map<number, string>();
   const append = (step: FrameStep) => {
     const id = ids.get(step.inference);
@@ -74,11 +80,14 @@ export async function openSpoolSession(options: {
       writer.part(id, bytes?.[0] ?? Buffer.alloc(0));
     } else if (step.do === 'end' && id !== undefined) {
       ids.delete(step.inference);
-      writer.end(id, endRecord(), bytes, (taken) => (taken ? recorded : lost).add(id));
+      if (step.poison) poisoned.add(id);
+      writer.end(id, endRecord(step.poison ? { status: 70_000 } : {}), bytes, (taken) =>
+        (taken ? recorded : lost).add(id),
+      );
     }
   };
   return {
-    ...{ spoolId: writer.spoolId, folder: join(options.root, writer.spoolId), recorded, lost },
+    ...{ spoolId: writer.spoolId, folder: join(options.root, writer.spoolId), recorded, lost, poisoned },
     async run(steps) {
       for (const step of steps) {
         if (step.do === 'flush') {

@@ -33,6 +33,10 @@ const files: SegmentFiles = {
     writes.push(buffers.length);
     return SEGMENT_FILES.writev(fd, buffers);
   },
+  tryOut(path, bytes) {
+    if (full) throw Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' });
+    SEGMENT_FILES.tryOut(path, bytes);
+  },
 };
 
 async function open(changes: Partial<SpoolWriterOptions> = {}): Promise<void> {

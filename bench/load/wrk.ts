@@ -1,0 +1,70 @@
+import { execFile } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+/** One closed-loop run of wrk against a chat endpoint. */
+export interface WrkRun {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+  readonly connections: number;
+  readonly seconds: number;
+  readonly core: number;
+  readonly scratch: string;
+}
+
+export interface WrkResult {
+  readonly requestsPerS: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  /** Answers other than 2xx, and socket errors. */
+  readonly failures: number;
+}
+
+export async function runWrk(run: WrkRun): Promise<WrkResult> {
+  const bodyFile = join(run.scratch, 'body.json');
+  const script = join(run.scratch, 'post.lua');
+  await writeFile(bodyFile, run.body);
+  const headers = { 'content-type': 'application/json', ...run.headers };
+  await writeFile(
+    script,
+    [
+      `local file = io.open(${JSON.stringify(bodyFile)}, "rb")`,
+      'wrk.method = "POST"',
+      'wrk.body = file:read("*a")',
+      'file:close()',
+      ...Object.entries(headers).map(
+        ([name, value]) => `wrk.headers[${JSON.stringify(name)}] = ${JSON.stringify(value)}`,
+      ),
+    ].join('\n'),
+  );
+  const args = [
+    '-c',
+    String(run.core),
+    'wrk',
+    '-t1',
+    `-c${run.connections}`,
+    `-d${run.seconds}s`,
+    '--latency',
+    '-s',
+    script,
+    run.url,
+  ];
+  const { stdout } = await promisify(execFile)('taskset', args);
+  const number = (pattern: RegExp) => Number(pattern.exec(stdout)?.[1] ?? 0);
+  const socketErrors =
+    /Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)/.exec(stdout)?.slice(1) ?? [];
+  return {
+    requestsPerS: number(/Requests\/sec:\s+([\d.]+)/),
+    p50Ms: duration(/50%\s+(\S+)/.exec(stdout)?.[1]),
+    p99Ms: duration(/99%\s+(\S+)/.exec(stdout)?.[1]),
+    failures: number(/Non-2xx or 3xx responses: (\d+)/) + socketErrors.reduce((sum, count) => sum + Number(count), 0),
+  };
+}
+
+function duration(text: string | undefined): number {
+  const match = /^([\d.]+)(us|ms|s)$/.exec(text ?? '');
+  if (match === null) return Number.NaN;
+  return Number(match[1]) * { us: 0.001, ms: 1, s: 1000 }[match[2] as 'us' | 'ms' | 's'];
+}
