@@ -1,7 +1,7 @@
 import { type Insertable, type Selectable, sql, type Updateable } from 'kysely';
 import type { Database } from './database.ts';
+import { findNamed, listNamed, type NamePage, type RowLock, retireNamed, updateNamed } from './named-rows.ts';
 import type { Tx } from './pool.ts';
-import { idFirst, type NamePage, type RowLock, referredTo } from './references.ts';
 
 export type GroupRow = Selectable<Database['groups']>;
 export type VariantRow = Selectable<Database['variants']> & { model: string };
@@ -13,30 +13,12 @@ export function findGroup(
   ref: string,
   lock: RowLock = 'none',
 ): Promise<GroupRow | undefined> {
-  return tx
-    .selectFrom('groups')
-    .selectAll()
-    .where('organization_id', '=', organizationId)
-    .where('deleted_at', 'is', null)
-    .where(referredTo(ref))
-    .orderBy(idFirst(ref))
-    .limit(1)
-    .$if(lock === 'update', (query) => query.forUpdate())
-    .$if(lock === 'share', (query) => query.forShare())
-    .executeTakeFirst();
+  return findNamed(tx, 'groups', organizationId, ref, lock);
 }
 
 /** Live groups by name. */
 export function listGroups(tx: Tx, organizationId: string, page: NamePage): Promise<GroupRow[]> {
-  return tx
-    .selectFrom('groups')
-    .selectAll()
-    .where('organization_id', '=', organizationId)
-    .where('deleted_at', 'is', null)
-    .$if(page.after !== undefined, (query) => query.where('name', '>', page.after!))
-    .orderBy('name')
-    .limit(page.limit)
-    .execute();
+  return listNamed(tx, 'groups', organizationId, page);
 }
 
 /** Every group that the organization has or ever had: id, name and whether it still exists. */
@@ -91,13 +73,7 @@ export function updateGroup(
   id: string,
   changes: Updateable<Database['groups']>,
 ): Promise<GroupRow> {
-  return tx
-    .updateTable('groups')
-    .set({ ...changes, version: sql`version + 1`, updated_at: sql`now()` })
-    .where('organization_id', '=', organizationId)
-    .where('id', '=', id)
-    .returningAll()
-    .executeTakeFirstOrThrow();
+  return updateNamed(tx, 'groups', organizationId, id, changes);
 }
 
 /** Puts these variants in the place of a group's present ones. */
@@ -121,11 +97,6 @@ export async function insertWeightVersion(tx: Tx, row: Insertable<Database['weig
 }
 
 /** Removes a group: its row, its variants and its inferences stay, its name is free again. */
-export async function deleteGroup(tx: Tx, organizationId: string, id: string): Promise<void> {
-  await tx
-    .updateTable('groups')
-    .set({ deleted_at: sql`now()`, updated_at: sql`now()` })
-    .where('organization_id', '=', organizationId)
-    .where('id', '=', id)
-    .execute();
+export function deleteGroup(tx: Tx, organizationId: string, id: string): Promise<void> {
+  return retireNamed(tx, 'groups', organizationId, id, {});
 }

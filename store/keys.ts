@@ -1,7 +1,7 @@
-import { type Insertable, type Selectable, sql, type Updateable } from 'kysely';
+import type { Insertable, Selectable, Updateable } from 'kysely';
 import type { Database } from './database.ts';
+import { findNamed, listNamed, type NamePage, type RowLock, retireNamed, updateNamed } from './named-rows.ts';
 import type { Db, Tx } from './pool.ts';
-import { idFirst, type NamePage, type RowLock, referredTo } from './references.ts';
 
 /** A change to an API key, as gateways apply it to their table of digests. */
 export interface KeyDelta {
@@ -48,29 +48,12 @@ export function findKey(
   ref: string,
   lock: RowLock = 'none',
 ): Promise<KeyRow | undefined> {
-  return tx
-    .selectFrom('api_keys')
-    .selectAll()
-    .where('organization_id', '=', organizationId)
-    .where('deleted_at', 'is', null)
-    .where(referredTo(ref))
-    .orderBy(idFirst(ref))
-    .limit(1)
-    .$if(lock === 'update', (query) => query.forUpdate())
-    .executeTakeFirst();
+  return findNamed(tx, 'api_keys', organizationId, ref, lock);
 }
 
 /** Live keys by name. */
 export function listKeys(tx: Tx, organizationId: string, page: NamePage): Promise<KeyRow[]> {
-  return tx
-    .selectFrom('api_keys')
-    .selectAll()
-    .where('organization_id', '=', organizationId)
-    .where('deleted_at', 'is', null)
-    .$if(page.after !== undefined, (query) => query.where('name', '>', page.after!))
-    .orderBy('name')
-    .limit(page.limit)
-    .execute();
+  return listNamed(tx, 'api_keys', organizationId, page);
 }
 
 /** Inserts a key. Fails on the index `api_keys_name` when the name is taken. */
@@ -85,21 +68,10 @@ export function updateKey(
   id: string,
   changes: Updateable<Database['api_keys']> & { key_version: number },
 ): Promise<KeyRow> {
-  return tx
-    .updateTable('api_keys')
-    .set({ ...changes, version: sql`version + 1`, updated_at: sql`now()` })
-    .where('organization_id', '=', organizationId)
-    .where('id', '=', id)
-    .returningAll()
-    .executeTakeFirstOrThrow();
+  return updateNamed(tx, 'api_keys', organizationId, id, changes);
 }
 
 /** Removes a key: gateways hear of it through `keyVersion`, its row stays for the log, its name is free again. */
-export async function deleteKey(tx: Tx, organizationId: string, id: string, keyVersion: number): Promise<void> {
-  await tx
-    .updateTable('api_keys')
-    .set({ key_version: keyVersion, deleted_at: sql`now()`, updated_at: sql`now()` })
-    .where('organization_id', '=', organizationId)
-    .where('id', '=', id)
-    .execute();
+export function deleteKey(tx: Tx, organizationId: string, id: string, keyVersion: number): Promise<void> {
+  return retireNamed(tx, 'api_keys', organizationId, id, { key_version: keyVersion });
 }

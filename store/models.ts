@@ -1,7 +1,7 @@
-import { type Insertable, type Selectable, sql, type Updateable } from 'kysely';
+import type { Insertable, Selectable, Updateable } from 'kysely';
 import type { Database } from './database.ts';
+import { findNamed, listNamed, type NamePage, type RowLock, retireNamed, updateNamed } from './named-rows.ts';
 import type { Tx } from './pool.ts';
-import { idFirst, type NamePage, type RowLock, referredTo } from './references.ts';
 
 export type ModelRow = Selectable<Database['models']>;
 export type DeploymentRow = Selectable<Database['deployments']> & { provider: string };
@@ -13,30 +13,12 @@ export function findModel(
   ref: string,
   lock: RowLock = 'none',
 ): Promise<ModelRow | undefined> {
-  return tx
-    .selectFrom('models')
-    .selectAll()
-    .where('organization_id', '=', organizationId)
-    .where('deleted_at', 'is', null)
-    .where(referredTo(ref))
-    .orderBy(idFirst(ref))
-    .limit(1)
-    .$if(lock === 'update', (query) => query.forUpdate())
-    .$if(lock === 'share', (query) => query.forShare())
-    .executeTakeFirst();
+  return findNamed(tx, 'models', organizationId, ref, lock);
 }
 
 /** Live models by name. */
 export function listModels(tx: Tx, organizationId: string, page: NamePage): Promise<ModelRow[]> {
-  return tx
-    .selectFrom('models')
-    .selectAll()
-    .where('organization_id', '=', organizationId)
-    .where('deleted_at', 'is', null)
-    .$if(page.after !== undefined, (query) => query.where('name', '>', page.after!))
-    .orderBy('name')
-    .limit(page.limit)
-    .execute();
+  return listNamed(tx, 'models', organizationId, page);
 }
 
 /** The deployments of some models with their provider's name, in order, by model id. */
@@ -71,13 +53,7 @@ export function updateModel(
   id: string,
   changes: Updateable<Database['models']>,
 ): Promise<ModelRow> {
-  return tx
-    .updateTable('models')
-    .set({ ...changes, version: sql`version + 1`, updated_at: sql`now()` })
-    .where('organization_id', '=', organizationId)
-    .where('id', '=', id)
-    .returningAll()
-    .executeTakeFirstOrThrow();
+  return updateNamed(tx, 'models', organizationId, id, changes);
 }
 
 /** Puts these deployments in the place of a model's present ones. */
@@ -110,11 +86,6 @@ export async function groupsWithModel(tx: Tx, organizationId: string, modelId: s
 }
 
 /** Removes a model: its row stays for the log, its name is free again. */
-export async function deleteModel(tx: Tx, organizationId: string, id: string): Promise<void> {
-  await tx
-    .updateTable('models')
-    .set({ deleted_at: sql`now()`, updated_at: sql`now()` })
-    .where('organization_id', '=', organizationId)
-    .where('id', '=', id)
-    .execute();
+export function deleteModel(tx: Tx, organizationId: string, id: string): Promise<void> {
+  return retireNamed(tx, 'models', organizationId, id, {});
 }

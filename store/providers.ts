@@ -1,7 +1,7 @@
-import { type Insertable, type Selectable, sql, type Updateable } from 'kysely';
+import type { Insertable, Selectable, Updateable } from 'kysely';
 import type { Database } from './database.ts';
+import { findNamed, listNamed, type NamePage, type RowLock, retireNamed, updateNamed } from './named-rows.ts';
 import type { Tx } from './pool.ts';
-import { idFirst, type NamePage, type RowLock, referredTo } from './references.ts';
 
 export type ProviderRow = Selectable<Database['providers']>;
 
@@ -12,30 +12,12 @@ export function findProvider(
   ref: string,
   lock: RowLock = 'none',
 ): Promise<ProviderRow | undefined> {
-  return tx
-    .selectFrom('providers')
-    .selectAll()
-    .where('organization_id', '=', organizationId)
-    .where('deleted_at', 'is', null)
-    .where(referredTo(ref))
-    .orderBy(idFirst(ref))
-    .limit(1)
-    .$if(lock === 'update', (query) => query.forUpdate())
-    .$if(lock === 'share', (query) => query.forShare())
-    .executeTakeFirst();
+  return findNamed(tx, 'providers', organizationId, ref, lock);
 }
 
 /** Live providers by name. */
 export function listProviders(tx: Tx, organizationId: string, page: NamePage): Promise<ProviderRow[]> {
-  return tx
-    .selectFrom('providers')
-    .selectAll()
-    .where('organization_id', '=', organizationId)
-    .where('deleted_at', 'is', null)
-    .$if(page.after !== undefined, (query) => query.where('name', '>', page.after!))
-    .orderBy('name')
-    .limit(page.limit)
-    .execute();
+  return listNamed(tx, 'providers', organizationId, page);
 }
 
 /** Inserts a provider. Fails on the index `providers_name` when the name is taken. */
@@ -50,13 +32,7 @@ export function updateProvider(
   id: string,
   changes: Updateable<Database['providers']>,
 ): Promise<ProviderRow> {
-  return tx
-    .updateTable('providers')
-    .set({ ...changes, version: sql`version + 1`, updated_at: sql`now()` })
-    .where('organization_id', '=', organizationId)
-    .where('id', '=', id)
-    .returningAll()
-    .executeTakeFirstOrThrow();
+  return updateNamed(tx, 'providers', organizationId, id, changes);
 }
 
 /** Names of the live models with a deployment on a provider. */
@@ -75,11 +51,10 @@ export async function modelsOnProvider(tx: Tx, organizationId: string, providerI
 }
 
 /** Removes a provider: its row stays for the audit log, its secrets do not, and its name is free again. */
-export async function deleteProvider(tx: Tx, organizationId: string, id: string): Promise<void> {
-  await tx
-    .updateTable('providers')
-    .set({ credentials: null, credential_hint: null, header_names: [], deleted_at: sql`now()`, updated_at: sql`now()` })
-    .where('organization_id', '=', organizationId)
-    .where('id', '=', id)
-    .execute();
+export function deleteProvider(tx: Tx, organizationId: string, id: string): Promise<void> {
+  return retireNamed(tx, 'providers', organizationId, id, {
+    credentials: null,
+    credential_hint: null,
+    header_names: [],
+  });
 }

@@ -1,8 +1,8 @@
 import { API_KEY_PREFIX, digestSecret, formatSecret, secretHint } from '#core/credentials.ts';
 import { allGroups, findGroup } from '#store/groups.ts';
 import { deleteKey, findKey, insertKey, type KeyRow, listKeys, updateKey } from '#store/keys.ts';
+import type { RowLock } from '#store/named-rows.ts';
 import type { Tx } from '#store/pool.ts';
-import type { RowLock } from '#store/references.ts';
 import { nextKeyVersion } from '#store/snapshots.ts';
 import type { Clock } from '../clock.ts';
 import type { Entropy } from '../entropy.ts';

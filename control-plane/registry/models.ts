@@ -10,8 +10,8 @@ import {
   replaceDeployments,
   updateModel,
 } from '#store/models.ts';
+import type { RowLock } from '#store/named-rows.ts';
 import type { Tx } from '#store/pool.ts';
-import type { RowLock } from '#store/references.ts';
 import type { Entropy } from '../entropy.ts';
 import type { ChangeCall, ReadCall } from '../http/operation.ts';
 import { requireMatch } from '../http/preconditions.ts';

@@ -1,5 +1,6 @@
 import type { Keyring } from '#core/envelope.ts';
 import type { AddressPolicy } from '#core/upstream-address.ts';
+import type { RowLock } from '#store/named-rows.ts';
 import type { Tx } from '#store/pool.ts';
 import {
   deleteProvider,
@@ -10,7 +11,6 @@ import {
   type ProviderRow,
   updateProvider,
 } from '#store/providers.ts';
-import type { RowLock } from '#store/references.ts';
 import type { Entropy } from '../entropy.ts';
 import type { ChangeCall, ReadCall } from '../http/operation.ts';
 import { requireMatch } from '../http/preconditions.ts';
