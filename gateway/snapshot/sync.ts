@@ -136,6 +136,12 @@ export async function startConfigSync(deps: ConfigSyncDeps): Promise<ConfigSync>
     }
   };
 
+  /** Of a database that was replaced: a key that is in both goes on working without a gap. */
+  const forgetKeysNotIn = (changes: readonly KeyChange[]) => {
+    const present = new Set(changes.map((change) => Buffer.from(change.digest).toString('hex')));
+    applyKeys([...keys].filter(([id]) => !present.has(id)).map(([, key]) => ({ ...key, deleted: true })));
+  };
+
   const saveCopy = () =>
     writeCopy(copyPath, {
       snapshots: [...published.values()],
@@ -144,18 +150,21 @@ export async function startConfigSync(deps: ConfigSyncDeps): Promise<ConfigSync>
 
   const fetchChanges = async () => {
     const latest = await newestVersions(deps.db);
-    if (latest.snapshot < version || latest.keys < keyVersion) {
+    const replaced = latest.snapshot < version || latest.keys < keyVersion;
+    if (replaced) {
       deps.log('the database is older than this configuration (restored or replaced); loading it from the start');
       version = 0;
       keyVersion = 0;
-      for (const key of keys.values()) table.apply({ ...key, deleted: true });
-      keys.clear();
     }
     let changed = false;
     if (latest.snapshot > version) changed = applySnapshots(await snapshotsSince(deps.db, version));
-    if (latest.keys > keyVersion) {
-      const changes = await keysSince(deps.db, keyVersion);
-      applyKeys(changes.map((change) => ({ ...change, expiresAt: change.expiresAt?.getTime() ?? null })));
+    if (latest.keys > keyVersion || replaced) {
+      const changes = (await keysSince(deps.db, keyVersion)).map((change) => ({
+        ...change,
+        expiresAt: change.expiresAt?.getTime() ?? null,
+      }));
+      if (replaced) forgetKeysNotIn(changes);
+      applyKeys(changes);
       keyVersion = Math.max(keyVersion, ...changes.map((change) => change.keyVersion));
       deps.onKeys();
       changed = true;

@@ -1,0 +1,92 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import pg from 'pg';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Stack, startStack } from '../support/stack.ts';
+import { waitFor } from '../support/wait.ts';
+
+let stack: Stack;
+let key: string;
+let sql: pg.Client;
+
+beforeAll(async () => {
+  stack = await startStack({ workers: 2 });
+  key = await stack.createGroup('steady', { a: 6_000, b: 4_000 });
+  sql = new pg.Client({ connectionString: stack.databaseUrl });
+  await sql.connect();
+});
+afterAll(async () => {
+  await sql.end();
+  await stack.stop();
+});
+
+const served = async () => {
+  const answer = await stack.chat(key, { model: 'steady' });
+  await answer.arrayBuffer();
+  return { status: answer.status, version: Number(answer.headers.get('x-ringside-config-version')) };
+};
+const liveVersion = async () => {
+  const { body } = await stack.api<{ items: { live: boolean; snapshotVersion: number }[] }>('GET', '/gateways');
+  return body.items.find((gateway) => gateway.live)!.snapshotVersion;
+};
+
+/** Publishes the newest snapshot again, changed, as a fault in the control plane or the database would. */
+async function publishBroken(change: string): Promise<number> {
+  const { rows } = await sql.query<{ version: string }>(
+    `INSERT INTO ringside.snapshots (version, organization_id, document)
+     SELECT nextval('ringside.config_version'), organization_id, ${change} FROM ringside.snapshots
+     ORDER BY version DESC LIMIT 1 RETURNING version`,
+  );
+  await sql.query('NOTIFY ringside_config');
+  return Number(rows[0]!.version);
+}
+
+test.each([
+  ['of another shape', `document - 'groups'`],
+  ['with weights and ranges that differ', `jsonb_set(document, '{groups,0,variants,0,weightBp}', '5000')`],
+  ['that names a model which is not there', `jsonb_set(document, '{models}', '[]')`],
+  [
+    'whose credentials do not open',
+    `jsonb_set(document, '{providers,0,credentials}', '"v1.k1.AAAAAAAAAAAAAAAA.AAAA.AAAAAAAAAAAAAAAAAAAAAA"')`,
+  ],
+])('a snapshot %s is refused and said, the old one stays, and the next good one is served', async (_, change) => {
+  const before = await served();
+  const broken = await publishBroken(change);
+  await waitFor('the refusal', () => stack.log().includes(`snapshot ${broken} refused`));
+  expect(await served()).toEqual(before);
+  expect(await liveVersion()).toBeLessThan(broken);
+  expect(await stack.metrics()).toMatch(/^ringside_snapshots_refused_total [1-9]/m);
+  // What the broken one was derived from is gone from the newest row, so a change publishes a whole one again.
+  const good = await stack.api('PATCH', '/groups/steady/weights', { a: 6_000, b: 4_000 });
+  expect(good.headers.get('x-ringside-served')).toBe('1/1');
+  expect((await served()).version).toBe(Number(good.headers.get('x-ringside-config-version')));
+});
+
+test.each([
+  ['cut off', (text: string) => text.slice(0, text.length / 2)],
+  ['with a flipped bit', (text: string) => `${text.slice(0, 200)}${text[200] === '0' ? '1' : '0'}${text.slice(201)}`],
+  ['empty', () => ''],
+])('a last good copy on disk that is %s is not served: without the database the gateway is not ready, and says why', async (_, damage) => {
+  await stack.killGateway();
+  const path = join(stack.dataFolder, 'gateway/last-good-config');
+  const whole = await readFile(path, 'utf8');
+  await writeFile(path, damage(whole));
+  await stack.startGateway({ DATABASE_URL: 'postgresql://nobody@127.0.0.1:1/none' });
+  expect((await fetch(`${stack.gatewayUrl}/readyz`)).status).toBe(503);
+  expect((await stack.chat(key, { model: 'steady' })).status).toBe(503);
+  expect(stack.log()).toMatch(/last good configuration is not usable/);
+  await stack.killGateway();
+  await stack.startGateway();
+  expect((await served()).status).toBe(200);
+});
+
+test('a database that was replaced by an older copy is loaded from the start', async () => {
+  const ahead = await served();
+  // The newest one and the broken one before it.
+  await sql.query(
+    'DELETE FROM ringside.snapshots WHERE version IN (SELECT version FROM ringside.snapshots ORDER BY version DESC LIMIT 2)',
+  );
+  await sql.query('NOTIFY ringside_config');
+  await waitFor('the older configuration', async () => (await served()).version < ahead.version);
+  expect(stack.log()).toMatch(/older than this configuration/);
+});
