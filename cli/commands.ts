@@ -9,7 +9,7 @@ export async function gateway(settings: Settings, release: string): Promise<void
   const { databaseUrl, keyring, pepper } = requireStandalone(settings);
   await runService('gateway', async (log) => {
     const { startGateway } = await import('#gateway/main.ts');
-    const started = await namingAddress(settings.gateway, () =>
+    const start = () =>
       namingAddress(settings.metrics, () =>
         startGateway(
           {
@@ -32,8 +32,8 @@ export async function gateway(settings: Settings, release: string): Promise<void
           },
           log,
         ),
-      ),
-    );
+      );
+    const started = await namingAddress(settings.gateway, start, ({ name }) => name === 'AddressInUseError');
     const { host, port, metricsPort } = started;
     return { ready: `serving on http://${host}:${port}, metrics on port ${metricsPort}`, stop: () => started.stop() };
   });

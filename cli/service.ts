@@ -51,9 +51,11 @@ export async function runService(
   } catch (error) {
     const line = explainStartFailure(error);
     if (!supervised) fail(line);
+    if (!process.connected) process.exit(1);
     process.send!({ type: 'failed', line } satisfies FromService, () => process.exit(1));
     return;
   }
-  if (supervised) process.send!({ type: 'ready' } satisfies FromService);
+  // The supervisor may have gone meanwhile; then `disconnect` ends this process.
+  if (supervised) process.send!({ type: 'ready' } satisfies FromService, () => undefined);
   else log(service.ready);
 }

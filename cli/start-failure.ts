@@ -12,13 +12,17 @@ export class AddressTakenError extends Error {
   }
 }
 
-/** Names the variable when `start` fails because its address is taken. */
-export async function namingAddress<Result>(listen: Listen, start: () => Promise<Result>): Promise<Result> {
+/** Names the variable when `start` fails because its address is taken; `isTaken` tells that failure from others. */
+export async function namingAddress<Result>(
+  listen: Listen,
+  start: () => Promise<Result>,
+  isTaken: (error: { readonly code?: unknown; readonly name?: unknown }) => boolean = ({ code }) =>
+    code === 'EADDRINUSE',
+): Promise<Result> {
   try {
     return await start();
   } catch (error) {
-    const { code, name } = error as { code?: unknown; name?: unknown };
-    if (code === 'EADDRINUSE' || name === 'AddressInUseError') throw new AddressTakenError(listen);
+    if (isTaken(error as object)) throw new AddressTakenError(listen);
     throw error;
   }
 }

@@ -1,51 +1,46 @@
 /**
  * The closed table of what can go wrong with a request, and the one error class.
  * `status` is the HTTP status, `type` and `publicCode` are the words of the OpenAI error body
- * (other dialects translate from the code), `retryable` says whether the caller may repeat the call unchanged.
+ * (other dialects translate from the code).
  */
 export const ERROR_CODES = {
-  bad_request: { status: 400, retryable: false, type: 'invalid_request_error', publicCode: 'bad_request' },
+  bad_request: { status: 400, type: 'invalid_request_error', publicCode: 'bad_request' },
   unsupported_parameter: {
     status: 400,
-    retryable: false,
     type: 'invalid_request_error',
     publicCode: 'unsupported_parameter',
   },
-  unauthorized: { status: 401, retryable: false, type: 'authentication_error', publicCode: 'invalid_api_key' },
-  forbidden: { status: 403, retryable: false, type: 'permission_error', publicCode: 'forbidden' },
-  group_not_found: { status: 404, retryable: false, type: 'invalid_request_error', publicCode: 'model_not_found' },
-  route_not_found: { status: 404, retryable: false, type: 'invalid_request_error', publicCode: 'route_not_found' },
+  unauthorized: { status: 401, type: 'authentication_error', publicCode: 'invalid_api_key' },
+  forbidden: { status: 403, type: 'permission_error', publicCode: 'forbidden' },
+  group_not_found: { status: 404, type: 'invalid_request_error', publicCode: 'model_not_found' },
+  route_not_found: { status: 404, type: 'invalid_request_error', publicCode: 'route_not_found' },
   method_not_allowed: {
     status: 405,
-    retryable: false,
     type: 'invalid_request_error',
     publicCode: 'method_not_allowed',
   },
-  request_timeout: { status: 408, retryable: true, type: 'invalid_request_error', publicCode: 'request_timeout' },
-  body_too_large: { status: 413, retryable: false, type: 'invalid_request_error', publicCode: 'body_too_large' },
-  client_closed: { status: 499, retryable: false, type: 'client_error', publicCode: 'client_closed' },
-  internal: { status: 500, retryable: true, type: 'server_error', publicCode: 'internal_error' },
-  upstream_error: { status: 502, retryable: true, type: 'upstream_error', publicCode: 'upstream_error' },
-  upstream_rejected: { status: 400, retryable: false, type: 'invalid_request_error', publicCode: 'upstream_rejected' },
+  body_too_large: { status: 413, type: 'invalid_request_error', publicCode: 'body_too_large' },
+  client_closed: { status: 499, type: 'client_error', publicCode: 'client_closed' },
+  internal: { status: 500, type: 'server_error', publicCode: 'internal_error' },
+  upstream_error: { status: 502, type: 'upstream_error', publicCode: 'upstream_error' },
+  upstream_rejected: { status: 400, type: 'invalid_request_error', publicCode: 'upstream_rejected' },
   upstream_rate_limited: {
     status: 429,
-    retryable: true,
     type: 'rate_limit_error',
     publicCode: 'upstream_rate_limited',
   },
-  upstream_unreachable: { status: 502, retryable: true, type: 'upstream_error', publicCode: 'upstream_unreachable' },
-  upstream_protocol: { status: 502, retryable: true, type: 'upstream_error', publicCode: 'upstream_protocol' },
-  upstream_timeout: { status: 504, retryable: true, type: 'upstream_error', publicCode: 'upstream_timeout' },
-  overloaded: { status: 503, retryable: true, type: 'server_error', publicCode: 'overloaded' },
-  log_unavailable: { status: 503, retryable: true, type: 'server_error', publicCode: 'log_unavailable' },
-  config_unavailable: { status: 503, retryable: true, type: 'server_error', publicCode: 'config_unavailable' },
-  group_not_ready: { status: 503, retryable: true, type: 'server_error', publicCode: 'group_not_ready' },
-  interrupted: { status: 500, retryable: true, type: 'server_error', publicCode: 'interrupted' },
+  upstream_unreachable: { status: 502, type: 'upstream_error', publicCode: 'upstream_unreachable' },
+  upstream_protocol: { status: 502, type: 'upstream_error', publicCode: 'upstream_protocol' },
+  upstream_timeout: { status: 504, type: 'upstream_error', publicCode: 'upstream_timeout' },
+  overloaded: { status: 503, type: 'server_error', publicCode: 'overloaded' },
+  log_unavailable: { status: 503, type: 'server_error', publicCode: 'log_unavailable' },
+  config_unavailable: { status: 503, type: 'server_error', publicCode: 'config_unavailable' },
+  group_not_ready: { status: 503, type: 'server_error', publicCode: 'group_not_ready' },
+  interrupted: { status: 500, type: 'server_error', publicCode: 'interrupted' },
 } as const satisfies Record<string, ErrorSpec>;
 
 interface ErrorSpec {
   readonly status: number;
-  readonly retryable: boolean;
   readonly type: string;
   readonly publicCode: string;
 }

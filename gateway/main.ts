@@ -23,6 +23,8 @@ export interface Gateway {
 }
 
 const HEARTBEAT_MS = 2_000;
+/** How long a stop waits for the database beside that. */
+const GOODBYE_MS = 2_000;
 /** How long a stop waits for the store to take the rest of the spool; what is left is shipped by the next start. */
 const SHIP_AT_STOP_MS = 5_000;
 
@@ -37,7 +39,13 @@ export async function startGateway(settings: GatewaySettings, log: (line: string
   const spoolRoot = join(settings.dataFolder, 'spool');
   await mkdir(spoolRoot, { recursive: true, mode: 0o700 });
   const { databaseUrl } = settings;
-  const pool = { databaseUrl, role: 'gateway', maxConnections: 2, applicationName: 'ringside gateway' } as const;
+  const pool = {
+    databaseUrl,
+    role: 'gateway',
+    maxConnections: 2,
+    applicationName: 'ringside gateway',
+    queryTimeoutMs: 5_000,
+  } as const;
   const db = createPool({ ...pool, onConnectionError: () => undefined }); // the sync reports outages
   const series = createSeriesRegistry();
   let workers: WorkerPool | null = null;
@@ -109,7 +117,7 @@ export async function startGateway(settings: GatewaySettings, log: (line: string
     writeExposition({
       workers: serving.cells,
       series: series.labels,
-      snapshotVersion: serving.servedVersion(),
+      snapshotVersion: Math.min(serving.servedVersion(), config.servedVersion),
       keyVersion: config.keyVersion,
       configSyncAgeS: config.ageS(),
       snapshotsRefused: config.refused,
@@ -133,10 +141,17 @@ export async function startGateway(settings: GatewaySettings, log: (line: string
       clearInterval(heartbeat);
       await serving.stop(settings.drainMs);
       await shipper.stop(SHIP_AT_STOP_MS);
-      await config.stop();
-      await stopGateway(db, gatewayId).catch(() => undefined); // the database may be gone; the row goes stale by itself
+      // A database that is frozen must not keep the process: the row in `gateways` goes stale by itself.
+      const goodbye = async () => {
+        await config.stop();
+        await stopGateway(db, gatewayId);
+        await db.destroy();
+      };
+      await Promise.race([
+        goodbye().catch((error: unknown) => log(`did not say goodbye to the database: ${String(error)}`)),
+        new Promise((done) => setTimeout(done, GOODBYE_MS)),
+      ]);
       await metrics.stop();
-      await db.destroy();
     },
   };
 }

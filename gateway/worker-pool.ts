@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import type { Listener } from './listener.ts';
+import { AddressInUseError, type Listener } from './listener.ts';
 import type { GatewaySettings } from './settings.ts';
 import type { ConfigSync } from './snapshot/sync.ts';
 import { allocateCells, GAUGE } from './telemetry/layout.ts';
@@ -50,6 +50,8 @@ export async function startWorkerPool(deps: WorkerPoolDeps): Promise<WorkerPool>
   const bodyBudget = new SharedArrayBuffer(8 * count);
   let restarts = 0;
   let stopping = false;
+  /** Once all have listened; before that a worker that ends is a failed start. */
+  let up = false;
   const slots: Slot[] = Array.from({ length: count }, (_, index) => ({
     index,
     cells: allocateCells(),
@@ -84,7 +86,9 @@ export async function startWorkerPool(deps: WorkerPoolDeps): Promise<WorkerPool>
             slot.failures = 0;
             return listening();
           case 'address-in-use':
-            return failed(new Error('another process listens on the gateway address'));
+            failed(new AddressInUseError('another process listens on the gateway address'));
+            void worker.terminate();
+            return;
           case 'serving':
             slot.servedVersion = message.version;
             return deps.onServing();
@@ -111,21 +115,28 @@ export async function startWorkerPool(deps: WorkerPoolDeps): Promise<WorkerPool>
     slot.worker = null;
     slot.cells[GAUGE.IN_FLIGHT] = 0;
     new Float64Array(bodyBudget)[slot.index] = 0;
-    if (stopping || slot.stopped) return;
+    if (stopping || slot.stopped || !up) return;
     restarts++;
+    retryLater(slot, 'died');
+  };
+
+  const retryLater = (slot: Slot, why: string) => {
+    if (stopping || slot.worker !== null || slot.retry !== null) return;
     const delayMs = Math.min(FIRST_RETRY_MS * 2 ** slot.failures++, LONGEST_RETRY_MS);
-    deps.log(`worker ${slot.index} died; a new one starts in ${delayMs} ms`);
+    deps.log(`worker ${slot.index} ${why}; a new one starts in ${delayMs} ms`);
     slot.retry = setTimeout(() => {
       slot.retry = null;
       void deps.listener
         .duplicate(1)
         .then(([fd]) => (stopping ? undefined : launch(slot, fd!)))
-        .catch((error: unknown) => deps.log(`worker ${slot.index} did not start: ${String(error)}`));
+        // A worker that ended has set its own retry; what remains is a descriptor that could not be had.
+        .catch((error: unknown) => retryLater(slot, `did not start (${reasonOf(error)})`));
     }, delayMs);
   };
 
   const descriptors = await deps.listener.duplicate(count);
   await Promise.all(slots.map((slot) => launch(slot, descriptors[slot.index]!)));
+  up = true;
 
   return {
     cells: slots.map((slot) => slot.cells),
@@ -149,4 +160,8 @@ export async function startWorkerPool(deps: WorkerPoolDeps): Promise<WorkerPool>
       );
     },
   };
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

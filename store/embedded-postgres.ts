@@ -1,7 +1,8 @@
-import type { ChildProcess } from 'node:child_process';
-import { chown, mkdir, readFile, rm, stat, unlink, writeFile } from 'node:fs/promises';
+import { type ChildProcess, execFile } from 'node:child_process';
+import { chown, mkdir, readFile, rename, rm, stat, unlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
 import pg from 'pg';
 import { type Account, chooseRunner, findBinaries, type Runner, serverAccount } from './postgres-binaries.ts';
 
@@ -46,11 +47,14 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   if (account !== undefined) await chown(folder, account.uid, account.gid);
   const run = await chooseRunner(folder, binaries.postgres, account);
 
-  const created = !(await exists(join(dataFolder, 'PG_VERSION')));
+  // A cluster is made beside its place and moved there when it is whole.
+  const created = !(await exists(dataFolder));
   if (created) {
     options.onProgress?.('creating the embedded PostgreSQL (once)');
-    await rm(dataFolder, { recursive: true, force: true }); // what an interrupted initdb left
-    await initialise(run, binaries.initdb, folder, dataFolder, options.password, account);
+    const unfinished = `${dataFolder}.new`;
+    await rm(unfinished, { recursive: true, force: true });
+    await initialise(run, binaries.initdb, folder, unfinished, options.password, account);
+    await rename(unfinished, dataFolder);
   } else {
     await endStaleServer(dataFolder, options.onProgress);
   }
@@ -187,11 +191,20 @@ async function stateOf(pid: number): Promise<'gone' | 'zombie' | 'postgres' | 'o
   } catch {
     return 'gone'; // ESRCH: there is no such process
   }
-  if (process.platform !== 'linux') return 'postgres';
+  if (process.platform !== 'linux') return stateByPs(pid);
   const status = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => ''); // gone meanwhile
   if (status === '') return 'gone';
   if (/\) [ZX] /.test(status)) return 'zombie';
   return status.includes('(postgres)') ? 'postgres' : 'other';
+}
+
+async function stateByPs(pid: number): Promise<'gone' | 'postgres' | 'other'> {
+  try {
+    const { stdout } = await promisify(execFile)('ps', ['-o', 'comm=', '-p', String(pid)]);
+    return stdout.includes('postgres') ? 'postgres' : 'other';
+  } catch {
+    return 'gone'; // ps found no such process
+  }
 }
 
 /** The port of the last run if it is free, so that tools keep working; else any free one. */

@@ -32,7 +32,12 @@ export function listen(options: ListenOptions): () => Promise<void> {
 
   const connect = async () => {
     const next = new pg.Client({
-      ...connectionConfig({ databaseUrl: options.databaseUrl, role: options.role, applicationName: 'ringside listen' }),
+      ...connectionConfig({
+        databaseUrl: options.databaseUrl,
+        role: options.role,
+        applicationName: 'ringside listen',
+        queryTimeoutMs: 5_000,
+      }),
     });
     client = next;
     let gone = false;

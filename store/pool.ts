@@ -12,6 +12,8 @@ export interface PoolOptions {
   readonly databaseUrl: string;
   readonly role: DatabaseRole;
   readonly maxConnections: number;
+  /** A query that has no answer by then fails, as an outage: a frozen server keeps its connections open. */
+  readonly queryTimeoutMs?: number;
   /** What pg_stat_activity shows. */
   readonly applicationName: string;
   /** Called when an idle connection breaks; the pool replaces it by itself. */
@@ -41,6 +43,7 @@ export function connectionConfig(options: Omit<PoolOptions, 'maxConnections' | '
     application_name: options.applicationName,
     options: `-c search_path=ringside${role}`,
     connectionTimeoutMillis: 5_000,
+    ...(options.queryTimeoutMs === undefined ? {} : { query_timeout: options.queryTimeoutMs }),
     keepAlive: true,
     types,
   };
@@ -73,7 +76,9 @@ export function isOutage(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const code = (error as { code?: unknown }).code;
   if (typeof code !== 'string')
-    return /timeout exceeded when trying to connect|Connection terminated|not queryable/.test(error.message);
+    return /timeout exceeded when trying to connect|Connection terminated|not queryable|Query read timeout/.test(
+      error.message,
+    );
   return (
     /^(08|57P|53)/.test(code) ||
     /^(ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENOTFOUND|EPIPE|EAI_AGAIN|EHOSTUNREACH)$/.test(code)

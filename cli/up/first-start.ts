@@ -58,7 +58,7 @@ export async function ensureFirstStart(options: FirstStartOptions): Promise<Cred
   options.onProgress('creating an organization, an admin token, the group "demo" and an API key');
   const db = createPool({
     databaseUrl: options.databaseUrl,
-    role: 'login',
+    role: 'application',
     maxConnections: 1,
     applicationName: 'ringside up',
   });

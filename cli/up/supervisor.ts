@@ -41,6 +41,10 @@ export function supervise(command: string, env: NodeJS.ProcessEnv, log: (line: s
         if (message.type === 'ready') ready();
         else line = message.line;
       });
+      next.on('error', (error) => {
+        line = `${command} cannot be started: ${error.message}`;
+        if (next.pid === undefined) next.emit('exit', null, null);
+      });
       next.on('exit', (code, signal) => {
         child = null;
         failed(new Error(line === '' ? `${command} ended before it was ready (${signal ?? `code ${code}`})` : line));

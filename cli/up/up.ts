@@ -2,7 +2,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import net from 'node:net';
 import { join, relative } from 'node:path';
 import { claimOwnership } from '#inference-log/ownership.ts';
-import { type EmbeddedPostgres, ensureDatabase, startEmbeddedPostgres } from '#store/embedded-postgres.ts';
+import { ensureDatabase, startEmbeddedPostgres } from '#store/embedded-postgres.ts';
 import { migrate } from '#store/migrate.ts';
 import { createLog, print } from '../output.ts';
 import { type Listen, requireStandalone, type Settings, SettingsError } from '../settings.ts';
@@ -33,8 +33,21 @@ export async function up(settings: Settings, release: string): Promise<void> {
   const patienceMs = (await readIfThere(marker)) === undefined ? 0 : PORT_PATIENCE_MS;
   await writePrivate(marker, { pid: process.pid });
   const stops: (() => Promise<unknown>)[] = [ownership.release, () => rm(marker, { force: true })];
-  const stopAll = async () => {
-    for (const stop of stops.splice(0).reverse()) await stop();
+  let stopping: Promise<void> | null = null;
+  const stopOnce = async () => {
+    for (let stop = stops.pop(); stop !== undefined; stop = stops.pop()) await stop();
+  };
+  const stopAll = () => {
+    stopping ??= stopOnce();
+    return stopping;
+  };
+  /** Registers what must be undone; a stop that has begun meanwhile undoes it too, or at once. */
+  const undoable = async (stop: () => Promise<unknown>) => {
+    stops.push(stop);
+    if (stopping === null) return;
+    await stopping;
+    await stopOnce();
+    throw new Error('stopped');
   };
   handleSignals(stopAll, log);
   try {
@@ -42,7 +55,7 @@ export async function up(settings: Settings, release: string): Promise<void> {
       await waitForAddress(listen, patienceMs, progress);
     }
     const database = await startDatabase(settings, progress, log);
-    stops.push(database.stop);
+    await undoable(database.stop);
     const applied = await migrate(database.url);
     if (applied.length > 0) progress(`applied ${applied.join(', ')}`);
     const env = {
@@ -55,7 +68,7 @@ export async function up(settings: Settings, release: string): Promise<void> {
     };
     progress('starting gateway, control plane and simulator');
     const services = SERVICES.map((name) => supervise(name, env, log));
-    stops.push(async () => {
+    await undoable(async () => {
       for (const service of services) await service.stop();
     });
     await Promise.all(services.map((service) => service.ready));
@@ -70,8 +83,10 @@ export async function up(settings: Settings, release: string): Promise<void> {
     });
     announce(settings, credentials);
   } catch (error) {
+    const bySignal = stopping !== null;
     await stopAll();
-    throw error;
+    // The signal's own handler ends the process; what failed meanwhile failed because of it.
+    if (!bySignal) throw error;
   }
 }
 
@@ -102,25 +117,34 @@ async function startDatabase(
   const folder = join(settings.dataFolder, 'postgres');
   const options = { folder, password: secrets.postgresPassword };
   let server = await startEmbeddedPostgres({ ...options, onProgress: progress });
-  await ensureDatabase(server.databaseUrl);
+  try {
+    await ensureDatabase(server.databaseUrl);
+  } catch (error) {
+    await server.stop();
+    throw error;
+  }
   progress('PostgreSQL is up');
   let stopping = false;
   const port = Number(new URL(server.databaseUrl).port);
   // The services hold its URL, so a crashed server comes back on the same port.
-  const watch = (watched: EmbeddedPostgres) =>
-    void watched.ended.then(async (reason) => {
+  const watch = async () => {
+    for (;;) {
+      const reason = await server.ended;
+      if (stopping) return;
+      log(`${reason}; restarting it`);
       while (!stopping) {
-        log(`${reason}; restarting it`);
         try {
           server = await startEmbeddedPostgres({ ...options, port });
-          return watch(server);
+          break;
         } catch (error) {
           log(`the embedded PostgreSQL does not start: ${String(error)}`);
           await new Promise((wake) => setTimeout(wake, 1_000));
         }
       }
-    });
-  watch(server);
+      if (stopping) return server.stop();
+    }
+  };
+  const watching = watch();
   return {
     url: server.databaseUrl,
     encryptionKeys: settings.keyring === undefined ? secrets.encryptionKeys : process.env['RINGSIDE_ENCRYPTION_KEYS']!,
@@ -128,6 +152,7 @@ async function startDatabase(
     async stop() {
       stopping = true;
       await server.stop();
+      await watching;
     },
   };
 }
@@ -181,7 +206,9 @@ ready
   gateway        ${credentials.gatewayUrl}/v1   (any OpenAI SDK: baseURL and apiKey)
   control API    ${credentials.controlUrl}/api/v1, docs at ${credentials.controlUrl}/docs
   metrics        ${urlOf(settings.metrics)}/metrics
-  simulator      ${urlOf(settings.simulator)}/v1   (loopback upstreams are allowed: RINGSIDE_PRIVATE_UPSTREAMS)
+  simulator      ${urlOf(settings.simulator)}/v1${
+    settings.privateUpstreams === undefined ? '   (loopback upstreams are allowed: RINGSIDE_PRIVATE_UPSTREAMS)' : ''
+  }
   credentials    ${shown(join(settings.dataFolder, 'credentials.json'))}
 
 try it

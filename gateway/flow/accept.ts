@@ -5,7 +5,7 @@ import type { Operation } from '#core/names.ts';
 import type { Exchange, FlowDeps } from './ports.ts';
 
 // Version ff is invalid by the standard.
-const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})/;
+const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(?:-|$)/;
 const NO_TRACE = '0'.repeat(32);
 
 /** Gives a request its identity: times, inference id, trace context (W3C Trace Context, level 1). */
@@ -28,9 +28,9 @@ export function accept(
     startUnixMs,
     id: createInferenceId(startUnixMs, NO_GROUP_HASH, deps.random),
     traceId,
+    traceContinued: known,
     traceparent: `00-${traceId}-${deps.randomHex(8)}-${known ? trace[3]! : '01'}`,
     key: null,
-    body: null,
     heldBytes: 0,
     request: null,
     organization: null,

@@ -8,6 +8,7 @@ import type { Assignment, Exchange } from './ports.ts';
 
 /** Request headers that are passed on; everything else stays here, credentials and hop-by-hop headers above all. */
 const FORWARDED = ['accept', 'openai-beta', 'idempotency-key', 'tracestate'] as const;
+const NO_NAMES: ReadonlySet<string> = new Set();
 
 /** Picks the deployment: by weight, uniformly by the random bits of the inference id. */
 export function pickTarget(assignment: Assignment, inferenceId: string): UpstreamTarget {
@@ -37,9 +38,11 @@ export function adaptRequest(
     );
   }
   const headers = target.headers.slice();
+  const hop = connectionNamed(exchange.incoming.headers.connection);
   for (const name of FORWARDED) {
     const value = exchange.incoming.headers[name];
-    if (typeof value === 'string') headers.push(name, value);
+    if (name === 'tracestate' && !exchange.traceContinued) continue;
+    if (typeof value === 'string' && !hop.has(name)) headers.push(name, value);
   }
   headers.push('traceparent', exchange.traceparent);
   return {
@@ -51,4 +54,10 @@ export function adaptRequest(
     firstByteTimeoutMs: target.firstByteTimeoutMs,
     idleTimeoutMs: target.idleTimeoutMs,
   };
+}
+
+/** Headers that the caller's `Connection` names belong to its hop (RFC 9110, section 7.6.1). */
+function connectionNamed(connection: string | undefined): ReadonlySet<string> {
+  if (connection === undefined || /^(keep-alive|close)$/i.test(connection)) return NO_NAMES;
+  return new Set(connection.split(',').map((name) => name.trim().toLowerCase()));
 }

@@ -65,10 +65,11 @@ export interface Exchange {
   readonly startUnixMs: number;
   id: string;
   readonly traceId: string;
+  /** Whether the trace is the caller's. */
+  readonly traceContinued: boolean;
   /** What we send on and answer with: the caller's trace, our span. */
   readonly traceparent: string;
   key: KeyRecord | null;
-  body: Buffer | null;
   heldBytes: number;
   request: ParsedRequest | null;
   organization: BoundOrganization | null;

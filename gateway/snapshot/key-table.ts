@@ -59,12 +59,28 @@ export interface KeyTableWriter {
   setCurrent(current: boolean): void;
 }
 
-/** An empty table for about `keys` keys, with as much room again. */
-export function createKeyTable(keys: number, status = new SharedArrayBuffer(4)): KeyTableWriter {
-  const capacity = 2 ** Math.ceil(Math.log2(Math.max(keys, 64) * 4));
+/** A table that holds these keys, with as much room again for changes to come. */
+export function createKeyTable(keys: readonly KeyChange[], status = new SharedArrayBuffer(4)): KeyTableWriter {
+  const bytes = keys.reduce((sum, key) => sum + recordOf(key).length + RECORD_OVERHEAD, 0);
+  const table = allocateKeyTable(Math.max(2 * keys.length, 128), Math.max(2 * bytes, 65_536), status);
+  for (const key of keys) {
+    if (!table.apply(key)) throw new Error(`a key table for ${keys.length} keys does not hold them`);
+  }
+  return table;
+}
+
+/** Length and alignment beside a record. */
+const RECORD_OVERHEAD = 8;
+
+function recordOf({ id, organizationId, groupIds, defaultUnit, expiresAt }: KeyRecord): Buffer {
+  return Buffer.from(JSON.stringify({ id, organizationId, groupIds, defaultUnit, expiresAt } satisfies KeyRecord));
+}
+
+function allocateKeyTable(keys: number, recordBytes: number, status: SharedArrayBuffer): KeyTableWriter {
+  const capacity = 2 ** Math.ceil(Math.log2(keys * 2));
   const buffers: KeyTableBuffers = {
     slots: new SharedArrayBuffer(capacity * SLOT_INTS * 4),
-    records: new SharedArrayBuffer(Math.max(keys, 64) * 2 * 320),
+    records: new SharedArrayBuffer(recordBytes),
     status,
   };
   const slots = new Int32Array(buffers.slots);
@@ -81,10 +97,7 @@ export function createKeyTable(keys: number, status = new SharedArrayBuffer(4)):
         if (Atomics.load(slots, at) !== EMPTY) Atomics.store(slots, at, DEAD);
         return true;
       }
-      const { id, organizationId, groupIds, defaultUnit, expiresAt } = change;
-      const record = Buffer.from(
-        JSON.stringify({ id, organizationId, groupIds, defaultUnit, expiresAt } satisfies KeyRecord),
-      );
+      const record = recordOf(change);
       const fresh = slots[at] === EMPTY;
       if (next + 4 + record.length > bytes.length || (fresh && used * 2 >= capacity)) return false;
       bytes.writeUInt32LE(record.length, next);

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { z } from 'zod';
 import type { Keyring } from '#core/envelope.ts';
 import { snapshotSchema } from '#core/snapshot/schema.ts';
 import { keysSince } from '#store/keys.ts';
@@ -56,10 +57,20 @@ const LISTEN_RETRY_MS = 1_000;
 /** After this long without the database an unknown key may only be one that has not arrived. */
 const STALE_AFTER_MS = 10_000;
 
-interface StoredConfig {
-  readonly snapshots: readonly PublishedSnapshot[];
-  readonly keys: readonly (Omit<KeyChange, 'digest'> & { readonly digest: string })[];
-}
+const storedConfigSchema = z.object({
+  snapshots: z.array(z.object({ version: z.number(), organizationId: z.string(), document: z.unknown() })),
+  keys: z.array(
+    z.object({
+      id: z.string(),
+      organizationId: z.string(),
+      groupIds: z.array(z.string()).readonly().nullable(),
+      defaultUnit: z.string().nullable(),
+      expiresAt: z.number().nullable(),
+      digest: z.string(),
+      deleted: z.boolean(),
+    }),
+  ),
+});
 
 /** Loads what there is (database first, else the copy on disk), then follows. Resolves when the first attempt is over. */
 export async function startConfigSync(deps: ConfigSyncDeps): Promise<ConfigSync> {
@@ -69,7 +80,7 @@ export async function startConfigSync(deps: ConfigSyncDeps): Promise<ConfigSync>
   const refusedVersions = new Map<string, number>();
   const keys = new Map<string, KeyChange>();
   const labelsOfGroup = new Map<string, { organization: string; group: string }>();
-  let table: KeyTableWriter = createKeyTable(0);
+  let table: KeyTableWriter = createKeyTable([]);
   let version = 0;
   let keyVersion = 0;
   let refused = 0;
@@ -117,7 +128,7 @@ export async function startConfigSync(deps: ConfigSyncDeps): Promise<ConfigSync>
         admitted.map((snapshot) => deliveries.get(snapshot.organizationId)!),
       );
     }
-    return found.length > 0;
+    return admitted.length > 0;
   };
 
   const applyKeys = (changes: readonly KeyChange[]) => {
@@ -129,9 +140,7 @@ export async function startConfigSync(deps: ConfigSyncDeps): Promise<ConfigSync>
       full = !table.apply(change) || full;
     }
     if (full) {
-      const bigger = createKeyTable(keys.size, table.buffers.status);
-      for (const key of keys.values()) bigger.apply(key);
-      table = bigger;
+      table = createKeyTable([...keys.values()], table.buffers.status);
       deps.onKeyTable(table.buffers);
     }
   };
@@ -146,7 +155,18 @@ export async function startConfigSync(deps: ConfigSyncDeps): Promise<ConfigSync>
     writeCopy(copyPath, {
       snapshots: [...published.values()],
       keys: [...keys.values()].map((key) => ({ ...key, digest: Buffer.from(key.digest).toString('base64') })),
-    } satisfies StoredConfig);
+    } satisfies z.input<typeof storedConfigSchema>);
+
+  let copyPending = false;
+  const saveCopySoon = async () => {
+    try {
+      await saveCopy();
+      copyPending = false;
+    } catch (error) {
+      if (!copyPending) deps.log(`the last good configuration cannot be written to ${copyPath}: ${reasonOf(error)}`);
+      copyPending = true; // the next poll tries again
+    }
+  };
 
   const fetchChanges = async () => {
     const latest = await newestVersions(deps.db);
@@ -155,15 +175,18 @@ export async function startConfigSync(deps: ConfigSyncDeps): Promise<ConfigSync>
       deps.log('the database is older than this configuration (restored or replaced); loading it from the start');
       version = 0;
       keyVersion = 0;
+      refusedVersions.clear();
     }
     let changed = false;
     if (latest.snapshot > version) changed = applySnapshots(await snapshotsSince(deps.db, version));
-    if (latest.keys > keyVersion || replaced) {
+    // From 0 the load is whole: what it does not list is gone, whoever told us of it.
+    const whole = keyVersion === 0 && keys.size > 0;
+    if (latest.keys > keyVersion || whole) {
       const changes = (await keysSince(deps.db, keyVersion)).map((change) => ({
         ...change,
         expiresAt: change.expiresAt?.getTime() ?? null,
       }));
-      if (replaced) forgetKeysNotIn(changes);
+      if (whole) forgetKeysNotIn(changes);
       applyKeys(changes);
       keyVersion = Math.max(keyVersion, ...changes.map((change) => change.keyVersion));
       deps.onKeys();
@@ -173,7 +196,7 @@ export async function startConfigSync(deps: ConfigSyncDeps): Promise<ConfigSync>
     table.setCurrent(true);
     if (outage) deps.log('the database is back');
     outage = false;
-    if (changed) await saveCopy();
+    if (changed || copyPending) await saveCopySoon();
   };
 
   let running: Promise<void> | null = null;
@@ -187,7 +210,8 @@ export async function startConfigSync(deps: ConfigSyncDeps): Promise<ConfigSync>
       .catch((error: unknown) => {
         if (!outage) deps.log(`the configuration cannot be read, serving the last good one: ${reasonOf(error)}`);
         outage = true;
-        if (deps.monotonicMs() - confirmedAt > STALE_AFTER_MS) table.setCurrent(false);
+        // From here on an unknown key may only be one that has not arrived.
+        table.setCurrent(false);
       })
       .finally(() => {
         running = null;
@@ -198,9 +222,35 @@ export async function startConfigSync(deps: ConfigSyncDeps): Promise<ConfigSync>
     return running;
   };
 
+  /** Takes what the last run left, so that a refusal or an outage at the start has something to stay with. */
+  async function loadCopy(): Promise<void> {
+    const copy = await readCopy(copyPath);
+    if (copy.kind === 'none') return;
+    const stored = copy.kind === 'good' ? storedConfigSchema.safeParse(copy.value) : undefined;
+    if (stored === undefined || !stored.success) {
+      const reason = copy.kind === 'torn' ? copy.reason : `${copyPath} is of another release`;
+      return deps.log(`the last good configuration is not usable: ${reason}`);
+    }
+    applySnapshots(stored.data.snapshots);
+    applyKeys(stored.data.keys.map((key) => ({ ...key, digest: Buffer.from(key.digest, 'base64') })));
+    refusedVersions.clear();
+    copiedVersion = version;
+    // The copy may be of another database: what this one has is read whole.
+    version = 0;
+  }
+
+  let copiedVersion = 0;
+  await loadCopy();
   await sync();
-  if (outage) await loadCopy();
-  const timer = setInterval(() => void sync(), POLL_MS);
+  if (outage && copiedVersion > 0) {
+    version = copiedVersion;
+    deps.log(`serving configuration ${version} from ${copyPath}`);
+  }
+  const timer = setInterval(() => {
+    // Whatever has become of a sync that is under way: a frozen database does not answer and does not fail.
+    if (deps.monotonicMs() - confirmedAt > STALE_AFTER_MS) table.setCurrent(false);
+    void sync();
+  }, POLL_MS);
   const unlisten = listen({
     databaseUrl: deps.databaseUrl,
     role: 'gateway',
@@ -209,18 +259,6 @@ export async function startConfigSync(deps: ConfigSyncDeps): Promise<ConfigSync>
     onConnected: () => void sync(),
     retryMs: LISTEN_RETRY_MS,
   });
-
-  async function loadCopy(): Promise<void> {
-    const copy = await readCopy(copyPath);
-    if (copy.kind === 'torn') deps.log(`the last good configuration is not usable: ${copy.reason}`);
-    if (copy.kind !== 'good') return;
-    const stored = copy.value as StoredConfig;
-    applySnapshots(stored.snapshots);
-    applyKeys(stored.keys.map((key) => ({ ...key, digest: Buffer.from(key.digest, 'base64') })));
-    // Versions stay at 0: what the database has is read whole when it is back.
-    deps.log(`serving configuration ${version} from ${copyPath}`);
-    version = 0;
-  }
 
   return {
     current: () => ({ version, snapshots: [...deliveries.values()], keys: table.buffers }),

@@ -33,7 +33,9 @@ export function transportFailure(reason: unknown, provider: string): RingsideErr
   if (unreachable !== undefined) {
     return new RingsideError('upstream_unreachable', `The provider "${provider}" ${unreachable}.`, { cause: reason });
   }
-  if (/^(HPE_|UND_ERR_(RES|HEADERS_OVERFLOW|INVALID))/.test(code)) {
+  // A call that undici refuses to make is our own defect.
+  if (/^UND_ERR_(INVALID|NOT_SUPPORTED)/.test(code)) return RingsideError.from(reason);
+  if (/^(HPE_|UND_ERR_(RES|HEADERS_OVERFLOW))/.test(code)) {
     return new RingsideError('upstream_protocol', `The provider "${provider}" sent an answer that is not valid HTTP.`, {
       cause: reason,
     });

@@ -72,7 +72,8 @@ function openPool(call: UpstreamCall, policy: AddressPolicy, lookup: LookupFunct
   return new Pool(call.origin, {
     pipelining: 1,
     allowH2: false,
-    keepAliveTimeout: 30_000,
+    // Servers such as uvicorn close idle connections after 5 s without saying so before.
+    keepAliveTimeout: 4_000,
     connect: { timeout: call.connectTimeoutMs, lookup },
   });
 }

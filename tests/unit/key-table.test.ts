@@ -18,16 +18,15 @@ const change = (name: string, extra: Partial<KeyChange> = {}): KeyChange => ({
 
 describe('key table', () => {
   test('finds what was added, with its record, and nothing else; 50 000 keys', () => {
-    const table = createKeyTable(50_000);
-    const reader = readKeyTable(table.buffers);
-    for (let i = 0; i < 50_000; i++) expect(table.apply(change(`key-${i}`, { defaultUnit: `unit-${i}` }))).toBe(true);
+    const keys = Array.from({ length: 50_000 }, (_, i) => change(`key-${i}`, { defaultUnit: `unit-${i}` }));
+    const reader = readKeyTable(createKeyTable(keys).buffers);
     for (let i = 0; i < 50_000; i += 97)
       expect(reader.find(digestOf(`key-${i}`))!.record).toMatchObject({ id: `key-${i}`, defaultUnit: `unit-${i}` });
     for (let i = 0; i < 1000; i++) expect(reader.find(digestOf(`other-${i}`))).toBeUndefined();
   });
 
   test('a revoked key is gone at once for a reader that holds it, a changed one is read anew', () => {
-    const table = createKeyTable(10);
+    const table = createKeyTable([]);
     const reader = readKeyTable(table.buffers);
     table.apply(change('a'));
     const hit = reader.find(digestOf('a'))!;
@@ -43,8 +42,18 @@ describe('key table', () => {
     expect(reader.find(digestOf('a'))!.record.groupIds).toBeNull();
   });
 
+  test('holds keys of a thousand groups each, and takes as much again', () => {
+    const groupIds = Array.from({ length: 1_000 }, (_, i) => `${i}`.padStart(36, '0'));
+    const keys = Array.from({ length: 20 }, (_, i) => change(`wide-${i}`, { groupIds }));
+    const table = createKeyTable(keys);
+    expect(keys.every((key) => readKeyTable(table.buffers).find(key.digest)!.record.groupIds!.length === 1_000)).toBe(
+      true,
+    );
+    expect(keys.every((key) => table.apply({ ...key, groupIds: groupIds.slice(1) }))).toBe(true);
+  });
+
   test('says when it is full instead of losing a key', () => {
-    const table = createKeyTable(1);
+    const table = createKeyTable([]);
     let added = 0;
     while (table.apply(change(`key-${added}`))) added++;
     expect(added).toBeGreaterThan(60);
@@ -56,7 +65,7 @@ describe('key table', () => {
 describe('authenticate', () => {
   const pepper = Buffer.from('pepper');
   const now = { ms: 1_000 };
-  const table = createKeyTable(4);
+  const table = createKeyTable([]);
   const authenticator = createAuthenticator(
     () => reader,
     pepper,
