@@ -24,6 +24,7 @@ export async function gateway(settings: Settings, release: string): Promise<void
             keyring,
             pepper,
             privateUpstreams: settings.privateUpstreams ?? '',
+            maxConnections: settings.maxConnections,
             maxBodyBytes: settings.maxBodyBytes,
             maxHeldBodyBytes: settings.maxHeldBodyBytes,
             maxSpoolBytes: settings.maxSpoolBytes,
@@ -74,6 +75,26 @@ export async function migrateDatabase(settings: Settings): Promise<void> {
   if (settings.databaseUrl === undefined) throw new SettingsError('DATABASE_URL is not set');
   const applied = await migrate(settings.databaseUrl);
   print(applied.length === 0 ? 'the schema is up to date' : `applied ${applied.join(', ')}`);
+}
+
+/** `ringside admin-token`: how an installation gets its first token, and how it gets back in when all are lost. */
+export async function adminToken(settings: Settings, organizationName = 'default'): Promise<void> {
+  const { databaseUrl, pepper } = requireStandalone(settings);
+  await requireSchema(databaseUrl);
+  const { createOwner } = await import('#control-plane/access/bootstrap.ts');
+  const { createPool } = await import('#store/pool.ts');
+  const db = createPool({
+    databaseUrl,
+    role: 'application',
+    maxConnections: 1,
+    applicationName: 'ringside admin-token',
+  });
+  try {
+    const owner = await createOwner(db, { organizationName, tokenName: 'command-line', pepper });
+    print(owner.adminToken);
+  } finally {
+    await db.destroy();
+  }
 }
 
 /** `ringside simulate`. */

@@ -7,7 +7,9 @@ const release = (JSON.parse(readFileSync(new URL('../package.json', import.meta.
 
 interface Command {
   readonly summary: string;
-  run(settings: Settings, release: string): Promise<void>;
+  /** The one optional argument. */
+  readonly parameter?: string;
+  run(settings: Settings, release: string, argument?: string): Promise<void>;
 }
 
 /** Each command loads only what it needs: `--help` is instant. */
@@ -23,6 +25,11 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   'control-plane': {
     summary: 'run the control API (needs DATABASE_URL)',
     run: async (settings) => (await import('./commands.ts')).controlPlane(settings),
+  },
+  'admin-token': {
+    summary: 'print a new owner token of an organization (default: "default"), made if missing',
+    parameter: 'organization',
+    run: async (settings, _version, organization) => (await import('./commands.ts')).adminToken(settings, organization),
   },
   migrate: {
     summary: 'bring the schema of DATABASE_URL up to date',
@@ -58,9 +65,12 @@ if (name === undefined || name === 'help' || [name, ...rest].some((arg) => arg =
 else {
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (command === undefined) fail(`unknown command "${name}"; see ringside --help`);
-  if (rest.length > 0) fail(`${name} takes no arguments, got "${rest[0]}"; settings come from the environment`);
+  const allowed = command.parameter === undefined ? 0 : 1;
+  if (rest.length > allowed) {
+    fail(`${name} takes no argument "${rest[allowed]}"; settings come from the environment`);
+  }
   try {
-    await command.run(parseSettings(process.env), release);
+    await command.run(parseSettings(process.env), release, rest[0]);
   } catch (error) {
     fail((await import('./start-failure.ts')).explainStartFailure(error));
   }

@@ -24,6 +24,7 @@ export interface Settings {
   /** Undefined: not set, so nothing private is allowed (or loopback, under `ringside up`). */
   readonly privateUpstreams: string | undefined;
   readonly workers: number;
+  readonly maxConnections: number;
   readonly maxBodyBytes: number;
   readonly maxHeldBodyBytes: number;
   readonly maxSpoolBytes: number;
@@ -52,6 +53,7 @@ const schema = z.object({
   RINGSIDE_ENCRYPTION_KEYS: z.string().optional(),
   RINGSIDE_KEY_PEPPER: z.string().optional(),
   RINGSIDE_PRIVATE_UPSTREAMS: z.string().optional(),
+  RINGSIDE_MAX_CONNECTIONS: positive(20_000),
   RINGSIDE_MAX_BODY_BYTES: positive(32 * MEGABYTE, 1024 * MEGABYTE),
   RINGSIDE_MAX_HELD_BODY_BYTES: positive(512 * MEGABYTE),
   RINGSIDE_MAX_SPOOL_BYTES: positive(10 * 1024 * MEGABYTE),
@@ -95,6 +97,7 @@ export function parseSettings(env: Readonly<Record<string, string | undefined>>)
     pepper: values.RINGSIDE_KEY_PEPPER === undefined ? undefined : parsePepper(values.RINGSIDE_KEY_PEPPER),
     privateUpstreams: checkPolicy(values.RINGSIDE_PRIVATE_UPSTREAMS),
     workers: values.RINGSIDE_WORKERS,
+    maxConnections: values.RINGSIDE_MAX_CONNECTIONS,
     maxBodyBytes: values.RINGSIDE_MAX_BODY_BYTES,
     maxHeldBodyBytes: values.RINGSIDE_MAX_HELD_BODY_BYTES,
     maxSpoolBytes: values.RINGSIDE_MAX_SPOOL_BYTES,

@@ -27,11 +27,20 @@ export async function namingAddress<Result>(
   }
 }
 
-/** One clear line for whatever stopped a start; defects keep their stack. */
+/** One clear line for whatever stopped a start; only defects come with their stack. */
 export function explainStartFailure(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  if (isOutage(error))
-    return `the database cannot be reached: ${error.message || (error as { code?: string }).code}; check DATABASE_URL`;
   if (error.name === 'SettingsError' || error.name === 'AddressTakenError') return error.message;
+  const outage = causes(error).find(isOutage);
+  if (outage !== undefined) {
+    const reason = outage.message === '' ? String((outage as { code?: unknown }).code) : outage.message;
+    return `the database cannot be reached: ${reason}; check DATABASE_URL`;
+  }
+  // What PostgreSQL and the operating system refuse has a code, and a message that says it all.
+  if (causes(error).some((cause) => typeof (cause as { code?: unknown }).code === 'string')) return error.message;
   return error.stack ?? error.message;
+}
+
+function causes(error: Error): Error[] {
+  return error.cause instanceof Error ? [error, ...causes(error.cause)] : [error];
 }

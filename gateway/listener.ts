@@ -14,6 +14,8 @@ export interface Listener {
   readonly port: number;
   /** Descriptors for this many workers. */
   duplicate(count: number): Promise<number[]>;
+  /** Lets go of the address: once the workers have closed theirs too, connections are refused instead of waiting for nobody. */
+  close(): void;
 }
 
 /** A Node handle as `net` makes it; the type is Node's own business. */
@@ -44,7 +46,7 @@ export function bindListener(host: string, port: number): Listener {
     handle.close();
     throw bindError(status, host, port);
   }
-  const kept: TcpHandle[] = [handle];
+  const kept: TcpHandle[] = [];
   return {
     host,
     port: address.port!,
@@ -53,6 +55,7 @@ export function bindListener(host: string, port: number): Listener {
       kept.push(...copies);
       return copies.map((copy) => copy.fd);
     },
+    close: () => handle.close(),
   };
 }
 

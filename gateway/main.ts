@@ -122,10 +122,8 @@ export async function startGateway(settings: GatewaySettings, log: (line: string
       configSyncAgeS: config.ageS(),
       snapshotsRefused: config.refused,
       workerRestarts: serving.restarts,
-      ledger: shipper.totals().flatMap((totals) => {
-        const labels = config.groupLabels(totals.groupId);
-        return labels === undefined ? [] : [{ ...labels, ...totals }];
-      }),
+      groupIds: series.groupIds,
+      ledger: shipper.totals(),
       backlogBytes: shipper.backlogBytes(),
       residentBytes: process.memoryUsage.rss(),
       uptimeS: process.uptime(),
@@ -139,6 +137,7 @@ export async function startGateway(settings: GatewaySettings, log: (line: string
     metricsPort: metrics.port,
     async stop() {
       clearInterval(heartbeat);
+      listener.close();
       await serving.stop(settings.drainMs);
       await shipper.stop(SHIP_AT_STOP_MS);
       // A database that is frozen must not keep the process: the row in `gateways` goes stale by itself.

@@ -22,6 +22,8 @@ export interface GatewayServerDeps {
   /** Whether new work should be sent here: configured, and not draining. */
   readonly isReady: () => boolean;
   readonly onDefect: (error: unknown) => void;
+  /** Connections beyond this are closed at once. */
+  readonly maxConnections: number;
 }
 
 /** Time to send the head of a request, and the whole of it. */
@@ -60,7 +62,7 @@ export function createGatewayServer(deps: GatewayServerDeps): Server {
     if (error.code === 'internal') deps.onDefect(error.cause ?? error);
     return failWith(c, error);
   });
-  return createServer(
+  const server = createServer(
     {
       headersTimeout: HEADERS_TIMEOUT_MS,
       requestTimeout: REQUEST_TIMEOUT_MS,
@@ -70,6 +72,22 @@ export function createGatewayServer(deps: GatewayServerDeps): Server {
     },
     getRequestListener(app.fetch, { overrideGlobalObjects: false }),
   );
+  server.maxConnections = deps.maxConnections;
+  // A caller that asks first gets its "continue" only with a key that is known; the others get their refusal at once.
+  server.on('checkContinue', (incoming: IncomingMessage, outgoing: ServerResponse) => {
+    if (isKnown(deps, incoming)) outgoing.writeContinue();
+    server.emit('request', incoming, outgoing);
+  });
+  return server;
+}
+
+function isKnown(deps: GatewayServerDeps, incoming: IncomingMessage): boolean {
+  try {
+    deps.authenticator.authenticate(incoming.headers.authorization);
+    return true;
+  } catch {
+    return false; // the request's own handler says why
+  }
 }
 
 function governed(

@@ -16,6 +16,8 @@ export interface GatewaySettings {
   readonly pepper: Uint8Array;
   /** The list of RINGSIDE_PRIVATE_UPSTREAMS. */
   readonly privateUpstreams: string;
+  /** Open client connections of the whole process. */
+  readonly maxConnections: number;
   readonly maxBodyBytes: number;
   readonly maxHeldBodyBytes: number;
   readonly maxSpoolBytes: number;

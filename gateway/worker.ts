@@ -1,5 +1,6 @@
 import { randomFillSync, randomUUID } from 'node:crypto';
 import type { Server } from 'node:http';
+import net from 'node:net';
 import { join } from 'node:path';
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import { parentPort, workerData } from 'node:worker_threads';
@@ -22,6 +23,8 @@ import type { FromWorker, ToWorker, WorkerStart } from './worker-messages.ts';
 
 /** Composition root of one serving thread. starting → serving → draining → stopped. */
 const STALLED_READER_MS = 60_000;
+/** A request that was sent while we stopped has this long to arrive. */
+const IDLE_GRACE_MS = 300;
 
 const start = workerData as WorkerStart;
 const port = parentPort!;
@@ -83,6 +86,7 @@ async function startWorker(): Promise<void> {
     handleRequest,
     authenticator,
     organizations: () => organizations,
+    maxConnections: Math.ceil(settings.maxConnections / settings.workers),
     isReady: () => !draining && organizations.size > 0,
     onDefect,
   });
@@ -98,7 +102,7 @@ async function startWorker(): Promise<void> {
         return;
       case 'stop':
         draining = true;
-        void drain(server, message.drainMs).then(async () => {
+        void drain(server, message.drainMs, () => start.cells[GAUGE.IN_FLIGHT]!).then(async () => {
           spool.close();
           await upstream.close();
           stopMeasuring();
@@ -118,13 +122,21 @@ async function startWorker(): Promise<void> {
   server.listen({ fd: start.listenFd }, () => send({ type: 'listening' }));
 }
 
-/** Stops accepting, closes idle connections, lets the others finish their answer, and cuts what is left at the limit. */
-async function drain(server: Server, drainMs: number): Promise<void> {
+/**
+ * Stops accepting; answers what still comes on open connections with `Connection: close`, closes the idle ones after a
+ * moment, lets answers finish, and cuts what is left at the limit. Resolves when every exchange is recorded.
+ */
+async function drain(server: Server, drainMs: number, inFlight: () => number): Promise<void> {
   server.on('request', (_request, response) => response.setHeader('connection', 'close'));
-  const closed = new Promise<void>((done) => server.close(() => done()));
-  const timer = setTimeout(() => server.closeAllConnections(), drainMs);
+  // Not server.close() of node:http, which would cut idle connections while a request is on its way to them.
+  const closed = new Promise<void>((done) => net.Server.prototype.close.call(server, () => done()));
+  const idle = setInterval(() => server.closeIdleConnections(), IDLE_GRACE_MS);
+  const limit = setTimeout(() => server.closeAllConnections(), drainMs);
   await closed;
-  clearTimeout(timer);
+  clearInterval(idle);
+  clearTimeout(limit);
+  // The connections are gone; their exchanges hear of it in the next turns of the loop.
+  for (let turn = 0; inFlight() > 0 && turn < 100; turn++) await new Promise((next) => setTimeout(next, 10));
 }
 
 /** Each worker writes its own slot only, so that a dead worker's share can be zeroed; the sum may be late by one turn. */

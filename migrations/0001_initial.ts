@@ -21,9 +21,12 @@ BEGIN
   FOREACH role_name IN ARRAY ARRAY['ringside_owner','ringside_application','ringside_gateway','ringside_shipper','ringside_leader']
   LOOP
     BEGIN
-      EXECUTE format('CREATE ROLE %I NOLOGIN NOSUPERUSER NOBYPASSRLS', role_name);
+      -- Roles belong to the server: an administrator or another database may have made them, even at this moment.
+      IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role_name) THEN
+        EXECUTE format('CREATE ROLE %I NOLOGIN NOSUPERUSER NOBYPASSRLS', role_name);
+      END IF;
     EXCEPTION WHEN duplicate_object OR unique_violation THEN
-      NULL; -- roles belong to the server, other databases may have made them, even at this moment
+      NULL;
     END;
     IF NOT pg_has_role(current_user, role_name, 'SET') THEN
       EXECUTE format('GRANT %I TO CURRENT_USER', role_name);

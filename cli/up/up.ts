@@ -10,6 +10,7 @@ import { AddressTakenError } from '../start-failure.ts';
 import { type Credentials, ensureFirstStart } from './first-start.ts';
 import { loadLocalSecrets, readIfThere, writePrivate } from './secrets.ts';
 import { supervise } from './supervisor.ts';
+import { runUntilSignal, type Undo } from './until-signal.ts';
 
 const LOOPBACK = '127.0.0.0/8,::1';
 /** The processes of a run that was killed end within seconds; their ports may be taken until then. */
@@ -18,76 +19,63 @@ const PORT_PATIENCE_MS = 10_000;
 const SERVICES = ['gateway', 'control-plane', 'simulate'] as const;
 
 /** `ringside up`: everything in one process tree, made for the first ten minutes and for development. */
-export async function up(settings: Settings, release: string): Promise<void> {
+export function up(settings: Settings, release: string): Promise<void> {
   const log = createLog('ringside');
-  const progress = (line: string) => print(`  ${line}`);
+  return runUntilSignal(log, (undo) => start(settings, release, undo, log));
+}
+
+async function start(settings: Settings, release: string, undo: Undo, log: (line: string) => void): Promise<void> {
+  const progress = (line: string) => {
+    undo.checkpoint();
+    print(`  ${line}`);
+  };
   print(`ringside ${release}`);
   await mkdir(settings.dataFolder, { recursive: true });
   const ownership = await claimOwnership(settings.dataFolder);
   if (ownership.kind === 'taken') {
+    const folder = shown(settings.dataFolder);
     throw new SettingsError(
-      `Ringside is already running in ${shown(settings.dataFolder)}; stop it first, or set RINGSIDE_DATA_DIR to another folder`,
+      `Ringside is already running in ${folder}; stop it first, or set RINGSIDE_DATA_DIR to another folder`,
     );
   }
+  undo.add(ownership.release);
   const marker = join(settings.dataFolder, 'running');
   const patienceMs = (await readIfThere(marker)) === undefined ? 0 : PORT_PATIENCE_MS;
   await writePrivate(marker, { pid: process.pid });
-  const stops: (() => Promise<unknown>)[] = [ownership.release, () => rm(marker, { force: true })];
-  let stopping: Promise<void> | null = null;
-  const stopOnce = async () => {
-    for (let stop = stops.pop(); stop !== undefined; stop = stops.pop()) await stop();
-  };
-  const stopAll = () => {
-    stopping ??= stopOnce();
-    return stopping;
-  };
-  /** Registers what must be undone; a stop that has begun meanwhile undoes it too, or at once. */
-  const undoable = async (stop: () => Promise<unknown>) => {
-    stops.push(stop);
-    if (stopping === null) return;
-    await stopping;
-    await stopOnce();
-    throw new Error('stopped');
-  };
-  handleSignals(stopAll, log);
-  try {
-    for (const listen of [settings.gateway, settings.control, settings.metrics, settings.simulator]) {
-      await waitForAddress(listen, patienceMs, progress);
-    }
-    const database = await startDatabase(settings, progress, log);
-    await undoable(database.stop);
-    const applied = await migrate(database.url);
-    if (applied.length > 0) progress(`applied ${applied.join(', ')}`);
-    const env = {
-      ...process.env,
-      DATABASE_URL: database.url,
-      RINGSIDE_ENCRYPTION_KEYS: database.encryptionKeys,
-      RINGSIDE_KEY_PEPPER: database.keyPepper,
-      RINGSIDE_PRIVATE_UPSTREAMS: settings.privateUpstreams ?? LOOPBACK,
-      RINGSIDE_DATA_DIR: settings.dataFolder,
-    };
-    progress('starting gateway, control plane and simulator');
-    const services = SERVICES.map((name) => supervise(name, env, log));
-    await undoable(async () => {
-      for (const service of services) await service.stop();
-    });
-    await Promise.all(services.map((service) => service.ready));
-    const credentials = await ensureFirstStart({
-      databaseUrl: database.url,
-      pepper: Buffer.from(database.keyPepper, 'base64'),
-      dataFolder: settings.dataFolder,
-      gatewayUrl: urlOf(settings.gateway),
-      controlUrl: urlOf(settings.control),
-      simulatorUrl: `${urlOf(settings.simulator)}/v1`,
-      onProgress: progress,
-    });
-    announce(settings, credentials);
-  } catch (error) {
-    const bySignal = stopping !== null;
-    await stopAll();
-    // The signal's own handler ends the process; what failed meanwhile failed because of it.
-    if (!bySignal) throw error;
+  undo.add(() => rm(marker, { force: true }));
+  for (const listen of [settings.gateway, settings.control, settings.metrics, settings.simulator]) {
+    await waitForAddress(listen, patienceMs, progress);
   }
+  const database = await startDatabase(settings, progress, log);
+  undo.add(database.stop);
+  undo.checkpoint();
+  const applied = await migrate(database.url);
+  if (applied.length > 0) progress(`applied ${applied.join(', ')}`);
+  const env = {
+    ...process.env,
+    DATABASE_URL: database.url,
+    RINGSIDE_ENCRYPTION_KEYS: database.encryptionKeys,
+    RINGSIDE_KEY_PEPPER: database.keyPepper,
+    RINGSIDE_PRIVATE_UPSTREAMS: settings.privateUpstreams ?? LOOPBACK,
+    RINGSIDE_DATA_DIR: settings.dataFolder,
+  };
+  progress('starting gateway, control plane and simulator');
+  const services = SERVICES.map((name) => supervise(name, env, log));
+  undo.add(async () => {
+    for (const service of services) await service.stop();
+  });
+  await Promise.all(services.map((service) => service.ready));
+  undo.checkpoint();
+  const credentials = await ensureFirstStart({
+    databaseUrl: database.url,
+    pepper: Buffer.from(database.keyPepper, 'base64'),
+    dataFolder: settings.dataFolder,
+    gatewayUrl: urlOf(settings.gateway),
+    controlUrl: urlOf(settings.control),
+    simulatorUrl: `${urlOf(settings.simulator)}/v1`,
+    onProgress: progress,
+  });
+  announce(settings, credentials);
 }
 
 interface Database {
@@ -119,11 +107,11 @@ async function startDatabase(
   let server = await startEmbeddedPostgres({ ...options, onProgress: progress });
   try {
     await ensureDatabase(server.databaseUrl);
+    progress('PostgreSQL is up');
   } catch (error) {
     await server.stop();
     throw error;
   }
-  progress('PostgreSQL is up');
   let stopping = false;
   const port = Number(new URL(server.databaseUrl).port);
   // The services hold its URL, so a crashed server comes back on the same port.
@@ -177,26 +165,6 @@ function isFree({ host, port, variable }: Listen): Promise<boolean> {
     });
     probe.listen({ host, port, exclusive: true }, () => probe.close(() => done(true)));
   });
-}
-
-function handleSignals(stopAll: () => Promise<void>, log: (line: string) => void): void {
-  let signals = 0;
-  const onSignal = () => {
-    signals++;
-    if (signals > 1) {
-      log('stopping at once');
-      process.exit(1);
-    }
-    log('stopping (once more to stop at once)');
-    stopAll().then(
-      () => process.exit(0),
-      (error: unknown) => {
-        log(`did not stop cleanly: ${String(error)}`);
-        process.exit(1);
-      },
-    );
-  };
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal);
 }
 
 function announce(settings: Settings, credentials: Credentials): void {

@@ -29,7 +29,9 @@ export function changeCredentials(
   change: CredentialsChange,
 ): CredentialColumns {
   const context = envelopeContext(place.organizationId, 'providers', place.providerId);
-  const current = sealed === null ? {} : (JSON.parse(open(deps.keyring, context, sealed)) as Credentials);
+  // An envelope that is replaced whole need not open: its key may be lost.
+  const isReplaced = change.apiKey !== undefined && change.headers !== undefined;
+  const current = sealed === null || isReplaced ? {} : (JSON.parse(open(deps.keyring, context, sealed)) as Credentials);
   const apiKey = change.apiKey === undefined ? current.apiKey : (change.apiKey ?? undefined);
   const headers = change.headers === undefined ? current.headers : (change.headers ?? undefined);
   const names = Object.keys(headers ?? {}).map((name) => name.toLowerCase());

@@ -24,7 +24,7 @@ interface Owner {
 /**
  * Moves buckets from what is held to what is wanted, reassigning only the buckets that must move: a variant that grows
  * keeps everything it had, a variant that shrinks gains nothing. A variant gives back what it acquired last, so that
- * undoing a ramp returns the same units to where they came from.
+ * undoing a ramp between two variants returns the same units to where they came from.
  *
  * @param held current holdings; together they are empty (a new group) or cover [0, 10 000) exactly
  * @param wanted the wanted weights in basis points; they sum to 10 000

@@ -41,6 +41,7 @@ export function accept(
     ended: false,
     dispatchNs: null,
     cancel: null,
+    settle: null,
     attempts: [],
   };
 }

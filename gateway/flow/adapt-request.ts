@@ -25,9 +25,7 @@ export function adaptRequest(
   body: Buffer,
   target: UpstreamTarget,
 ): UpstreamCall {
-  const refused = request.refused.find((key) =>
-    ADAPTERS[target.kind as keyof typeof ADAPTERS].refusedKeys.includes(key),
-  );
+  const refused = request.refused.find((key) => ADAPTERS[target.kind].refusedKeys.includes(key));
   if (refused !== undefined) {
     throw new RingsideError(
       'unsupported_parameter',

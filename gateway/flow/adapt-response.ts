@@ -1,10 +1,11 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { RingsideError } from '#core/errors.ts';
-import type { StreamTap } from '../providers/provider.ts';
+import type { ProviderAdapter, StreamTap } from '../providers/provider.ts';
 import { ADAPTERS } from '../providers/registry.ts';
 import type { UpstreamController } from '../upstream/pools.ts';
 import { answerHeaders } from './answer-head.ts';
 import { Capture } from './capture.ts';
+import { endAnswer } from './end-answer.ts';
 import type { AnswerListener, Ending, Exchange, FlowDeps } from './ports.ts';
 
 /** What adapt-response hands its results to; wired in handle-request.ts. */
@@ -25,6 +26,7 @@ const MAX_ERROR_BYTES = 65_536;
  *   waiting ──head──▶ whole ──too large──▶ passing
  *                ├──▶ streaming
  *                └──▶ refused      (status ≥ 300)
+ *   any of them ──▶ done             (what the upstream still sends is dropped)
  *
  * In every state the end of the answer is held back until the inference is recorded; tokens never are.
  */
@@ -32,14 +34,13 @@ export class Answer implements AnswerListener {
   readonly #deps: FlowDeps;
   readonly #exchange: Exchange;
   readonly #outlets: AnswerOutlets;
-  #state: 'waiting' | 'whole' | 'passing' | 'streaming' | 'refused' = 'waiting';
+  #state: 'waiting' | 'whole' | 'passing' | 'streaming' | 'refused' | 'done' = 'waiting';
   #status = 0;
   #headers: IncomingHttpHeaders = {};
   #contentType = 'application/json';
   #controller: UpstreamController | null = null;
   #stalledTimer: NodeJS.Timeout | null = null;
   #tap: StreamTap | null = null;
-  #terminal: Buffer | null = null;
   #held: Buffer[] = [];
   #heldBytes = 0;
   #firstByteNs: number | null = null;
@@ -59,11 +60,14 @@ export class Answer implements AnswerListener {
     this.#status = status;
     this.#headers = headers;
     this.#firstByteNs = this.#deps.clock.nowNs() - this.#exchange.startNs;
-    const type = headers['content-type'];
+    // undici gives a list where an upstream sends the header twice.
+    const type = [headers['content-type']].flat()[0];
     if (type !== undefined) this.#contentType = type;
+    const isStream = /^text\/event-stream\b/i.test(this.#contentType);
     if (status >= 300) this.#state = 'refused';
-    else if (this.#contentType.startsWith('text/event-stream')) this.#openStream();
-    else this.#state = 'whole';
+    else if (!isStream) this.#state = 'whole';
+    else if (this.#isEncoded()) this.#startPassing();
+    else this.#openStream();
   }
 
   // hot
@@ -78,7 +82,11 @@ export class Answer implements AnswerListener {
       case 'passing':
         return this.#pass(chunk);
       case 'refused':
-        if (this.#heldBytes < MAX_ERROR_BYTES) this.#hold(chunk);
+        this.#hold(chunk);
+        if (this.#heldBytes < MAX_ERROR_BYTES) return;
+        this.#exchange.cancel?.();
+        return this.#refuse();
+      case 'done':
         return;
       case 'waiting':
         throw new Error('upstream data came before its head');
@@ -97,6 +105,8 @@ export class Answer implements AnswerListener {
         return this.#endPassing();
       case 'refused':
         return this.#refuse();
+      case 'done':
+        return;
       case 'waiting':
         return this.failed(new RingsideError('upstream_protocol', 'The upstream ended without an answer.'));
       default:
@@ -106,9 +116,9 @@ export class Answer implements AnswerListener {
 
   failed(error: RingsideError): void {
     this.#stopStalledTimer();
+    if (this.#state === 'done') return;
     if (this.#state === 'refused') return this.#refuse();
-    // The terminal event is there: only the upstream's goodbye went wrong.
-    if (this.#terminal !== null) return this.#endStream();
+    this.#state = 'done';
     const facts = this.#tap?.facts() ?? null;
     const sent = this.#exchange.outgoing.headersSent;
     this.#outlets.fail(error, {
@@ -133,8 +143,8 @@ export class Answer implements AnswerListener {
 
   #openStream(): void {
     this.#state = 'streaming';
-    const { target, request, outgoing } = this.#exchange as Exchange & { target: object; request: object };
-    this.#tap = ADAPTERS[target!.kind as keyof typeof ADAPTERS].openStream(request!.hideUsage);
+    const { request, outgoing } = this.#exchange;
+    this.#tap = this.#adapter().openStream(request!.hideUsage);
     const headers = answerHeaders(this.#exchange, this.#headers, this.#contentType);
     headers.push('cache-control', 'no-cache', 'x-accel-buffering', 'no');
     outgoing.writeHead(this.#status, headers);
@@ -148,20 +158,31 @@ export class Answer implements AnswerListener {
       this.#firstTokenNs = this.#deps.clock.nowNs() - this.#exchange.startNs;
     }
     if (forward !== null) this.#write(forward);
-    if (terminal !== null) this.#terminal = terminal;
+    if (tap.errorBody !== null) return this.#failInStream(tap.errorBody);
+    if (terminal !== null) {
+      // An upstream may keep the connection open behind its last event; the caller is not made to wait for that.
+      this.#exchange.settle?.();
+      this.#completeStream(terminal, 'terminal_event');
+    }
+  }
+
+  /** The upstream reported a failure inside the stream: the caller gets it as ours, scrubbed. */
+  #failInStream(body: Buffer): void {
+    this.#exchange.cancel?.();
+    const { target } = this.#exchange;
+    this.failed(this.#adapter().readError(502, body, undefined, target!));
   }
 
   #endStream(): void {
     const tap = this.#tap!;
     const rest = tap.flush();
-    if (tap.failed && this.#terminal === null) {
-      // The upstream reported a failure inside the stream and stopped; the caller has its event already.
-      if (rest !== null) this.#write(rest);
-      return this.failed(new RingsideError('upstream_error', 'The upstream reported an error in its stream.'));
-    }
-    const last = this.#terminal ?? rest;
+    if (tap.errorBody !== null) return this.#failInStream(tap.errorBody);
+    this.#completeStream(rest, 'end_of_stream');
+  }
+
+  #completeStream(last: Buffer | null, endReason: Ending['endReason']): void {
     if (last !== null) this.#capture.add(last);
-    this.#complete(this.#terminal === null ? 'end_of_stream' : 'terminal_event', tap.facts(), last);
+    this.#complete(endReason, this.#tap!.facts(), last);
   }
 
   #hold(chunk: Buffer): void {
@@ -170,15 +191,17 @@ export class Answer implements AnswerListener {
   }
 
   #endWhole(): void {
-    const { outgoing, target } = this.#exchange;
+    this.#state = 'done';
     const body = this.#held.length === 1 ? this.#held[0]! : Buffer.concat(this.#held);
     this.#capture.add(body);
-    const facts = this.#isReadable() ? ADAPTERS[target!.kind as keyof typeof ADAPTERS].readReply(body) : null;
+    const isReadable = !this.#isEncoded() && this.#contentType.includes('json');
+    const facts = isReadable ? this.#adapter().readReply(body) : null;
     this.#outlets.complete(this.#ending('body', facts), (recorded) => {
       if (!recorded) return this.#outlets.unrecorded();
       const headers = answerHeaders(this.#exchange, this.#headers, this.#contentType);
       headers.push('content-length', String(body.length));
-      outgoing.writeHead(this.#status, headers).end(body);
+      this.#exchange.outgoing.writeHead(this.#status, headers);
+      endAnswer(this.#exchange.outgoing, body, this.#deps.stalledReaderMs);
     });
   }
 
@@ -188,49 +211,51 @@ export class Answer implements AnswerListener {
     const length = this.#headers['content-length'];
     if (length !== undefined) headers.push('content-length', length);
     this.#exchange.outgoing.writeHead(this.#status, headers);
-    const last = this.#held.pop()!;
-    for (const piece of this.#held) this.#write(piece);
-    this.#held = [last];
+    const held = this.#held;
+    this.#held = [];
+    for (const piece of held) this.#pass(piece);
   }
 
   /** Passes on the chunk before and keeps this one back: it may be the last. */
   #pass(chunk: Buffer): void {
-    this.#write(this.#held[0]!);
+    const [before] = this.#held;
     this.#held[0] = chunk;
+    if (before !== undefined) this.#write(before);
   }
 
   #endPassing(): void {
-    const last = this.#held[0]!;
-    this.#capture.add(last);
+    const last = this.#held[0] ?? null;
+    if (last !== null) this.#capture.add(last);
     this.#complete('body', null, last);
   }
 
   #complete(endReason: Ending['endReason'], facts: Ending['facts'], last: Buffer | null): void {
+    this.#state = 'done';
     this.#stopStalledTimer();
-    const { outgoing } = this.#exchange;
     this.#outlets.complete(this.#ending(endReason, facts), (recorded) => {
       if (!recorded) return this.#outlets.unrecorded();
-      if (last === null) outgoing.end();
-      else outgoing.end(last);
+      endAnswer(this.#exchange.outgoing, last, this.#deps.stalledReaderMs);
     });
   }
 
   #refuse(): void {
-    const { target } = this.#exchange;
-    const retryAfter = this.#headers['retry-after'];
+    this.#state = 'done';
+    const target = this.#exchange.target!;
+    const redirect = `The provider "${target.providerName}" answered with a redirect, which is not followed.`;
+    const retryAfter = [this.#headers['retry-after']].flat()[0];
     const error =
       this.#status < 400
-        ? new RingsideError(
-            'upstream_error',
-            `The provider "${target!.providerName}" answered with a redirect, which is not followed.`,
-          )
-        : ADAPTERS[target!.kind as keyof typeof ADAPTERS].readError(
-            this.#status,
-            Buffer.concat(this.#held),
-            retryAfter,
-            target!,
-          );
+        ? new RingsideError('upstream_error', redirect)
+        : this.#adapter().readError(this.#status, Buffer.concat(this.#held), retryAfter, target);
     this.#outlets.fail(error, { firstByteNs: this.#firstByteNs });
+  }
+
+  #adapter(): ProviderAdapter {
+    return ADAPTERS[this.#exchange.target!.kind];
+  }
+
+  #isEncoded(): boolean {
+    return this.#headers['content-encoding'] !== undefined;
   }
 
   #ending(endReason: Ending['endReason'], facts: Ending['facts']): Ending {
@@ -245,10 +270,6 @@ export class Answer implements AnswerListener {
       responseType: this.#contentType,
       capture: this.#capture,
     };
-  }
-
-  #isReadable(): boolean {
-    return this.#headers['content-encoding'] === undefined && this.#contentType.includes('json');
   }
 
   /** Writes on and holds the upstream up while the caller cannot take more. */

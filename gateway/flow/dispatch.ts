@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { RingsideError } from '#core/errors.ts';
+import { RingsideError } from '#core/errors.ts';
 import type { AttemptRecord } from '#inference-log/record.ts';
 import { transportFailure } from '../upstream/failures.ts';
 import type { UpstreamCall, UpstreamController, UpstreamHandler } from '../upstream/pools.ts';
@@ -10,12 +10,16 @@ export function dispatch(deps: FlowDeps, exchange: Exchange, call: UpstreamCall,
   const attempt = new Attempt(deps, exchange, listener);
   exchange.dispatchNs = deps.clock.nowNs();
   exchange.cancel = () => attempt.cancel();
+  exchange.settle = () => attempt.settle();
   try {
     deps.upstream.dispatch(call, attempt);
   } catch (reason) {
     attempt.fail(transportFailure(reason, exchange.target!.providerName));
   }
 }
+
+/** Long enough for the end of a chunked answer to arrive, so that the connection can be used again. */
+const SETTLE_MS = 1_000;
 
 /** One upstream call: measures it, guards our code from undici and undici from our code. */
 class Attempt implements UpstreamHandler {
@@ -29,6 +33,7 @@ class Attempt implements UpstreamHandler {
   #firstByteNs: number | null = null;
   #status: number | null = null;
   #requestId: string | null = null;
+  #onClosed: (() => void) | null = null;
 
   constructor(deps: FlowDeps, exchange: Exchange, listener: AnswerListener) {
     this.#deps = deps;
@@ -42,6 +47,14 @@ class Attempt implements UpstreamHandler {
     this.#cancelled = true;
     this.#note(null);
     this.#controller?.abort(new Error('cancelled'));
+  }
+
+  /** The answer is whole before the upstream has closed it: notes the attempt, and gives the upstream a moment to finish. */
+  settle(): void {
+    if (this.#over) return;
+    this.#note(null);
+    const timer = setTimeout(() => this.#controller?.abort(new Error('settled')), SETTLE_MS);
+    this.#onClosed = () => clearTimeout(timer);
   }
 
   fail(error: RingsideError): void {
@@ -76,12 +89,14 @@ class Attempt implements UpstreamHandler {
   }
 
   onResponseEnd(): void {
+    this.#onClosed?.();
     if (this.#over) return;
     this.#note(null);
     this.#guard(() => this.#listener.end());
   }
 
   onResponseError(_controller: UpstreamController, reason: Error): void {
+    this.#onClosed?.();
     this.fail(transportFailure(reason, this.#exchange.target!.providerName));
   }
 
@@ -115,6 +130,11 @@ class Attempt implements UpstreamHandler {
   #defect(defect: unknown): void {
     this.#deps.onDefect(defect);
     if (!this.#over) this.cancel();
-    this.#exchange.outgoing.destroy();
+    try {
+      this.#listener.failed(RingsideError.from(defect));
+    } catch (again) {
+      this.#deps.onDefect(again);
+      this.#exchange.outgoing.destroy();
+    }
   }
 }

@@ -2,6 +2,7 @@ import type { RingsideError } from '#core/errors.ts';
 import { errorBody, errorEvent } from '../dialects/openai-chat/errors.ts';
 import { ringsideHeaders } from './answer-head.ts';
 import { Capture } from './capture.ts';
+import { endAnswer, limitStall } from './end-answer.ts';
 import type { Ending, Exchange } from './ports.ts';
 
 /** How long a caller that is still sending may take to read its refusal before the connection closes. */
@@ -30,22 +31,22 @@ export function failureEnding(exchange: Exchange, error: RingsideError, partial:
 }
 
 /** Tells the caller. Before the head is sent: status and body; after it: an error event where the dialect has one, and never a clean end. */
-export function sendFailure(exchange: Exchange, error: RingsideError): void {
+export function sendFailure(exchange: Exchange, error: RingsideError, stalledReaderMs: number): void {
   const { outgoing, incoming } = exchange;
   if (outgoing.destroyed) return;
   if (outgoing.headersSent) {
     const isStream = exchange.request?.stream === true;
-    if (isStream) outgoing.write(errorEvent(error), () => outgoing.socket?.destroySoon());
-    else outgoing.destroy();
-    return;
+    if (!isStream) return void outgoing.destroy();
+    outgoing.write(errorEvent(error), () => outgoing.socket?.destroySoon());
+    return limitStall(outgoing, stalledReaderMs);
   }
   const body = Buffer.from(errorBody(error));
   const headers = ringsideHeaders(exchange);
   headers.push('content-type', ERROR_TYPE, 'content-length', String(body.length));
   if (error.retryAfterSeconds !== undefined) headers.push('retry-after', String(error.retryAfterSeconds));
   if (incoming.complete) {
-    outgoing.writeHead(error.status, headers).end(body);
-    return;
+    outgoing.writeHead(error.status, headers);
+    return endAnswer(outgoing, body, stalledReaderMs);
   }
   // The caller is still sending. Closing now would reset the connection and lose the answer, so we let it read first.
   outgoing.writeHead(error.status, [...headers, 'connection', 'close']).write(body);

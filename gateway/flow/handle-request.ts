@@ -59,18 +59,16 @@ async function run(deps: FlowDeps, exchange: Exchange, onAnswer: (answer: Answer
   const answer = new Answer(deps, exchange, {
     complete: (ending, deliver) => record(deps, exchange, ending, deliver),
     fail: (error, partial) => fail(deps, exchange, error, partial),
-    unrecorded: () =>
-      sendFailure(
-        exchange,
-        new RingsideError('log_unavailable', 'The inference log could not take this inference; try again.'),
-      ),
+    unrecorded: () => sendFailure(exchange, unrecorded(), deps.stalledReaderMs),
   });
   onAnswer(answer);
   dispatch(deps, exchange, call, answer);
 }
 
 function fail(deps: FlowDeps, exchange: Exchange, error: RingsideError, partial: Partial<Ending>): void {
-  record(deps, exchange, failureEnding(exchange, error, partial), () => sendFailure(exchange, error));
+  record(deps, exchange, failureEnding(exchange, error, partial), () =>
+    sendFailure(exchange, error, deps.stalledReaderMs),
+  );
 }
 
 /** The caller went away before the end of its answer: the upstream call is cancelled and what is known is recorded. */
@@ -78,4 +76,8 @@ function leave(deps: FlowDeps, exchange: Exchange, answer: Answer | null): void 
   exchange.cancel?.();
   const error = new RingsideError('client_closed', 'The caller closed the connection.');
   record(deps, exchange, failureEnding(exchange, error, answer?.leave() ?? {}), () => undefined);
+}
+
+function unrecorded(): RingsideError {
+  return new RingsideError('log_unavailable', 'The inference log could not take this inference; try again.');
 }

@@ -83,6 +83,8 @@ export interface Exchange {
   dispatchNs: number | null;
   /** Cancels the upstream call, once there is one. */
   cancel: (() => void) | null;
+  /** Lets go of an upstream whose answer is whole though it has not closed it. */
+  settle: (() => void) | null;
   attempts: AttemptRecord[];
 }
 

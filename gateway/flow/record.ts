@@ -52,7 +52,12 @@ export function record(deps: FlowDeps, exchange: Exchange, ending: Ending, deliv
   if (!exchange.begun) return deliver(true);
   deps.spool.end(exchange.id, endRecord(exchange, ending, totalNs), ending.capture?.pending ?? null, (kept) => {
     deps.recorder.recorded(series, kept);
-    deliver(kept);
+    try {
+      deliver(kept);
+    } catch (defect) {
+      deps.onDefect(defect);
+      exchange.outgoing.destroy();
+    }
   });
 }
 

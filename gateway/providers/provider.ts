@@ -1,5 +1,5 @@
 import type { RingsideError } from '#core/errors.ts';
-import type { Operation } from '#core/names.ts';
+import type { Operation, ProviderKind } from '#core/names.ts';
 import type { CompiledDeployment } from '#core/snapshot/compile.ts';
 import type { Usage } from '../telemetry/recorder.ts';
 
@@ -11,7 +11,7 @@ export interface ProviderCredentials {
 
 /** A deployment made ready to call: everything that can be decided when a snapshot is compiled is decided here. */
 export interface UpstreamTarget {
-  readonly kind: string;
+  readonly kind: ProviderKind;
   readonly providerName: string;
   readonly upstreamModel: string;
   readonly origin: string;
@@ -56,8 +56,8 @@ export interface StreamTap {
   facts(): ReplyFacts;
   /** Whether an event with content has passed. */
   readonly sawToken: boolean;
-  /** The error event that the upstream put into the stream, if any. */
-  readonly failed: boolean;
+  /** The body of the error event that the upstream put into the stream; that event is not passed on. */
+  readonly errorBody: Buffer | null;
 }
 
 /** One provider kind. Folders hold the same files: request.ts, reply.ts, stream.ts, errors.ts, models.ts where it applies. */

@@ -32,7 +32,6 @@ export interface ConfigSync {
   readonly refused: number;
   /** Seconds since the database last confirmed the configuration. */
   ageS(): number;
-  groupLabels(groupId: string): { readonly organization: string; readonly group: string } | undefined;
   stop(): Promise<void>;
 }
 
@@ -79,7 +78,6 @@ export async function startConfigSync(deps: ConfigSyncDeps): Promise<ConfigSync>
   const published = new Map<string, PublishedSnapshot>();
   const refusedVersions = new Map<string, number>();
   const keys = new Map<string, KeyChange>();
-  const labelsOfGroup = new Map<string, { organization: string; group: string }>();
   let table: KeyTableWriter = createKeyTable([]);
   let version = 0;
   let keyVersion = 0;
@@ -94,17 +92,16 @@ export async function startConfigSync(deps: ConfigSyncDeps): Promise<ConfigSync>
       const series = new Map<string, number>();
       const name = document.organizationName;
       const modelNames = new Map(document.models.map((model) => [model.id, model.name]));
-      const register = (group: string, variant: string) => {
+      const register = (group: string, variant: string, groupId?: string) => {
         const labels = { organization: name, group, variant };
-        series.set(seriesKey(labels), deps.series.numberOf(labels));
+        series.set(seriesKey(labels), deps.series.numberOf(labels, groupId));
       };
       const delivery = { version: snapshot.version, document, series };
       bindOrganization(delivery, deps.keyring, deps.timeouts);
       register(NONE, NONE);
       for (const group of document.groups) {
-        labelsOfGroup.set(group.id, { organization: name, group: group.name });
-        register(group.name, NONE);
-        for (const variant of group.variants) register(group.name, modelNames.get(variant.modelId)!);
+        register(group.name, NONE, group.id);
+        for (const variant of group.variants) register(group.name, modelNames.get(variant.modelId)!, group.id);
       }
       deliveries.set(snapshot.organizationId, delivery);
       published.set(snapshot.organizationId, snapshot);
@@ -231,6 +228,8 @@ export async function startConfigSync(deps: ConfigSyncDeps): Promise<ConfigSync>
       const reason = copy.kind === 'torn' ? copy.reason : `${copyPath} is of another release`;
       return deps.log(`the last good configuration is not usable: ${reason}`);
     }
+    // Also what does not open today (other keys, for a while) stays the last good copy until something replaces it.
+    for (const snapshot of stored.data.snapshots) published.set(snapshot.organizationId, snapshot);
     applySnapshots(stored.data.snapshots);
     applyKeys(stored.data.keys.map((key) => ({ ...key, digest: Buffer.from(key.digest, 'base64') })));
     refusedVersions.clear();
@@ -272,7 +271,6 @@ export async function startConfigSync(deps: ConfigSyncDeps): Promise<ConfigSync>
       return refused;
     },
     ageS: () => (deps.monotonicMs() - confirmedAt) / 1000,
-    groupLabels: (groupId) => labelsOfGroup.get(groupId),
     async stop() {
       clearInterval(timer);
       await unlisten();

@@ -1,9 +1,9 @@
 import { ERROR_CODE_LIST } from '#core/errors.ts';
+import type { LedgerTotals } from '#inference-log/spool.ts';
 import {
   BUCKET_BOUNDS_S,
   CELL,
   GAUGE,
-  NONE,
   type SeriesLabels,
   STATUS_CLASSES,
   seriesOffset,
@@ -15,25 +15,19 @@ export interface Scrape {
   /** One per worker slot. */
   readonly workers: readonly Float64Array[];
   readonly series: readonly SeriesLabels[];
+  /** The group of each series. */
+  readonly groupIds: readonly (string | undefined)[];
   readonly snapshotVersion: number;
   readonly keyVersion: number;
   readonly configSyncAgeS: number;
   readonly snapshotsRefused: number;
   readonly workerRestarts: number;
   /** What the store holds of this process. */
-  readonly ledger: readonly StoredTotals[];
+  readonly ledger: readonly LedgerTotals[];
   readonly backlogBytes: number;
   readonly residentBytes: number;
   readonly uptimeS: number;
   readonly release: string;
-}
-
-interface StoredTotals {
-  readonly organization: string;
-  readonly group: string;
-  readonly stored: number;
-  readonly interrupted: number;
-  readonly dropped: number;
 }
 
 type Labels = Record<string, string>;
@@ -112,18 +106,19 @@ interface LedgerEntry {
 function writeLedger(scrape: Scrape, sum: (at: number) => number, head: Head, line: Line): void {
   const entries = new Map<string, LedgerEntry>();
   scrape.series.forEach(({ organization, group }, index) => {
-    if (group === NONE) return;
-    const key = `${organization}\0${group}`;
+    const groupId = scrape.groupIds[index];
+    if (groupId === undefined) return;
     const fresh = { accepted: 0, recorded: 0, lost: 0, stored: 0, interrupted: 0, deadLetters: 0 };
-    const entry = entries.get(key) ?? { labels: { organization, group }, ...fresh };
+    // A renamed group has series under both names; its ledger goes by the newest.
+    const entry = { ...(entries.get(groupId) ?? fresh), labels: { organization, group } };
     const base = seriesOffset(index);
     entry.accepted += sum(base + CELL.ACCEPTED);
     entry.recorded += sum(base + CELL.RECORDED);
     entry.lost += sum(base + CELL.DROPPED);
-    entries.set(key, entry);
+    entries.set(groupId, entry);
   });
-  for (const { organization, group, stored, interrupted, dropped } of scrape.ledger) {
-    const entry = entries.get(`${organization}\0${group}`);
+  for (const { groupId, stored, interrupted, dropped } of scrape.ledger) {
+    const entry = entries.get(groupId);
     if (entry === undefined) continue;
     entry.stored += stored;
     entry.interrupted += interrupted;

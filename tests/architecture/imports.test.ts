@@ -87,7 +87,7 @@ describe('import directions', () => {
   });
 
   test('rooms of the flow do not import each other; handle-request.ts does', () => {
-    const shared = ['ports', 'capture', 'answer-head'].map((name) => `gateway/flow/${name}.ts`);
+    const shared = ['ports', 'capture', 'answer-head', 'end-answer'].map((name) => `gateway/flow/${name}.ts`);
     const inFlow = (path: string) => path.startsWith('gateway/flow/');
     expect(
       offences(

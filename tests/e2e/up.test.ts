@@ -193,6 +193,21 @@ describe('ringside up', () => {
     90_000,
   );
 
+  test('Ctrl-C in the middle of a start undoes what has been started', async () => {
+    running.child.kill('SIGTERM');
+    expect(await running.exited).toBe(0);
+    for (const moment of ['ringside 0', 'PostgreSQL is up', 'starting gateway']) {
+      const started = run();
+      await waitFor(moment, () => started.output().includes(moment));
+      started.child.kill('SIGINT');
+      expect(await started.exited).toBe(0);
+      expect(started.output()).not.toMatch(/Error|at .*\.ts:/);
+      await waitFor('all processes to end', async () => (await ringsidePids()).length === 0);
+    }
+    running = await runReady();
+    await expectAllStored();
+  }, 90_000);
+
   test('a taken port is one line that names the variable', async () => {
     running.child.kill('SIGTERM');
     expect(await running.exited).toBe(0);

@@ -1,8 +1,10 @@
+import { randomBytes } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Stack, startStack } from '../support/stack.ts';
+import { startTcpProxy } from '../support/tcp-proxy.ts';
 import { waitFor } from '../support/wait.ts';
 
 let stack: Stack;
@@ -78,6 +80,38 @@ test.each([
   await stack.killGateway();
   await stack.startGateway();
   expect((await served()).status).toBe(200);
+});
+
+test('a database that goes silent: known keys work on, unknown ones are never told 401, and the gateway still stops', async () => {
+  await stack.killGateway();
+  const url = new URL(stack.databaseUrl);
+  const proxy = await startTcpProxy(Number(url.port));
+  url.port = String(proxy.port);
+  await stack.startGateway({ DATABASE_URL: url.href });
+  expect((await stack.chat('rsk_unknown', { model: 'steady' })).status).toBe(401);
+  proxy.freeze();
+  await waitFor(
+    'unknown keys to be only unknown',
+    async () => (await stack.chat('rsk_unknown', { model: 'steady' })).status === 503,
+  );
+  expect((await served()).status).toBe(200);
+  const gone = new Promise((done) => stack.gateway().once('exit', done));
+  stack.gateway().kill('SIGTERM');
+  await gone;
+  await proxy.close();
+  await stack.startGateway();
+}, 60_000);
+
+test('other encryption keys: the last good configuration stays in use and on disk', async () => {
+  const path = join(stack.dataFolder, 'gateway/last-good-config');
+  const before = await served();
+  const whole = await readFile(path, 'utf8');
+  await stack.killGateway();
+  await stack.startGateway({ RINGSIDE_ENCRYPTION_KEYS: `k1:${randomBytes(32).toString('base64')}` });
+  expect(await readFile(path, 'utf8')).toBe(whole);
+  await stack.killGateway();
+  await stack.startGateway();
+  expect(await served()).toEqual(before);
 });
 
 test('a database that was replaced by an older copy is loaded from the start', async () => {

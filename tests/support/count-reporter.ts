@@ -18,7 +18,8 @@ export default class CountReporter implements Reporter {
       }
     }
     process.once('exit', () => {
-      process.stdout.write(`\n${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}\n`);
+      if (skipped > 0) process.stdout.write(`\n${skipped} tests were SKIPPED; the output above says why\n`);
+      process.stdout.write(`\n${passed} passed, ${failed} failed\n`);
     });
   }
 }

@@ -16,9 +16,10 @@ export function rawExchange(port: number, pieces: readonly (string | Buffer)[], 
     });
     socket.on('data', (chunk) => {
       received += chunk.toString('latin1');
-      const head = /^HTTP\/1\.1 \d+[\s\S]*?\r\n\r\n/.exec(received);
+      const final = received.replace(/^HTTP\/1\.1 100 Continue\r\n\r\n/, '');
+      const head = /^HTTP\/1\.1 \d+[\s\S]*?\r\n\r\n/.exec(final);
       const length = head === null ? null : /content-length: (\d+)/i.exec(head[0]);
-      if (head !== null && length !== null && received.length >= head[0].length + Number(length[1])) finish();
+      if (head !== null && length !== null && final.length >= head[0].length + Number(length[1])) finish();
     });
     socket.on('close', finish);
     socket.on('error', (error: NodeJS.ErrnoException) => {

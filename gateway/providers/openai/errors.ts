@@ -3,6 +3,7 @@ import type { UpstreamTarget } from '../provider.ts';
 
 /** Longest upstream message that is passed on. */
 const MAX_MESSAGE = 2_000;
+const MAX_PARAM = 200;
 /** The caller's own mistakes keep their status. What is a matter between us and the provider becomes a 502. */
 const CALLER_STATUSES = new Set([400, 409, 413, 415, 422]);
 
@@ -20,7 +21,7 @@ export function readError(
   const said = readBody(body);
   const message = said.message === null ? '' : `: ${scrub(said.message, target).slice(0, MAX_MESSAGE)}`;
   const details = {
-    ...(said.param === null ? {} : { param: said.param }),
+    ...(said.param === null ? {} : { param: scrub(said.param, target).slice(0, MAX_PARAM) }),
     ...(parseRetryAfter(retryAfter) === undefined ? {} : { retryAfterSeconds: parseRetryAfter(retryAfter)! }),
   };
   const fail = (code: ErrorCode, text: string, useStatus?: number) =>

@@ -6,21 +6,26 @@ import { readUsage } from './reply.ts';
  * Taps an OpenAI event stream. Whole events are passed on as the bytes they came in; an incomplete event waits for its end
  * (a client could not use it anyway). Only events that can hold usage, a finish reason, an error or the first token are read.
  *
- *   flowing ──"[DONE]"──▶ done          (what follows is dropped)
+ *   flowing ──"[DONE]" or an error event──▶ over          (what follows is dropped)
  */
 const USAGE = '"usage"';
+const FINISHED = /"finish_reason"\s*:\s*"/;
 const LF = 0x0a;
 const CR = 0x0d;
 /** An event that is longer cannot be a usage event; it is passed on in pieces. */
 const MAX_HELD_BYTES = 1_048_576;
+/** The longest end of an event that may lie across two chunks: all but the last byte of CR LF CR LF. */
+const SEAM_BYTES = 3;
+const NOTHING: StreamPiece = { forward: null, terminal: null };
 
 export function openStream(hideUsage: boolean): StreamTap {
-  let held: Buffer | null = null;
+  let held: Buffer[] = [];
+  let heldBytes = 0;
   let usage: Usage | null = null;
   let finishReason: string | null = null;
   let sawToken = false;
-  let failed = false;
-  let done = false;
+  let errorBody: Buffer | null = null;
+  let over = false;
 
   /** Looks at `bytes`, whole events only, and says which part of it the caller gets. */
   const inspect = (bytes: Buffer): StreamPiece => {
@@ -45,9 +50,9 @@ export function openStream(hideUsage: boolean): StreamTap {
         if (from > keptFrom) kept.push(bytes.subarray(keptFrom, from));
         keptFrom = to;
       }
-      if (verdict === 'terminal') {
-        done = true;
-        return { forward: join(kept), terminal: bytes.subarray(from, to) };
+      if (verdict === 'terminal' || verdict === 'error') {
+        over = true;
+        return { forward: join(kept), terminal: verdict === 'terminal' ? bytes.subarray(from, to) : null };
       }
       from = to;
     }
@@ -55,15 +60,19 @@ export function openStream(hideUsage: boolean): StreamTap {
     return { forward: join(kept), terminal: null };
   };
 
-  const readEvent = (event: Buffer): 'pass' | 'drop' | 'terminal' => {
+  const readEvent = (event: Buffer): 'pass' | 'drop' | 'terminal' | 'error' => {
     const data = dataOf(event);
     if (data === '') return 'pass';
-    if (data === '[DONE]') return 'terminal';
+    // Clients end on whatever begins so.
+    if (data.trimStart().startsWith('[DONE]')) return 'terminal';
     const chunk = parse(data);
     if (chunk === null) return 'pass';
+    if (chunk['error'] !== undefined && chunk['error'] !== null) {
+      errorBody = Buffer.from(data);
+      return 'error';
+    }
     const choices = Array.isArray(chunk['choices']) ? (chunk['choices'] as Record<string, unknown>[]) : [];
     usage = readUsage(chunk['usage']) ?? usage;
-    if (chunk['error'] !== undefined && chunk['error'] !== null) failed = true;
     for (const choice of choices) {
       if (typeof choice['finish_reason'] === 'string') finishReason = choice['finish_reason'];
       sawToken ||= hasContent(choice);
@@ -72,32 +81,43 @@ export function openStream(hideUsage: boolean): StreamTap {
     return hideUsage && isUsageOnly ? 'drop' : 'pass';
   };
 
+  const takeHeld = (): Buffer => {
+    const bytes = held.length === 1 ? held[0]! : Buffer.concat(held, heldBytes);
+    held = [];
+    heldBytes = 0;
+    return bytes;
+  };
+
   return {
     // hot
     push(chunk) {
-      if (done) return { forward: null, terminal: null };
-      const bytes: Buffer = held === null ? chunk : Buffer.concat([held, chunk]);
-      held = null;
+      if (over) return NOTHING;
+      const seam = heldBytes === 0 ? null : tailOf(held, SEAM_BYTES);
+      held.push(chunk);
+      heldBytes += chunk.length;
+      const hasEnd = lastEventEnd(seam === null ? chunk : Buffer.concat([seam, chunk])) > 0;
+      if (!hasEnd && heldBytes <= MAX_HELD_BYTES) return NOTHING;
+      const bytes = takeHeld();
       const end = lastEventEnd(bytes);
-      if (end < bytes.length) {
-        if (bytes.length - end > MAX_HELD_BYTES) return { forward: bytes, terminal: null };
-        held = bytes.subarray(end);
-      }
-      return end === 0
-        ? { forward: null, terminal: null }
-        : inspect(end === bytes.length ? bytes : bytes.subarray(0, end));
+      const rest = bytes.subarray(end);
+      const piece = end === 0 ? NOTHING : inspect(end === bytes.length ? bytes : bytes.subarray(0, end));
+      if (over || rest.length === 0) return piece;
+      if (rest.length > MAX_HELD_BYTES) return { forward: join([piece.forward, rest]), terminal: null };
+      held = [rest];
+      heldBytes = rest.length;
+      return piece;
     },
     flush() {
-      const rest = held;
-      held = null;
-      return rest === null ? null : join([inspect(rest).forward, dataOf(rest) === '[DONE]' ? rest : null]);
+      if (heldBytes === 0) return null;
+      const { forward, terminal } = inspect(takeHeld());
+      return join([forward, terminal]);
     },
     facts: (): ReplyFacts => ({ usage, finishReason }),
     get sawToken() {
       return sawToken;
     },
-    get failed() {
-      return failed;
+    get errorBody() {
+      return errorBody;
     },
   };
 }
@@ -111,8 +131,6 @@ function mentionsUsage(text: string): boolean {
   }
   return false;
 }
-
-const FINISHED = /"finish_reason"\s*:\s*"/;
 
 function hasContent(choice: Record<string, unknown>): boolean {
   if (typeof choice['text'] === 'string' && choice['text'] !== '') return true;
@@ -139,14 +157,23 @@ function endOfEvent(bytes: Buffer, from: number): number {
   return bytes.length;
 }
 
-/** The joined `data:` lines of an event; empty for comments. */
+/** The joined `data:` lines of an event; empty for comments. A byte order mark may stand before the first line. */
 function dataOf(event: Buffer): string {
   return event
-    .toString('utf8', 0, event.length)
+    .toString('utf8')
+    .replace(/^\ufeff/, '')
     .split(/\r?\n/)
     .filter((line) => line.startsWith('data:'))
     .map((line) => line.slice(line[5] === ' ' ? 6 : 5))
     .join('\n');
+}
+
+/** The last bytes of several buffers. */
+function tailOf(pieces: readonly Buffer[], count: number): Buffer {
+  const last = pieces.at(-1)!;
+  if (last.length >= count || pieces.length === 1) return last.subarray(Math.max(0, last.length - count));
+  const all = Buffer.concat(pieces.slice(-count));
+  return all.subarray(Math.max(0, all.length - count));
 }
 
 function parse(data: string): Record<string, unknown> | null {
