@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import OpenAI from 'openai';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { rawExchange } from '../support/raw-http.ts';
 import { type Stack, startStack } from '../support/stack.ts';
 import { waitFor } from '../support/wait.ts';
@@ -10,7 +10,7 @@ let stack: Stack;
 let upstream: Server;
 let key: string;
 let client: OpenAI;
-let closedByGateway = 0;
+let last: ServerResponse;
 let answer: (response: ServerResponse, request: IncomingMessage) => void;
 
 const event = (value: unknown) => `data: ${typeof value === 'string' ? value : JSON.stringify(value)}\n\n`;
@@ -20,9 +20,7 @@ const stream = { 'content-type': 'text/event-stream' };
 beforeAll(async () => {
   stack = await startStack({ workers: 1, env: { RINGSIDE_UPSTREAM_IDLE_TIMEOUT_MS: '20000' } });
   upstream = createServer((request, response) => {
-    response.on('close', () => {
-      if (!response.writableFinished) closedByGateway++;
-    });
+    last = response;
     request.resume().on('end', () => answer(response, request));
   });
   await new Promise<void>((done) => upstream.listen(0, '127.0.0.1', done));
@@ -34,9 +32,6 @@ beforeAll(async () => {
   await stack.api('PUT', '/groups/hostile/variants', [{ model: 'hostile', role: 'champion', weightBp: 10_000 }]);
   key = (await stack.api<{ key: string }>('POST', '/keys', { name: 'hostile' })).body.key;
   client = new OpenAI({ baseURL: `${stack.gatewayUrl}/v1`, apiKey: key, maxRetries: 0 });
-});
-beforeEach(() => {
-  closedByGateway = 0;
 });
 afterAll(async () => {
   upstream.closeAllConnections();
@@ -69,7 +64,7 @@ test.each([
     endReason: 'terminal_event',
     attempts: [{ status: 200 }],
   });
-  await waitFor('the upstream connection to be closed', () => closedByGateway === 1);
+  await waitFor('the upstream connection to be closed', () => last.closed && !last.writableFinished);
 });
 
 test('an error event in a stream: one error, ours, without the secret in it', async () => {
@@ -120,7 +115,7 @@ test('an error answer that never ends', async () => {
   const reply = await ask();
   expect(reply.status).toBe(502);
   await reply.text();
-  await waitFor('the upstream to be cut', () => closedByGateway === 1);
+  await waitFor('the upstream to be cut', () => last.closed && !last.writableFinished);
 });
 
 test('a body of 3 MB in one event, and many small ones, pass through byte for byte', async () => {
@@ -156,7 +151,7 @@ test('a caller that reads nothing holds the upstream up, not the memory', async 
   });
   expect(written).toBeLessThan(30_000_000);
   abort.abort();
-  await waitFor('the upstream to be cut', () => closedByGateway === 1);
+  await waitFor('the upstream to be cut', () => last.closed && !last.writableFinished);
 });
 
 test('"Expect: 100-continue" is answered with it only for a known key', async () => {
