@@ -103,7 +103,7 @@ async function startWorker(): Promise<void> {
       case 'stop':
         draining = true;
         void drain(server, message.drainMs, () => start.cells[GAUGE.IN_FLIGHT]!).then(async () => {
-          spool.close();
+          await spool.close();
           await upstream.close();
           stopMeasuring();
           send({ type: 'stopped' });

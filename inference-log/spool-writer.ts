@@ -152,7 +152,7 @@ export async function createSpoolWriter(options: SpoolWriterOptions): Promise<Sp
       if (losses.isBroken(id) || gate.blocked) lose('end', id, release);
       else queue('end', id, JSON.stringify(record), response, release);
     },
-    close() {
+    async close() {
       if (gate.closed) return;
       flush();
       gate.close();
@@ -162,7 +162,7 @@ export async function createSpoolWriter(options: SpoolWriterOptions): Promise<Sp
       } catch (error) {
         onAlarm('spool_write_failed', `closing the spool: ${reasonOf(error)}`);
       }
-      letGo().catch((error: unknown) => onAlarm('release_failed', reasonOf(error)));
+      await letGo().catch((error: unknown) => onAlarm('release_failed', reasonOf(error)));
     },
   };
 }

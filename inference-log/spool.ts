@@ -24,8 +24,8 @@ export interface SpoolWriter {
     response: readonly Uint8Array[] | null,
     release: (recorded: boolean) => void,
   ): void;
-  /** Writes what is pending, closes the segment and lets go of the folder. The shipper does the rest. */
-  close(): void;
+  /** Writes what is pending and closes the segment at once; resolves when the folder is let go. The shipper does the rest. */
+  close(): Promise<void>;
 }
 
 /** Where the rows go. Implementations share the contract suite in tests/contract/sink.ts. */

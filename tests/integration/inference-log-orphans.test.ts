@@ -111,7 +111,7 @@ test('a spool that a shipper ships and whose writer dies is ended by that same s
   writer.begin(ended, beginRecord(), null);
   await new Promise((release) => writer.end(ended, endRecord(), null, release));
   await waitFor('the row', async () => (await rig.storedIds()).length === 1);
-  writer.close(); // lets go of the folder, as a death would
+  await writer.close(); // lets go of the folder, as a death would
   await waitFor('the folder to be removed', async () => (await rig.spools()).length === 0);
   expect(await interruptedIds()).toEqual([open]);
   await waitFor('the ledger', () => rig.ledger()[0]?.interrupted === 1);

@@ -77,7 +77,7 @@ test('what was written is stored as it was, and the cursor with it', async () =>
   expect(cursor).toMatchObject({ id: writer.spoolId, gateway_id: rig.gatewayId, finished: false });
   expect(cursor.shipped_offset).toBeGreaterThan(0);
   await waitFor('the ledger', () => rig.ledger()[0]?.stored === 2);
-  writer.close();
+  await writer.close();
   expect(await shipper.stop({ drain: true, deadlineMs: 10_000 })).toEqual({ drained: true });
   expect(await rig.spools()).toEqual([]);
   expect(rig.alarms).toEqual([]);
@@ -126,7 +126,7 @@ test('poison records are mended or set aside one by one; their batch survives', 
   for (let i = 0; i < 40; i++) good.push(await record(writer));
   const shipper = await rig.startShipper();
   shipper.addSpool(writer.spoolId);
-  writer.close();
+  await writer.close();
   expect(await shipper.stop({ drain: true, deadlineMs: 20_000 })).toEqual({ drained: true });
   expect(await rig.storedIds()).toEqual([...good, mended].sort());
   const row = await rig.db.selectFrom('inferences').selectAll().where('id', '=', mended).executeTakeFirstOrThrow();
@@ -159,7 +159,7 @@ test('with its connections cut again and again, every inference is stored exactl
   await waitFor('an outage', () => rig.alarms.some(({ code }) => code === 'shipping_stalled'));
   cutting = false;
   await cuts;
-  writer.close();
+  await writer.close();
   expect(await shipper.stop({ drain: true, deadlineMs: 20_000 })).toEqual({ drained: true });
   expect(await rig.storedIds()).toEqual(ids.sort());
   expect(rig.ledger()).toEqual([{ groupId: GROUP_ID, stored: 600, interrupted: 0, dropped: 0 }]);
@@ -219,7 +219,7 @@ test("the shipper's thread ships, reports and drains", async () => {
   send({ type: 'nudge' });
   await stored(2);
   ids.push(await record(writer));
-  writer.close();
+  await writer.close();
   send({ type: 'stop', drain: true, deadlineMs: 10_000 });
   expect(await exited).toBe(0);
   expect(await rig.storedIds()).toEqual(ids.sort());

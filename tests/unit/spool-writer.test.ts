@@ -21,7 +21,7 @@ beforeEach(async () => {
   [alarms, full, writes] = [[], false, []];
 });
 afterEach(async () => {
-  writer.close();
+  await writer.close();
   await rm(root, { recursive: true, force: true });
 });
 
@@ -136,7 +136,7 @@ test('closing writes what is pending; afterwards everything is refused', async (
   await open();
   const ending = end(begin());
   const left = begin();
-  writer.close();
+  await writer.close();
   expect(await ending).toBe(true);
   expect(writer.accepting).toBe(false);
   expect(await end(left)).toBe(false);
