@@ -15,6 +15,8 @@ export const NO_GROUP_HASH = 0;
 /** Gives 8 random bytes at an offset of a pool; the pool is refilled when it runs out. */
 export interface RandomPool {
   take(): { readonly bytes: Uint8Array; readonly offset: number };
+  /** 8 random bytes as 16 hexadecimal digits. */
+  hex(): string;
 }
 
 /** Draws from the operating system 4 KB at a time: one call per 512 ids instead of one per id. */
@@ -23,14 +25,21 @@ export function createRandomPool(
 ): RandomPool {
   const bytes = new Uint8Array(4096);
   const slot = { bytes, offset: bytes.length };
+  const take = () => {
+    slot.offset += 8;
+    if (slot.offset >= bytes.length) {
+      fill(bytes);
+      slot.offset = 0;
+    }
+    return slot;
+  };
   return {
-    take() {
-      slot.offset += 8;
-      if (slot.offset >= bytes.length) {
-        fill(bytes);
-        slot.offset = 0;
-      }
-      return slot;
+    take,
+    hex() {
+      const { offset } = take();
+      let text = '';
+      for (let i = 0; i < 8; i++) text += HEX[bytes[offset + i]!]!;
+      return text;
     },
   };
 }

@@ -1,4 +1,4 @@
-import { randomFillSync, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type { Server } from 'node:http';
 import net from 'node:net';
 import { join } from 'node:path';
@@ -70,7 +70,6 @@ async function startWorker(): Promise<void> {
   const handleRequest = createRequestHandler({
     clock,
     random,
-    randomHex: (bytes) => randomFillSync(Buffer.allocUnsafe(bytes)).toString('hex'),
     authenticator,
     organizations: () => organizations,
     scanPlan: planRequest([...new Set(Object.values(ADAPTERS).flatMap((adapter) => adapter.refusedKeys))]),

@@ -1,3 +1,4 @@
+import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { createShipper } from './shipper.ts';
 import { createPostgresSink } from './sinks/postgres.ts';
@@ -10,6 +11,11 @@ const port = parentPort;
 const send = (message: FromShipper) => port.postMessage(message);
 const start = workerData as ShipperStart;
 const CLOSE_MS = 500;
+/** Shipping gives way to serving where both want the same core. */
+const NICENESS = 10;
+
+// On Linux the priority is the calling thread's own; elsewhere it would be the whole process's.
+if (process.platform === 'linux') setPriority(NICENESS);
 
 const sink = createPostgresSink({ databaseUrl: start.databaseUrl });
 const shipper = await createShipper({

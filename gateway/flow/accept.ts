@@ -19,7 +19,7 @@ export function accept(
   const header = incoming.headers['traceparent'];
   const trace = typeof header === 'string' ? TRACEPARENT.exec(header) : null;
   const known = trace !== null && trace[1] !== NO_TRACE;
-  const traceId = known ? trace[1]! : deps.randomHex(16);
+  const traceId = known ? trace[1]! : deps.random.hex() + deps.random.hex();
   return {
     incoming,
     outgoing,
@@ -29,7 +29,7 @@ export function accept(
     id: createInferenceId(startUnixMs, NO_GROUP_HASH, deps.random),
     traceId,
     traceContinued: known,
-    traceparent: `00-${traceId}-${deps.randomHex(8)}-${known ? trace[3]! : '01'}`,
+    traceparent: `00-${traceId}-${deps.random.hex()}-${known ? trace[3]! : '01'}`,
     key: null,
     heldBytes: 0,
     request: null,

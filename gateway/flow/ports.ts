@@ -19,7 +19,6 @@ import type { Capture } from './capture.ts';
 export interface FlowDeps {
   readonly clock: Clock;
   readonly random: RandomPool;
-  readonly randomHex: (bytes: number) => string;
   readonly authenticator: Authenticator;
   /** The configuration served at this moment; taken once per request. */
   readonly organizations: () => ReadonlyMap<string, BoundOrganization>;
