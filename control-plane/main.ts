@@ -45,6 +45,10 @@ export interface ControlPlane {
 
 const DEFAULT_SERVED_WAIT_MS = 1_000;
 const DEFAULT_CONNECTIONS = 10;
+/** A query without an answer by then is an outage: the caller gets its 503. */
+const QUERY_TIMEOUT_MS = 10_000;
+/** How long a stop waits for the database. */
+const GOODBYE_MS = 2_000;
 const STOP_GRACE_MS = 2_000;
 const SERVER_LIMITS = {
   requestTimeout: 30_000,
@@ -66,14 +70,14 @@ export async function startControlPlane(settings: ControlPlaneSettings): Promise
     role: 'application',
     maxConnections: settings.maxConnections ?? DEFAULT_CONNECTIONS,
     applicationName: 'ringside control-plane',
+    queryTimeoutMs: QUERY_TIMEOUT_MS,
     onConnectionError: (error) => log(`a database connection broke: ${error.message}`),
   });
   const waitMs = settings.servedWaitMs ?? DEFAULT_SERVED_WAIT_MS;
   const waiter = createServedWaiter({ db, databaseUrl, waitMs, log });
-  const release = async () => {
-    await waiter.stop();
-    await db.destroy();
-  };
+  // A database that is frozen must not keep the process.
+  const release = () =>
+    Promise.race([waiter.stop().then(() => db.destroy()), new Promise<void>((done) => setTimeout(done, GOODBYE_MS))]);
   const app = createApp({
     db,
     authenticator: createAuthenticator({ db, pepper }),

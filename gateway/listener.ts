@@ -74,26 +74,22 @@ const ECHO_TIMEOUT_MS = 10_000;
 async function sendRoundTrip(handle: TcpHandle, count: number): Promise<TcpHandle[]> {
   const child = spawn(process.execPath, ['-e', ECHO], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
   const copies: TcpHandle[] = [];
+  let timer: NodeJS.Timeout | undefined;
   try {
     await new Promise<void>((done, failed) => {
-      const timer = setTimeout(
-        () => failed(new Error('duplicating the listening socket took too long')),
-        ECHO_TIMEOUT_MS,
-      );
+      timer = setTimeout(() => failed(new Error('duplicating the listening socket took too long')), ECHO_TIMEOUT_MS);
       child.on('message', (_message, copy) => {
         copies.push(copy as unknown as TcpHandle);
-        if (copies.length === count) {
-          clearTimeout(timer);
-          done();
-        }
+        if (copies.length === count) done();
       });
       child.on('error', failed);
       child.on('exit', () => failed(new Error('the process that duplicates the listening socket ended early')));
       for (let i = 0; i < count; i++) child.send(i, handle as unknown as net.Server);
     });
   } finally {
+    clearTimeout(timer);
     child.removeAllListeners('exit');
-    child.disconnect();
+    child.kill();
   }
   return copies;
 }

@@ -20,6 +20,8 @@ export interface ShipperThreadOptions {
 }
 
 const RETRY_MS = 1_000;
+/** A thread that is still there so long after its deadline is ended. */
+const STOP_GRACE_MS = 2_000;
 
 export function startShipperThread(options: ShipperThreadOptions): ShipperThread {
   const spools: string[] = [];
@@ -81,7 +83,9 @@ export function startShipperThread(options: ShipperThreadOptions): ShipperThread
       if (running === null) return;
       const exited = new Promise<void>((done) => running.once('exit', () => done()));
       running.postMessage({ type: 'stop', drain: true, deadlineMs } satisfies ToShipper);
+      const limit = setTimeout(() => void running.terminate(), deadlineMs + STOP_GRACE_MS);
       await exited;
+      clearTimeout(limit);
     },
   };
 }

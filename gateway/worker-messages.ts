@@ -24,6 +24,8 @@ export type ToWorker =
 
 export type FromWorker =
   | { readonly type: 'spool'; readonly spoolId: string }
+  /** From here on the descriptor is the worker's. */
+  | { readonly type: 'adopting' }
   | { readonly type: 'listening' }
   | { readonly type: 'address-in-use' }
   /** All snapshots up to this version are served. */

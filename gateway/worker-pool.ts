@@ -1,3 +1,4 @@
+import { closeSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { AddressInUseError, type Listener } from './listener.ts';
 import type { GatewaySettings } from './settings.ts';
@@ -43,6 +44,10 @@ export interface WorkerPoolDeps {
 
 const FIRST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 5_000;
+/** A worker that lived this long had a good start: the back-off begins anew. */
+const STABLE_MS = 10_000;
+/** A thread that is still there so long after the drain limit is ended. */
+const STOP_GRACE_MS = 3_000;
 
 /** Starts the workers; resolves when all of them listen. Rejects when the first start of one fails. */
 export async function startWorkerPool(deps: WorkerPoolDeps): Promise<WorkerPool> {
@@ -77,13 +82,18 @@ export async function startWorkerPool(deps: WorkerPoolDeps): Promise<WorkerPool>
     };
     const worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData, name: `gateway-${slot.index}` });
     slot.worker = worker;
+    const startedAt = performance.now();
+    // Until the thread listens, the descriptor is ours to close.
+    let adopted = false;
     return new Promise((listening, failed) => {
       worker.on('message', (message: FromWorker) => {
         switch (message.type) {
           case 'spool':
             return deps.onSpool(message.spoolId);
+          case 'adopting':
+            adopted = true;
+            return;
           case 'listening':
-            slot.failures = 0;
             return listening();
           case 'address-in-use':
             failed(new AddressInUseError('another process listens on the gateway address'));
@@ -105,8 +115,10 @@ export async function startWorkerPool(deps: WorkerPoolDeps): Promise<WorkerPool>
         deps.log(`worker ${slot.index} failed: ${error instanceof Error ? error.stack : String(error)}`),
       );
       worker.on('exit', (code) => {
-        failed(new Error(`worker ${slot.index} ended with code ${code}`));
+        if (!adopted) closeSync(listenFd);
+        if (performance.now() - startedAt > STABLE_MS) slot.failures = 0;
         if (slot.worker === worker) died(slot);
+        failed(new Error(`worker ${slot.index} ended with code ${code}`));
       });
     });
   };
@@ -128,7 +140,7 @@ export async function startWorkerPool(deps: WorkerPoolDeps): Promise<WorkerPool>
       slot.retry = null;
       void deps.listener
         .duplicate(1)
-        .then(([fd]) => (stopping ? undefined : launch(slot, fd!)))
+        .then(([fd]) => (stopping ? closeSync(fd!) : launch(slot, fd!)))
         // A worker that ended has set its own retry; what remains is a descriptor that could not be had.
         .catch((error: unknown) => retryLater(slot, `did not start (${reasonOf(error)})`));
     }, delayMs);
@@ -143,7 +155,11 @@ export async function startWorkerPool(deps: WorkerPoolDeps): Promise<WorkerPool>
     get restarts() {
       return restarts;
     },
-    servedVersion: () => Math.min(...slots.map((slot) => slot.servedVersion)),
+    servedVersion: () => {
+      // A worker that is being replaced serves nothing old: its successor starts with what is current.
+      const serving = slots.filter((slot) => slot.worker !== null);
+      return Math.min(deps.config.current().version, ...serving.map((slot) => slot.servedVersion));
+    },
     broadcast(message) {
       for (const { worker } of slots) worker?.postMessage(message);
     },
@@ -155,7 +171,8 @@ export async function startWorkerPool(deps: WorkerPoolDeps): Promise<WorkerPool>
           if (worker === null) return undefined;
           const exited = new Promise<void>((done) => worker.once('exit', () => done()));
           worker.postMessage({ type: 'stop', drainMs } satisfies ToWorker);
-          return exited;
+          const limit = setTimeout(() => void worker.terminate(), drainMs + STOP_GRACE_MS);
+          return exited.then(() => clearTimeout(limit));
         }),
       );
     },

@@ -118,6 +118,7 @@ async function startWorker(): Promise<void> {
     if (error.code === 'EADDRINUSE') send({ type: 'address-in-use' });
     else onDefect(error);
   });
+  send({ type: 'adopting' });
   server.listen({ fd: start.listenFd }, () => send({ type: 'listening' }));
 }
 

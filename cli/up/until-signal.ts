@@ -18,14 +18,21 @@ export interface Undo {
 export async function runUntilSignal(log: (line: string) => void, start: (undo: Undo) => Promise<void>): Promise<void> {
   const stops: (() => Promise<unknown>)[] = [];
   let asked = false;
-  const undoAll = async () => {
+  let failedWith: unknown;
+  let undoing: Promise<void> | undefined;
+  const undoInOrder = async () => {
     for (let stop = stops.pop(); stop !== undefined; stop = stops.pop()) await stop();
+  };
+  const undoAll = () => {
+    undoing ??= undoInOrder();
+    return undoing;
   };
   const stop = async () => {
     try {
       await starting.catch(() => undefined); // it gave up because it was asked to, or its failure no longer matters
       await undoAll();
-      process.exit(0);
+      // A failed start that was being undone has its line and its exit code from who called us.
+      if (failedWith === undefined) process.exit(0);
     } catch (error) {
       log(`did not stop cleanly: ${error instanceof Error ? error.message : String(error)}`);
       process.exit(1);
@@ -52,6 +59,7 @@ export async function runUntilSignal(log: (line: string) => void, start: (undo: 
     await starting;
   } catch (error) {
     if (asked) return;
+    failedWith = error;
     await undoAll();
     throw error;
   }

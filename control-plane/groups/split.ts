@@ -57,6 +57,10 @@ export async function changeGroupWeights(
     .map(
       (model): Issue => ({ field: `weights.${model}`, message: `the group has no variant with the model "${model}"` }),
     );
+  for (const { model, model_id } of present) {
+    if (model === model_id || !weights.has(model) || !weights.has(model_id)) continue;
+    issues.push({ field: `weights.${model_id}`, message: `names "${model}" a second time; list each model once` });
+  }
   if (weights.size === 0) issues.push({ field: 'weights', message: 'name at least one model' });
   refuseIssues(issues);
   const wanted = present.map((variant) => ({

@@ -65,10 +65,17 @@ export function createServedWaiter({ db, databaseUrl, waitMs, log }: ServedWaite
         const left = deadline - performance.now();
         // Taken before the look, so that a report that arrives between the two still wakes us.
         const nudge = nextNudge(Math.max(0, Math.min(left, LOOK_AGAIN_MS)));
-        const served = await countServing(db, awaited, LIVE_WITHIN_MS).catch((error: unknown) => {
+        const counted = countServing(db, awaited, LIVE_WITHIN_MS).catch((error: unknown) => {
           log(`cannot tell which gateways serve ${awaited.kind} version ${awaited.version}: ${String(error)}`);
           return { serving: 0, live: 0 };
         });
+        // The change is committed: its answer must not wait for a database that has frozen since.
+        let timer: NodeJS.Timeout | undefined;
+        const late = new Promise<{ serving: number; live: number }>((resolve) => {
+          timer = setTimeout(() => resolve({ serving: 0, live: 0 }), Math.max(LOOK_AGAIN_MS, left));
+        });
+        const served = await Promise.race([counted, late]);
+        clearTimeout(timer);
         if (stopped || left <= 0 || served.serving >= served.live) {
           nudge.cancel();
           return served;

@@ -37,6 +37,7 @@ export function accept(
     group: null,
     assignment: null,
     target: null,
+    speaksEvents: false,
     begun: false,
     ended: false,
     dispatchNs: null,

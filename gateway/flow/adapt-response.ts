@@ -149,6 +149,7 @@ export class Answer implements AnswerListener {
     headers.push('cache-control', 'no-cache', 'x-accel-buffering', 'no');
     outgoing.writeHead(this.#status, headers);
     outgoing.flushHeaders();
+    this.#exchange.speaksEvents = true;
   }
 
   #stream(chunk: Buffer): void {
@@ -168,9 +169,9 @@ export class Answer implements AnswerListener {
 
   /** The upstream reported a failure inside the stream: the caller gets it as ours, scrubbed. */
   #failInStream(body: Buffer): void {
-    this.#exchange.cancel?.();
-    const { target } = this.#exchange;
-    this.failed(this.#adapter().readError(502, body, undefined, target!));
+    const error = this.#adapter().readError(502, body, undefined, this.#exchange.target!);
+    this.#exchange.cancel?.(error);
+    this.failed(error);
   }
 
   #endStream(): void {

@@ -9,7 +9,7 @@ import type { AnswerListener, Exchange, FlowDeps } from './ports.ts';
 export function dispatch(deps: FlowDeps, exchange: Exchange, call: UpstreamCall, listener: AnswerListener): void {
   const attempt = new Attempt(deps, exchange, listener);
   exchange.dispatchNs = deps.clock.nowNs();
-  exchange.cancel = () => attempt.cancel();
+  exchange.cancel = (error) => attempt.cancel(error);
   exchange.settle = () => attempt.settle();
   try {
     deps.upstream.dispatch(call, attempt);
@@ -41,11 +41,11 @@ class Attempt implements UpstreamHandler {
     this.#listener = listener;
   }
 
-  /** Ends the call; the listener hears nothing more. */
-  cancel(): void {
+  /** Ends the call, for an error of the upstream's if one is given; the listener hears nothing more. */
+  cancel(error: RingsideError | null = null): void {
     if (this.#over) return;
     this.#cancelled = true;
-    this.#note(null);
+    this.#note(error);
     this.#controller?.abort(new Error('cancelled'));
   }
 

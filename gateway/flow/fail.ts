@@ -35,8 +35,7 @@ export function sendFailure(exchange: Exchange, error: RingsideError, stalledRea
   const { outgoing, incoming } = exchange;
   if (outgoing.destroyed) return;
   if (outgoing.headersSent) {
-    const isStream = exchange.request?.stream === true;
-    if (!isStream) return void outgoing.destroy();
+    if (!exchange.speaksEvents) return void outgoing.destroy();
     outgoing.write(errorEvent(error), () => outgoing.socket?.destroySoon());
     return limitStall(outgoing, stalledReaderMs);
   }

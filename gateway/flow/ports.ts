@@ -75,13 +75,15 @@ export interface Exchange {
   group: BoundGroup | null;
   assignment: Assignment | null;
   target: UpstreamTarget | null;
+  /** Set once the head of an event stream is sent that we read: then an error can be told inside it. */
+  speaksEvents: boolean;
   /** Set once the begin frame is written: from here on an end frame must follow. */
   begun: boolean;
   /** Set by the one call of `record`. */
   ended: boolean;
   dispatchNs: number | null;
   /** Cancels the upstream call, once there is one. */
-  cancel: (() => void) | null;
+  cancel: ((error?: RingsideError) => void) | null;
   /** Lets go of an upstream whose answer is whole though it has not closed it. */
   settle: (() => void) | null;
   attempts: AttemptRecord[];

@@ -44,20 +44,29 @@ export function recordBegin(deps: FlowDeps, exchange: Exchange, body: Buffer): v
 export function record(deps: FlowDeps, exchange: Exchange, ending: Ending, deliver: (recorded: boolean) => void): void {
   if (exchange.ended) return;
   exchange.ended = true;
-  const totalNs = deps.clock.nowNs() - exchange.startNs;
-  const series =
-    exchange.assignment?.variant.series ?? exchange.group?.series ?? exchange.organization?.series ?? ANONYMOUS_SERIES;
-  const usage: Usage | null = ending.facts?.usage ?? null;
-  deps.recorder.finished(series, ending.status, ending.error, totalNs, ending.firstTokenNs, usage);
-  if (!exchange.begun) return deliver(true);
-  deps.spool.end(exchange.id, endRecord(exchange, ending, totalNs), ending.capture?.pending ?? null, (kept) => {
-    deps.recorder.recorded(series, kept);
+  // Whatever fails in here is our defect, and must not leave the caller waiting.
+  const guarded = (work: () => void) => {
     try {
-      deliver(kept);
+      work();
     } catch (defect) {
       deps.onDefect(defect);
       exchange.outgoing.destroy();
     }
+  };
+  guarded(() => {
+    const totalNs = deps.clock.nowNs() - exchange.startNs;
+    const series =
+      exchange.assignment?.variant.series ??
+      exchange.group?.series ??
+      exchange.organization?.series ??
+      ANONYMOUS_SERIES;
+    const usage: Usage | null = ending.facts?.usage ?? null;
+    deps.recorder.finished(series, ending.status, ending.error, totalNs, ending.firstTokenNs, usage);
+    if (!exchange.begun) return deliver(true);
+    deps.spool.end(exchange.id, endRecord(exchange, ending, totalNs), ending.capture?.pending ?? null, (kept) => {
+      deps.recorder.recorded(series, kept);
+      guarded(() => deliver(kept));
+    });
   });
 }
 

@@ -30,6 +30,8 @@ export function createPostgresSink(options: PostgresSinkOptions): Sink {
     role: 'shipper',
     maxConnections: options.maxConnections ?? 4,
     applicationName: 'ringside shipper',
+    // A commit that lands after it is found by its cursor.
+    queryTimeoutMs: 30_000,
     ...(onConnectionError === undefined ? {} : { onConnectionError }),
   });
   const partitions = createPartitions(db);

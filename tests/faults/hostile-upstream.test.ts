@@ -106,6 +106,20 @@ test('two Content-Type headers, and one in capitals', async () => {
   await reader.cancel();
 });
 
+test('an encoded stream that breaks off is cut, never filled up with an error event of ours', async () => {
+  answer = (response) => {
+    response.writeHead(200, { ...stream, 'content-encoding': 'x-own', 'content-length': '1000' });
+    response.write('x'.repeat(500));
+    response.write('y'.repeat(430), () => response.destroy());
+  };
+  await expect(ask({ stream: true, user: 'encoded' }).then((reply) => reply.text())).rejects.toThrow();
+  await waitFor('the row', async () => {
+    const { body } = await stack.api<{ items: Record<string, unknown>[] }>('GET', '/inferences?group=hostile');
+    const row = body.items.find((item) => item['unit'] === 'encoded');
+    return row?.['outcome'] === 'failed' && row['errorCode'] === 'upstream_unreachable';
+  });
+});
+
 test('an error answer that never ends', async () => {
   answer = (response) => {
     response.writeHead(500, { 'content-type': 'text/plain' });

@@ -1,4 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createPostgresSink } from '#inference-log/sinks/postgres.ts';
@@ -137,4 +139,15 @@ test('a crash between any two steps of ending an orphan is harmless', async () =
   expect(new Set(acknowledged).isSubsetOf(new Set(ids))).toBe(true);
   const [totals] = await createdLedger();
   expect(totals!.stored + totals!.interrupted).toBe(ids.length);
+});
+
+test('an entry of the root that is no spool is said and keeps nobody from being adopted', async () => {
+  await writeFile(join(rig.root, '00000000-0000-4000-8000-000000000000'), 'not a folder');
+  const { acknowledged } = await writeAndKill(20);
+  await rig.startShipper();
+  await waitFor('the rows', async () => {
+    const ids = new Set(await rig.storedIds());
+    return acknowledged.every((id) => ids.has(id));
+  });
+  expect(rig.alarms.map((alarm) => alarm.code)).toContain('scan_failed');
 });
