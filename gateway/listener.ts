@@ -72,7 +72,8 @@ const ECHO = 'process.on("message",(m,h)=>process.send(m,h))';
 const ECHO_TIMEOUT_MS = 10_000;
 
 async function sendRoundTrip(handle: TcpHandle, count: number): Promise<TcpHandle[]> {
-  const child = spawn(process.execPath, ['-e', ECHO], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+  // An environment of its own: NODE_OPTIONS and the like are not meant for it, and may make it talk on the channel.
+  const child = spawn(process.execPath, ['-e', ECHO], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], env: {} });
   const copies: TcpHandle[] = [];
   let timer: NodeJS.Timeout | undefined;
   try {

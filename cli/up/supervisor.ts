@@ -38,8 +38,9 @@ export function supervise(command: string, env: NodeJS.ProcessEnv, log: (line: s
       child = next;
       let line = '';
       next.on('message', (message: FromService) => {
+        // `node --watch` puts messages of its own on the channel.
         if (message.type === 'ready') ready();
-        else line = message.line;
+        else if (message.type === 'failed') line = message.line;
       });
       next.on('error', (error) => {
         line = `${command} cannot be started: ${error.message}`;
