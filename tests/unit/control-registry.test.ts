@@ -97,6 +97,17 @@ describe('credentials', () => {
     expect(changeCredentials(deps, place, null, { headers: {} }).credentials).toBeNull();
   });
 
+  test('an envelope whose key is lost can be replaced whole, and not in part', () => {
+    const place = { organizationId: 'org', providerId: 'provider' };
+    const depsOf = (key: Buffer) => ({ keyring: [{ id: 'k1', key }] as Keyring, entropy: systemEntropy });
+    const [lost, found] = [depsOf(randomBytes(32)), depsOf(randomBytes(32))];
+    const { credentials } = changeCredentials(lost, place, null, { apiKey: 'sk-old-0123456789' });
+    expect(() => changeCredentials(found, place, credentials, { apiKey: 'sk-new-0123456789' })).toThrow();
+    const replaced = changeCredentials(found, place, credentials, { apiKey: 'sk-new-0123456789', headers: null });
+    const context = envelopeContext('org', 'providers', 'provider');
+    expect(JSON.parse(open(found.keyring, context, replaced.credentials!))).toEqual({ apiKey: 'sk-new-0123456789' });
+  });
+
   test('hints never show a short key', () => {
     expect(hintOf('short')).toBe('…');
     expect(hintOf('fifteen-chars--')).toBe('…');
