@@ -8,7 +8,7 @@ import { portkey } from '../peers/portkey/peer.ts';
 import { ringside } from '../peers/ringside/peer.ts';
 import { residentBytes } from './processes.ts';
 import { describeMachine, median, type Row, writeReport } from './report.ts';
-import { startUpstream, UPSTREAM_PORT } from './upstream.ts';
+import { startUpstream } from './upstream.ts';
 import { runWrk, type WrkResult } from './wrk.ts';
 
 /** Core 0 serves; core 1 has the load generator, the upstream, PostgreSQL, the shipper. */
@@ -111,13 +111,13 @@ async function bench(): Promise<void> {
       continue;
     }
     versions[name] = await peer.version();
-    const upstreamUrl = `http://127.0.0.1:${UPSTREAM_PORT}`;
+    const { url: upstreamUrl } = upstream;
     const running = await peer.start({ upstreamUrl, core: SERVING_CORE, otherCore: OTHER_CORE, scratch });
     stops.push(() => running.stop());
     started.set(name, running);
   }
   const rows: Row[] = [];
-  for (const scenario of scenarios) rows.push(await measure(scenario, started, rounds, seconds, notes));
+  for (const scenario of scenarios) rows.push(await measure(scenario, upstream.url, started, rounds, seconds, notes));
   const ours = started.get('ringside')!;
   notes.push(`resident memory of the gateway process after the run: ${(residentBytes(ours.pid) / 1e6).toFixed(0)} MB`);
   await writeReport(
@@ -134,13 +134,14 @@ async function bench(): Promise<void> {
 
 async function measure(
   scenario: Scenario,
+  upstreamUrl: string,
   started: ReadonlyMap<string, StartedPeer>,
   rounds: number,
   seconds: number,
   notes: string[],
 ): Promise<Row> {
   const results = new Map<string, WrkResult[]>();
-  const direct = { url: `http://127.0.0.1:${UPSTREAM_PORT}/v1/chat/completions`, headers: {}, model: 'bench' };
+  const direct = { url: `${upstreamUrl}/v1/chat/completions`, headers: {}, model: 'bench' };
   const targets = new Map<string, Pick<StartedPeer, 'url' | 'headers' | 'model'>>(started);
   if (scenario.metric === 'latency') targets.set('direct', direct);
   for (let round = 0; round <= rounds; round++) {

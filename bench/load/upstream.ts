@@ -1,9 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { launch, type Running, untilAnswers } from './processes.ts';
-
-/** What every gateway forwards to: nginx with a fixed chat answer, so that the upstream is never the limit. */
-export const UPSTREAM_PORT = 29_001;
+import { freePort, launch, type Running, untilAnswers } from './processes.ts';
 
 const ANSWER = JSON.stringify({
   id: 'chatcmpl-bench',
@@ -20,7 +17,9 @@ const ANSWER = JSON.stringify({
   usage: { prompt_tokens: 12, completion_tokens: 14, total_tokens: 26 },
 });
 
-export async function startUpstream(scratch: string, core: number): Promise<Running> {
+/** What every gateway forwards to: nginx with a fixed chat answer, so that the upstream is never the limit. */
+export async function startUpstream(scratch: string, core: number): Promise<Running & { readonly url: string }> {
+  const port = await freePort();
   const config = join(scratch, 'upstream.conf');
   await writeFile(
     config,
@@ -29,16 +28,17 @@ events { worker_connections 4096; }
 http {
   access_log off; keepalive_requests 1000000000; client_max_body_size 64m; client_body_buffer_size 2m;
   server {
-    listen 127.0.0.1:${UPSTREAM_PORT} backlog=4096;
+    listen 127.0.0.1:${port} backlog=4096;
     location / { default_type application/json; return 200 '${ANSWER}'; }
   }
 }
 `,
   );
-  return launch({
+  const running = await launch({
     command: 'nginx',
     args: ['-c', config, '-p', scratch],
     core,
-    ready: () => untilAnswers(`http://127.0.0.1:${UPSTREAM_PORT}/`),
+    ready: () => untilAnswers(`http://127.0.0.1:${port}/`),
   });
+  return { ...running, url: `http://127.0.0.1:${port}` };
 }

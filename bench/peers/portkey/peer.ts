@@ -3,10 +3,9 @@ import { access, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { launch, untilAnswers } from '../../load/processes.ts';
+import { freePort, launch, untilAnswers } from '../../load/processes.ts';
 import type { Peer } from '../peer.ts';
 
-const PORT = 29_020;
 const VERSION = '1.15.2';
 const FOLDER = join(tmpdir(), `ringside-bench-portkey-${VERSION}`);
 const PACKAGE = join(FOLDER, 'node_modules/@portkey-ai/gateway');
@@ -37,15 +36,16 @@ export const portkey: Peer = {
   version: async () =>
     (JSON.parse(await readFile(join(PACKAGE, 'package.json'), 'utf8')) as { version: string }).version,
   async start({ upstreamUrl, core }) {
+    const port = await freePort();
     const started = await launch({
       command: process.execPath,
-      args: [join(PACKAGE, 'build/start-server.js'), '--headless', `--port=${PORT}`],
+      args: [join(PACKAGE, 'build/start-server.js'), '--headless', `--port=${port}`],
       core,
       env: { NODE_ENV: 'production' },
-      ready: () => untilAnswers(`http://127.0.0.1:${PORT}/`),
+      ready: () => untilAnswers(`http://127.0.0.1:${port}/`),
     });
     return {
-      url: `http://127.0.0.1:${PORT}/v1/chat/completions`,
+      url: `http://127.0.0.1:${port}/v1/chat/completions`,
       headers: {
         authorization: 'Bearer sk-bench',
         'x-portkey-provider': 'openai',

@@ -7,11 +7,8 @@ import { parseAddressPolicy } from '#core/upstream-address.ts';
 import { ensureDatabase, startEmbeddedPostgres } from '#store/embedded-postgres.ts';
 import { migrate } from '#store/migrate.ts';
 import { createPool } from '#store/pool.ts';
-import { launch, pinThreads, untilAnswers } from '../../load/processes.ts';
+import { freePort, launch, pinThreads, untilAnswers } from '../../load/processes.ts';
 import type { Peer } from '../peer.ts';
-
-const PORT = 29_030;
-const METRICS_PORT = 29_031;
 
 /**
  * Ringside as users run it: an API key, a split of two variants, metrics, the durable log shipped to PostgreSQL while it
@@ -24,6 +21,8 @@ export const ringside: Peer = {
     (JSON.parse(await readFile(new URL('../../../package.json', import.meta.url), 'utf8')) as { version: string })
       .version,
   async start({ upstreamUrl, core, otherCore, scratch }) {
+    const port = await freePort();
+    const metricsPort = await freePort();
     const folder = join(scratch, 'ringside');
     await rm(folder, { recursive: true, force: true });
     await mkdir(folder, { recursive: true });
@@ -77,15 +76,15 @@ export const ringside: Peer = {
         RINGSIDE_KEY_PEPPER: pepper.toString('base64'),
         RINGSIDE_PRIVATE_UPSTREAMS: '127.0.0.0/8',
         RINGSIDE_DATA_DIR: folder,
-        RINGSIDE_GATEWAY_LISTEN: String(PORT),
-        RINGSIDE_METRICS_LISTEN: String(METRICS_PORT),
+        RINGSIDE_GATEWAY_LISTEN: String(port),
+        RINGSIDE_METRICS_LISTEN: String(metricsPort),
         RINGSIDE_WORKERS: '1',
       },
-      ready: () => untilAnswers(`http://127.0.0.1:${METRICS_PORT}/metrics`),
+      ready: () => untilAnswers(`http://127.0.0.1:${metricsPort}/metrics`),
     });
     if (pinThreads(gateway.pid, /^gateway-0/, core) !== 1) throw new Error('the serving thread was not found');
     return {
-      url: `http://127.0.0.1:${PORT}/v1/chat/completions`,
+      url: `http://127.0.0.1:${port}/v1/chat/completions`,
       headers: { authorization: `Bearer ${key}` },
       model: 'bench',
       pid: gateway.pid,
