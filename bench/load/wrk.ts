@@ -11,10 +11,15 @@ export interface WrkRun {
   readonly connections: number;
   readonly seconds: number;
   readonly core: number;
+  /** Holds the script and the body: one folder for each run that goes on at the same time. */
   readonly scratch: string;
+  /** Lines of Lua behind those that set method, headers and body: a `request` or `delay` function of wrk's. */
+  readonly lua?: readonly string[];
 }
 
 export interface WrkResult {
+  /** All answers of the run. */
+  readonly requests: number;
   readonly requestsPerS: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
@@ -37,6 +42,7 @@ export async function runWrk(run: WrkRun): Promise<WrkResult> {
       ...Object.entries(headers).map(
         ([name, value]) => `wrk.headers[${JSON.stringify(name)}] = ${JSON.stringify(value)}`,
       ),
+      ...(run.lua ?? []),
     ].join('\n'),
   );
   const args = [
@@ -56,6 +62,7 @@ export async function runWrk(run: WrkRun): Promise<WrkResult> {
   const socketErrors =
     /Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)/.exec(stdout)?.slice(1) ?? [];
   return {
+    requests: number(/(\d+) requests in/),
     requestsPerS: number(/Requests\/sec:\s+([\d.]+)/),
     p50Ms: duration(/50%\s+(\S+)/.exec(stdout)?.[1]),
     p99Ms: duration(/99%\s+(\S+)/.exec(stdout)?.[1]),
