@@ -8,54 +8,60 @@ import { createHash, randomFillSync } from 'node:crypto';
  */
 const HEX: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
 
+const HEX_DIGITS = '0123456789abcdef';
+
 const GROUP_HASH_BITS = 12;
 /** What an id carries before its group is known (bad model names, for instance). */
 export const NO_GROUP_HASH = 0;
 
-/** Gives 8 random bytes at an offset of a pool; the pool is refilled when it runs out. */
+/** Gives 64 random bits as 16 hexadecimal digits; the pool is refilled when it runs out. */
 export interface RandomPool {
-  take(): { readonly bytes: Uint8Array; readonly offset: number };
-  /** 8 random bytes as 16 hexadecimal digits. */
   hex(): string;
 }
 
-/** Draws from the operating system 4 KB at a time: one call per 512 ids instead of one per id. */
+const POOL_BYTES = 4096;
+const DIGITS = 16;
+
+/** Draws from the operating system 4 KB at a time and writes them as text at once: 512 draws cost one call and no arithmetic. */
 export function createRandomPool(
   fill: (bytes: Uint8Array) => void = (bytes) => void randomFillSync(bytes),
 ): RandomPool {
-  const bytes = new Uint8Array(4096);
-  const slot = { bytes, offset: bytes.length };
-  const take = () => {
-    slot.offset += 8;
-    if (slot.offset >= bytes.length) {
-      fill(bytes);
-      slot.offset = 0;
-    }
-    return slot;
-  };
+  const bytes = Buffer.alloc(POOL_BYTES);
+  let text = '';
+  let at = 0;
   return {
-    take,
     hex() {
-      const { offset } = take();
-      let text = '';
-      for (let i = 0; i < 8; i++) text += HEX[bytes[offset + i]!]!;
-      return text;
+      if (at === text.length) {
+        fill(bytes);
+        text = bytes.toString('hex');
+        at = 0;
+      }
+      at += DIGITS;
+      return text.slice(at - DIGITS, at);
     },
   };
 }
 
+// Many ids are made in one millisecond: its text is kept. Scratch, without influence on the result.
+let stampMs = -1;
+let stampText = '';
+
+function stamp(unixMs: number): string {
+  if (unixMs !== stampMs) {
+    const digits = unixMs.toString(16).padStart(12, '0');
+    stampText = `${digits.slice(0, 8)}-${digits.slice(8)}-`;
+    stampMs = unixMs;
+  }
+  return stampText;
+}
+
 /** An id made at `unixMs` (integer milliseconds) for a group hash in [0, 4096). */
 export function createInferenceId(unixMs: number, groupHash: number, pool: RandomPool): string {
-  const { bytes, offset } = pool.take();
-  const high = Math.floor(unixMs / 0x1_0000_0000);
-  const low = unixMs >>> 0;
-  const r = (i: number) => HEX[bytes[offset + i]!]!;
-  return (
-    `${HEX[(high >>> 8) & 255]}${HEX[high & 255]}${HEX[low >>> 24]}${HEX[(low >>> 16) & 255]}-` +
-    `${HEX[(low >>> 8) & 255]}${HEX[low & 255]}-` +
-    `${HEX[0x70 | ((groupHash >>> 8) & 15)]}${HEX[groupHash & 255]}-` +
-    `${HEX[0x80 | (bytes[offset]! & 63)]}${r(1)}-${r(2)}${r(3)}${r(4)}${r(5)}${r(6)}${r(7)}`
-  );
+  const random = pool.hex();
+  // The two bits of the variant, then two random ones of this digit; the next digit of the byte is random as a whole.
+  const variant = HEX_DIGITS[8 | (nibble(random.charCodeAt(0)) & 3)]!;
+  const group = (0x7000 | groupHash).toString(16);
+  return `${stamp(unixMs)}${group}-${variant}${random.slice(1, 4)}-${random.slice(4)}`;
 }
 
 /** The 12 bits of a group id (UUID text) that its inference ids carry. */

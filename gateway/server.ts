@@ -3,6 +3,7 @@ import { getRequestListener } from '@hono/node-server';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { type Context, Hono } from 'hono';
 import { RingsideError } from '#core/errors.ts';
+import type { Operation } from '#core/names.ts';
 import { errorBody } from './dialects/openai-chat/errors.ts';
 import { type ListedGroup, modelBody, modelListBody } from './dialects/openai-chat/models.ts';
 import { checkFraming } from './flow/accept.ts';
@@ -33,12 +34,17 @@ const REQUEST_TIMEOUT_MS = 120_000;
 const KEEP_ALIVE_TIMEOUT_MS = 75_000;
 const CHECK_CONNECTIONS_MS = 1_000;
 
-/** The data plane's HTTP server: Hono routes, each governed route is one handler, Node writes the answers. */
+/** The governed routes. A POST to exactly one of these paths goes to its handler without passing through Hono (docs/decisions/0011). */
+const GOVERNED: ReadonlyMap<string, Operation> = new Map([
+  ['/v1/chat/completions', 'chat'],
+  ['/v1/completions', 'completions'],
+  ['/v1/embeddings', 'embeddings'],
+]);
+
+/** The data plane's HTTP server: Hono routes what is not hot; Node writes the governed answers. */
 export function createGatewayServer(deps: GatewayServerDeps): Server {
   const app = new Hono<NodeBindings>();
-  governed(app, deps, '/v1/chat/completions', 'chat');
-  governed(app, deps, '/v1/completions', 'completions');
-  governed(app, deps, '/v1/embeddings', 'embeddings');
+  for (const [path, operation] of GOVERNED) governed(app, deps, path, operation);
   app.get('/v1/models', (c) =>
     c.json(modelListBody(allowedGroups(deps, c.env.incoming).toSorted((a, b) => (a.name < b.name ? -1 : 1)))),
   );
@@ -62,6 +68,7 @@ export function createGatewayServer(deps: GatewayServerDeps): Server {
     if (error.code === 'internal') deps.onDefect(error.cause ?? error);
     return failWith(c, error);
   });
+  const route = getRequestListener(app.fetch, { overrideGlobalObjects: false });
   const server = createServer(
     {
       headersTimeout: HEADERS_TIMEOUT_MS,
@@ -70,7 +77,12 @@ export function createGatewayServer(deps: GatewayServerDeps): Server {
       connectionsCheckingInterval: CHECK_CONNECTIONS_MS,
       noDelay: true,
     },
-    getRequestListener(app.fetch, { overrideGlobalObjects: false }),
+    // hot
+    (incoming, outgoing) => {
+      const operation = incoming.method === 'POST' ? GOVERNED.get(incoming.url!) : undefined;
+      if (operation === undefined) void route(incoming, outgoing);
+      else deps.handleRequest(operation, incoming, outgoing);
+    },
   );
   server.maxConnections = deps.maxConnections;
   // A caller that asks first gets its "continue" only with a key that is known; the others get their refusal at once.
@@ -90,12 +102,7 @@ function isKnown(deps: GatewayServerDeps, incoming: IncomingMessage): boolean {
   }
 }
 
-function governed(
-  app: Hono<NodeBindings>,
-  deps: GatewayServerDeps,
-  path: string,
-  operation: Parameters<RequestHandler>[0],
-): void {
+function governed(app: Hono<NodeBindings>, deps: GatewayServerDeps, path: string, operation: Operation): void {
   app.post(path, (c) => {
     deps.handleRequest(operation, c.env.incoming, c.env.outgoing);
     return RESPONSE_ALREADY_SENT;

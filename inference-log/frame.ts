@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { readIdBytes, writeIdBytes } from '#core/ids.ts';
+import { readIdBytes } from '#core/ids.ts';
 
 /**
  * One frame of a spool, little-endian:
@@ -29,10 +29,10 @@ export type Decoded =
   | { readonly kind: 'corrupt'; readonly reason: string };
 
 export const MAX_FRAME_BYTES = 64 * 1024 * 1024;
-const FRAME_VERSION = 1;
-const CHECKED_FROM = 8;
-const HEADER_BYTES = 32;
-const HAS_PAYLOAD = 1;
+export const FRAME_VERSION = 1;
+export const CHECKED_FROM = 8;
+export const HEADER_BYTES = 32;
+export const HAS_PAYLOAD = 1;
 const TYPE_NAMES = Object.entries(FRAME_TYPES) as readonly (readonly [FrameType, number])[];
 const NAME_OF: readonly (FrameType | undefined)[] = TYPE_NAMES.reduce<(FrameType | undefined)[]>(
   (names, [name, value]) => {
@@ -41,44 +41,6 @@ const NAME_OF: readonly (FrameType | undefined)[] = TYPE_NAMES.reduce<(FrameType
   },
   [],
 );
-
-/**
- * Appends a frame's buffers to `target`: one for header and meta, then the captured ones uncopied.
- * @returns the frame's length in bytes; 0, with nothing appended, when it would exceed MAX_FRAME_BYTES
- */
-// hot
-export function appendFrame(
-  target: Uint8Array[],
-  type: FrameType,
-  id: string,
-  meta: string,
-  payload: readonly Uint8Array[] | null,
-): number {
-  const metaBytes = Buffer.byteLength(meta);
-  let bytes = HEADER_BYTES + metaBytes;
-  if (payload !== null) for (const chunk of payload) bytes += chunk.length;
-  if (bytes > MAX_FRAME_BYTES) return 0;
-  const head = Buffer.allocUnsafe(HEADER_BYTES + metaBytes);
-  head.writeUInt32LE(bytes - CHECKED_FROM, 0);
-  head[8] = FRAME_TYPES[type];
-  head[9] = FRAME_VERSION;
-  head[10] = payload === null ? 0 : HAS_PAYLOAD;
-  head[11] = 0;
-  writeIdBytes(id, head, 12);
-  head.writeUInt32LE(metaBytes, 28);
-  head.write(meta, HEADER_BYTES, 'utf8');
-  target.push(head);
-  let crc = crc32(head.subarray(CHECKED_FROM));
-  if (payload !== null) {
-    for (const chunk of payload) {
-      if (chunk.length === 0) continue;
-      crc = crc32(chunk, crc);
-      target.push(chunk);
-    }
-  }
-  head.writeUInt32LE(crc, 4);
-  return bytes;
-}
 
 /** Reads the frame at `offset`. Never throws, whatever the bytes are. */
 export function decodeFrame(buffer: Buffer, offset: number): Decoded {

@@ -31,8 +31,8 @@ export function createLosses(): Losses {
       else {
         if (broken.get(id) !== 'unbegun') owed.add(id);
         broken.delete(id);
-        if (release !== undefined) refused.push(release);
       }
+      if (release !== undefined) refused.push(release);
     },
     takeOwed() {
       const ids = [...owed];

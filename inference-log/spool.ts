@@ -10,8 +10,17 @@ export interface SpoolWriter {
   readonly spoolId: string;
   /** False while the spool cannot take more; the caller then applies its policy before it dispatches anything. */
   readonly accepting: boolean;
-  /** Appends a `begin` frame. `request` is what was captured (null: capture is off); the bytes must not change afterwards. */
-  begin(id: string, record: BeginRecord, request: readonly Uint8Array[] | null): void;
+  /**
+   * Appends a `begin` frame. `request` is what was captured (null: capture is off); the bytes must not change afterwards.
+   * `accepted` is called once, when the operating system has taken the frame or when it is lost: from here on the inference
+   * counts. It comes before the release of its end.
+   */
+  begin(
+    id: string,
+    record: BeginRecord,
+    request: readonly Uint8Array[] | null,
+    accepted?: (recorded: boolean) => void,
+  ): void;
   /** Spills a piece of a long answer, so that open streams do not sit in memory. Pieces are joined in order, before the end frame's own. */
   part(id: string, response: Uint8Array): void;
   /**
@@ -24,6 +33,8 @@ export interface SpoolWriter {
     response: readonly Uint8Array[] | null,
     release: (recorded: boolean) => void,
   ): void;
+  /** Writes what is pending now, before the caller sees anything of an answer. Begin and part frames otherwise wait a moment. */
+  handOver(): void;
   /** Writes what is pending and closes the segment at once; resolves when the folder is let go. The shipper does the rest. */
   close(): Promise<void>;
 }

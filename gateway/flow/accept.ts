@@ -1,6 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { RingsideError } from '#core/errors.ts';
-import { createInferenceId, NO_GROUP_HASH } from '#core/ids.ts';
 import type { Operation } from '#core/names.ts';
 import type { Exchange, FlowDeps } from './ports.ts';
 
@@ -8,14 +7,13 @@ import type { Exchange, FlowDeps } from './ports.ts';
 const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(?:-|$)/;
 const NO_TRACE = '0'.repeat(32);
 
-/** Gives a request its identity: times, inference id, trace context (W3C Trace Context, level 1). */
+/** Gives a request its times and its trace context (W3C Trace Context, level 1). Its id comes with its group. */
 export function accept(
   deps: FlowDeps,
   operation: Operation,
   incoming: IncomingMessage,
   outgoing: ServerResponse,
 ): Exchange {
-  const startUnixMs = deps.clock.unixMs();
   const header = incoming.headers['traceparent'];
   const trace = typeof header === 'string' ? TRACEPARENT.exec(header) : null;
   const known = trace !== null && trace[1] !== NO_TRACE;
@@ -25,8 +23,8 @@ export function accept(
     outgoing,
     operation,
     startNs: deps.clock.nowNs(),
-    startUnixMs,
-    id: createInferenceId(startUnixMs, NO_GROUP_HASH, deps.random),
+    startUnixMs: deps.clock.unixMs(),
+    id: '',
     traceId,
     traceContinued: known,
     traceparent: `00-${traceId}-${deps.random.hex()}-${known ? trace[3]! : '01'}`,

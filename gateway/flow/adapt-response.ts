@@ -143,6 +143,7 @@ export class Answer implements AnswerListener {
 
   #openStream(): void {
     this.#state = 'streaming';
+    this.#deps.spool.handOver();
     const { request, outgoing } = this.#exchange;
     this.#tap = this.#adapter().openStream(request!.hideUsage);
     const headers = answerHeaders(this.#exchange, this.#headers, this.#contentType);
@@ -208,6 +209,7 @@ export class Answer implements AnswerListener {
 
   #startPassing(): void {
     this.#state = 'passing';
+    this.#deps.spool.handOver();
     const headers = answerHeaders(this.#exchange, this.#headers, this.#contentType);
     const length = this.#headers['content-length'];
     if (length !== undefined) headers.push('content-length', length);

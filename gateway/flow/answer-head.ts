@@ -15,11 +15,9 @@ export function ringsideHeaders(exchange: Exchange): string[] {
   ];
   const { assignment } = exchange;
   if (assignment !== null) {
-    headers.push(
-      ...['x-ringside-group', assignment.group.group.name],
-      ...['x-ringside-variant', assignment.variant.variant.model.name],
-      ...['x-ringside-config-version', String(assignment.organization.version)],
-    );
+    headers.push('x-ringside-group', assignment.group.group.name);
+    headers.push('x-ringside-variant', assignment.variant.variant.model.name);
+    headers.push('x-ringside-config-version', String(assignment.organization.version));
   }
   return headers;
 }

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { RingsideError } from '#core/errors.ts';
+import { createInferenceId, NO_GROUP_HASH } from '#core/ids.ts';
 import type { Operation } from '#core/names.ts';
 import { parseRequest } from '../dialects/openai-chat/request.ts';
 import { accept, checkFraming } from './accept.ts';
@@ -27,24 +28,39 @@ export function createRequestHandler(deps: FlowDeps): RequestHandler {
       releaseBody(deps, exchange);
       if (!exchange.ended) leave(deps, exchange, answer);
     });
-    run(deps, exchange, (created) => {
-      answer = created;
-    }).catch((reason: unknown) => {
+    // The one catch of a request: around both of its halves, before the body and behind it.
+    const refuse = (reason: unknown) => {
       const error = RingsideError.from(reason);
       if (error.code === 'internal') deps.onDefect(error.cause ?? error);
       fail(deps, exchange, error, {});
-    });
+    };
+    const goOn = (body: Buffer) => {
+      try {
+        answer = send(deps, exchange, body);
+      } catch (reason) {
+        refuse(reason);
+      }
+    };
+    try {
+      identify(deps, exchange);
+      readBody(deps, exchange, goOn, refuse);
+    } catch (reason) {
+      refuse(reason);
+    }
   };
 }
 
-/** The rooms, in order. */
-async function run(deps: FlowDeps, exchange: Exchange, onAnswer: (answer: Answer) => void): Promise<void> {
+/** The rooms before the body: nobody anonymous makes us read one. */
+function identify(deps: FlowDeps, exchange: Exchange): void {
   checkFraming(exchange.incoming);
-  const key = deps.authenticator.authenticate(exchange.incoming.headers.authorization);
-  exchange.key = key;
-  const organization = resolveOrganization(deps.organizations(), key);
-  exchange.organization = organization;
-  const body = await readBody(deps, exchange);
+  exchange.key = deps.authenticator.authenticate(exchange.incoming.headers.authorization);
+  exchange.organization = resolveOrganization(deps.organizations(), exchange.key);
+}
+
+/** The rooms from the body to the upstream, in order. Null when the caller has left meanwhile. */
+function send(deps: FlowDeps, exchange: Exchange, body: Buffer): Answer | null {
+  const key = exchange.key!;
+  const organization = exchange.organization!;
   const request = parseRequest(body, deps.scanPlan, exchange.operation);
   exchange.request = request;
   const group = resolveGroup(organization, key, request.model);
@@ -54,18 +70,19 @@ async function run(deps: FlowDeps, exchange: Exchange, onAnswer: (answer: Answer
   const target = pickTarget(exchange.assignment, exchange.id);
   exchange.target = target;
   const call = adaptRequest(exchange, request, body, target);
-  if (exchange.outgoing.destroyed) return;
+  if (exchange.outgoing.destroyed) return null;
   recordBegin(deps, exchange, body);
   const answer = new Answer(deps, exchange, {
     complete: (ending, deliver) => record(deps, exchange, ending, deliver),
     fail: (error, partial) => fail(deps, exchange, error, partial),
     unrecorded: () => sendFailure(exchange, unrecorded(), deps.stalledReaderMs),
   });
-  onAnswer(answer);
   dispatch(deps, exchange, call, answer);
+  return answer;
 }
 
 function fail(deps: FlowDeps, exchange: Exchange, error: RingsideError, partial: Partial<Ending>): void {
+  if (exchange.id === '') exchange.id = createInferenceId(exchange.startUnixMs, NO_GROUP_HASH, deps.random);
   record(deps, exchange, failureEnding(exchange, error, partial), () =>
     sendFailure(exchange, error, deps.stalledReaderMs),
   );

@@ -62,6 +62,7 @@ export interface Exchange {
   readonly operation: Operation;
   readonly startNs: number;
   readonly startUnixMs: number;
+  /** Empty until the group is known, of which it carries a hash; a failure before that gets one without. */
   id: string;
   readonly traceId: string;
   /** Whether the trace is the caller's. */

@@ -4,44 +4,48 @@ import type { Exchange, FlowDeps } from './ports.ts';
 const EMPTY = Buffer.alloc(0);
 
 /**
- * Reads the request body within the per-request cap and the budget that all workers share. What was taken from the budget is
- * kept in `exchange.heldBytes` until `releaseBody`.
+ * Reads the request body within the per-request cap and the budget that all workers share, and hands it to `done`, or says why
+ * not; once. What was taken from the budget is kept in `exchange.heldBytes` until `releaseBody`.
  */
-export function readBody(deps: FlowDeps, exchange: Exchange): Promise<Buffer> {
+export function readBody(
+  deps: FlowDeps,
+  exchange: Exchange,
+  done: (body: Buffer) => void,
+  refuse: (error: RingsideError) => void,
+): void {
   const { incoming } = exchange;
   const announced = Number(incoming.headers['content-length'] ?? 0);
-  if (announced > deps.maxBodyBytes) return Promise.reject(tooLarge(deps));
+  if (announced > deps.maxBodyBytes) return refuse(tooLarge(deps));
   const encoding = incoming.headers['content-encoding'];
   if (encoding !== undefined && encoding !== 'identity') {
     const message = `The content encoding "${encoding}" is not supported; send the body uncompressed.`;
-    return Promise.reject(new RingsideError('bad_request', message, { status: 415, param: 'content-encoding' }));
+    return refuse(new RingsideError('bad_request', message, { status: 415, param: 'content-encoding' }));
   }
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let bytes = 0;
-    const stop = (error: RingsideError) => {
-      incoming.removeListener('data', onData);
-      incoming.removeListener('end', onEnd);
-      reject(error);
-    };
-    const onData = (chunk: Buffer) => {
-      bytes += chunk.length;
-      if (bytes > deps.maxBodyBytes) return stop(tooLarge(deps));
-      if (!deps.bodyBudget.take(chunk.length)) {
-        return stop(
-          new RingsideError('overloaded', 'The gateway holds as many request bytes as it may; try again.', {
-            retryAfterSeconds: 1,
-          }),
-        );
-      }
-      exchange.heldBytes += chunk.length;
-      chunks.push(chunk);
-    };
-    const onEnd = () =>
-      resolve(chunks.length === 1 ? chunks[0]! : chunks.length === 0 ? EMPTY : Buffer.concat(chunks, bytes));
-    incoming.on('data', onData);
-    incoming.on('end', onEnd);
-    incoming.on('error', () => stop(new RingsideError('client_closed', 'The caller closed the connection.')));
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  const stop = (error: RingsideError) => {
+    incoming.removeListener('data', onData);
+    incoming.removeListener('end', onEnd);
+    refuse(error);
+  };
+  // hot
+  const onData = (chunk: Buffer) => {
+    bytes += chunk.length;
+    if (bytes > deps.maxBodyBytes) return stop(tooLarge(deps));
+    if (!deps.bodyBudget.take(chunk.length)) return stop(budgetSpent());
+    exchange.heldBytes += chunk.length;
+    chunks.push(chunk);
+  };
+  const onEnd = () =>
+    done(chunks.length === 1 ? chunks[0]! : chunks.length === 0 ? EMPTY : Buffer.concat(chunks, bytes));
+  incoming.on('data', onData);
+  incoming.on('end', onEnd);
+  incoming.on('error', () => stop(new RingsideError('client_closed', 'The caller closed the connection.')));
+}
+
+function budgetSpent(): RingsideError {
+  return new RingsideError('overloaded', 'The gateway holds as many request bytes as it may; try again.', {
+    retryAfterSeconds: 1,
   });
 }
 

@@ -32,9 +32,9 @@ export function recordBegin(deps: FlowDeps, exchange: Exchange, body: Buffer): v
       requestSha256: capture.digest(),
     },
     capture.pending,
+    () => deps.recorder.accepted(variant.series),
   );
   exchange.begun = true;
-  deps.recorder.accepted(variant.series);
 }
 
 /**

@@ -1,13 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { appendFrame, decodeFrame, FRAME_TYPES, type FrameType, MAX_FRAME_BYTES } from '#inference-log/frame.ts';
+import { decodeFrame, FRAME_TYPES, type FrameType, MAX_FRAME_BYTES } from '#inference-log/frame.ts';
+import { FrameBatch } from '#inference-log/frame-batch.ts';
 import { newInferenceId } from '#tests/support/records.ts';
 
 function encode(type: FrameType, id: string, meta: string, payload: readonly Uint8Array[] | null): Buffer {
-  const buffers: Uint8Array[] = [];
-  const bytes = appendFrame(buffers, type, id, meta, payload);
-  const whole = Buffer.concat(buffers);
-  expect(whole.length).toBe(bytes);
+  const batch = new FrameBatch();
+  const bytes = batch.append(type, id, meta, payload);
+  const whole = Buffer.concat(batch.buffers());
+  expect([whole.length, batch.bytes]).toEqual([bytes, bytes]);
   return whole;
 }
 
@@ -15,16 +16,55 @@ const id = newInferenceId();
 const types = Object.keys(FRAME_TYPES) as FrameType[];
 
 describe('frames', () => {
-  test('come back as they were, with captured pieces joined and no bytes copied on the way in', () => {
+  test('come back as they were, with captured pieces joined', () => {
     const chunk = Buffer.from('captured');
-    const buffers: Uint8Array[] = [];
-    appendFrame(buffers, 'begin', id, '{"a":"é"}', [chunk, Buffer.alloc(0), chunk]);
-    expect(buffers[1]).toBe(chunk);
-    const decoded = decodeFrame(Buffer.concat(buffers), 0);
+    const decoded = decodeFrame(encode('begin', id, '{"a":"é"}', [chunk, Buffer.alloc(0), chunk]), 0);
     if (decoded.kind !== 'frame') throw new Error(decoded.kind);
     expect(decoded.frame).toMatchObject({ type: 'begin', id });
     expect(Buffer.from(decoded.frame.meta).toString()).toBe('{"a":"é"}');
     expect(Buffer.from(decoded.frame.payload!).toString()).toBe('capturedcaptured');
+  });
+
+  test('share one buffer, but for large pieces, which are not copied', () => {
+    const batch = new FrameBatch();
+    const large = Buffer.alloc(100_000, 'x');
+    batch.append('begin', id, '{}', [Buffer.from('small')]);
+    batch.append('end', id, '{}', [Buffer.from('a'), large, Buffer.from('z')]);
+    batch.append('end', id, '{}', null);
+    expect(batch.buffers()).toHaveLength(3);
+    expect(batch.buffers()[1]).toBe(large);
+  });
+
+  test('of a whole batch come back, whatever their sizes, again and again in the same batch', () => {
+    const batch = new FrameBatch();
+    const piece = fc.oneof(
+      fc.uint8Array({ maxLength: 300 }),
+      fc.integer({ min: 8_000, max: 9_000 }).map((bytes) => new Uint8Array(bytes).fill(7)),
+    );
+    const frame = fc.record({
+      type: fc.constantFrom(...types),
+      meta: fc.oneof(fc.string({ unit: 'binary' }), fc.constant('é'.repeat(50_000))),
+      payload: fc.option(fc.array(piece, { maxLength: 4 })),
+    });
+    fc.assert(
+      fc.property(fc.array(frame, { maxLength: 8 }), (frames) => {
+        batch.clear();
+        for (const { type, meta, payload } of frames) batch.append(type, id, meta, payload);
+        const bytes = Buffer.concat(batch.buffers());
+        let at = 0;
+        for (const { type, meta, payload } of frames) {
+          const decoded = decodeFrame(bytes, at);
+          if (decoded.kind !== 'frame') throw new Error(decoded.kind);
+          expect(decoded.frame.type).toBe(type);
+          expect(Buffer.from(decoded.frame.meta).equals(Buffer.from(meta))).toBe(true);
+          const captured = decoded.frame.payload === null ? null : Buffer.from(decoded.frame.payload);
+          expect(captured?.toString('hex')).toBe(payload === null ? undefined : Buffer.concat(payload).toString('hex'));
+          at = decoded.next;
+        }
+        expect(at).toBe(bytes.length);
+      }),
+      { numRuns: 50 },
+    );
   });
 
   test('tell "captured nothing" from "not captured"', () => {
@@ -37,9 +77,9 @@ describe('frames', () => {
   });
 
   test('that are too large are not begun', () => {
-    const buffers: Uint8Array[] = [];
-    expect(appendFrame(buffers, 'end', id, '{}', [Buffer.alloc(MAX_FRAME_BYTES)])).toBe(0);
-    expect(buffers).toHaveLength(0);
+    const batch = new FrameBatch();
+    expect(batch.append('end', id, '{}', [Buffer.alloc(MAX_FRAME_BYTES)])).toBe(0);
+    expect([batch.bytes, batch.buffers()]).toEqual([0, []]);
   });
 
   test('follow each other; every cut of the last one is incomplete', () => {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { appendFrame } from '#inference-log/frame.ts';
+import { FrameBatch } from '#inference-log/frame-batch.ts';
 import { SPOOL_START, segmentName } from '#inference-log/spool-folder.ts';
 import { createSpoolReader, type SpoolReader } from '#inference-log/spool-reader.ts';
 import { newInferenceId } from '#tests/support/records.ts';
@@ -23,9 +23,9 @@ afterEach(async () => {
 });
 
 function frame(id: string, payloadBytes = 0): Buffer {
-  const buffers: Uint8Array[] = [];
-  appendFrame(buffers, 'begin', id, '{}', [Buffer.alloc(payloadBytes)]);
-  return Buffer.concat(buffers);
+  const batch = new FrameBatch();
+  batch.append('begin', id, '{}', [Buffer.alloc(payloadBytes)]);
+  return Buffer.concat(batch.buffers());
 }
 
 const segment = (number: number) => join(folder, segmentName(number));

@@ -67,16 +67,36 @@ test('all frames of a turn go in one write, and none is released before it', asy
   await Promise.resolve();
   expect([released, writes]).toEqual([0, []]);
   await Promise.all(ends);
-  expect([released, writes]).toEqual([50, [150]]);
+  expect([released, writes]).toEqual([50, [1]]);
   expect(model().ended.size).toBe(50);
 });
 
 test('a turn with more buffers than one call takes is written whole', async () => {
   await open();
   const ids = Array.from({ length: 1000 }, begin);
-  await Promise.all(ids.map((id) => end(id, [Buffer.from('a'), Buffer.from('b')])));
-  expect(writes).toEqual([1024, 1024, 1024, 1024, 904]);
-  expect([...model().ended.values()].every((response) => response === 'ab')).toBe(true);
+  const large = (fill: string) => Buffer.alloc(9_000, fill);
+  await Promise.all(ids.map((id) => end(id, [large('a'), large('b')])));
+  expect(writes.length).toBeGreaterThan(1);
+  expect(writes.slice(0, -1).every((buffers) => buffers === 1024)).toBe(true);
+  const answer = 'a'.repeat(9_000) + 'b'.repeat(9_000);
+  expect([...model().ended.values()].every((response) => response === answer)).toBe(true);
+});
+
+test('what begins waits a moment for what ends; `handOver` writes it at once', async () => {
+  const late: (() => void)[] = [];
+  await open({ scheduleLate: (flush) => void late.push(flush) });
+  const accepted: boolean[] = [];
+  writer.begin(newInferenceId(), beginRecord(), null, (recorded) => void accepted.push(recorded));
+  await new Promise(setImmediate);
+  expect([writes, accepted]).toEqual([[], []]);
+  late.shift()!();
+  expect([writes, accepted]).toEqual([[1], [true]]);
+  const id = begin();
+  writer.handOver();
+  expect(writes).toEqual([1, 1]);
+  late.shift()!();
+  expect(await end(id)).toBe(true);
+  expect(writes).toEqual([1, 1, 1]);
 });
 
 test('a full disk refuses what is affected, alarms once, and the spool goes on by itself', async () => {
