@@ -1,85 +1,54 @@
-import { createHmac } from 'node:crypto';
-import { planScan, scanBody } from '#core/body-scan.ts';
-import { bucketOf } from '#core/split/bucket.ts';
-import { sipKeyFromHex } from '#core/split/siphash.ts';
-import { openStream } from '#gateway/providers/openai/stream.ts';
+import { parseArgs } from 'node:util';
+import { measurePair, type PairResult } from './pair.ts';
+import { bodyPairs } from './pairs/bodies.ts';
+import { identityPairs } from './pairs/identity.ts';
+import { logPairs } from './pairs/log.ts';
+import { snapshotPairs } from './pairs/snapshot.ts';
 
 /**
  * Costs of the hot path's own pieces beside the naive way, in one process: medians over rounds that alternate between the
- * two, so that drift hits both. Run it on an otherwise idle machine: `npm run bench:micro`.
+ * two, so that drift hits both: `npm run bench:micro`.
  */
-const ROUNDS = 9;
-const ROUND_MS = 60;
+const HELP = `npm run bench:micro -- [--rounds 9] [--round-ms 60] [--only text] [--json]
 
-interface Pair {
-  readonly name: string;
-  readonly ours: () => unknown;
-  readonly naive: () => unknown;
-  readonly naiveName: string;
-}
+Nanoseconds of CPU time per operation: ours, the naive way, and how many times ours fits into it; per kilobyte where bytes matter.`;
 
-const body = (bytes: number) =>
-  Buffer.from(JSON.stringify({ model: 'demo', messages: [{ role: 'user', content: 'x "y" \n'.repeat(bytes / 10) }] }));
-const plan = planScan(['model', 'stream', 'stream_options', 'user']);
-const salt = '000102030405060708090a0b0c0d0e0f';
-const sipKey = sipKeyFromHex(salt);
-const unit = '01a1fc19-2d2c-769c-8186-437e8843b9d0';
-const event = (content: string) =>
-  Buffer.from(
-    `data: ${JSON.stringify({ id: 'c', object: 'chat.completion.chunk', choices: [{ index: 0, delta: { content }, finish_reason: null }], usage: null })}\n\n`,
-  );
-const chunk = event('token');
-const tap = openStream(true);
-tap.push(chunk);
-
-const pairs: Pair[] = [
-  ...[1_000, 100_000, 1_000_000].map((bytes): Pair => {
-    const request = body(bytes);
-    return {
-      name: `body scan, ${bytes / 1000} KB`,
-      ours: () => scanBody(request, plan),
-      naive: () => JSON.stringify({ ...(JSON.parse(request.toString()) as object), model: 'upstream' }),
-      naiveName: 'parse + stringify',
-    };
-  }),
-  {
-    name: 'bucket of a 36-byte unit',
-    ours: () => bucketOf(sipKey, 1, unit),
-    naive: () => createHmac('sha256', salt).update(`1\0${unit}`).digest().readUInt32BE(0),
-    naiveName: 'HMAC-SHA-256',
+const { values } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '9' },
+    'round-ms': { type: 'string', default: '60' },
+    only: { type: 'string', default: '' },
+    json: { type: 'boolean', default: false },
+    help: { type: 'boolean', short: 'h', default: false },
   },
-  {
-    name: 'stream tap, one token event',
-    ours: () => tap.push(chunk),
-    naive: () => JSON.parse(chunk.toString().slice(6)),
-    naiveName: 'parse the event',
-  },
-];
+});
+const print = (text: string) => void process.stdout.write(`${text}\n`);
 
-/** Nanoseconds per call in one round. */
-function round(work: () => unknown): number {
-  const start = performance.now();
-  let calls = 0;
-  do {
-    for (let i = 0; i < 10; i++) work();
-    calls += 10;
-  } while (performance.now() - start < ROUND_MS);
-  return ((performance.now() - start) * 1e6) / calls;
-}
+if (values.help) print(HELP);
+else measureAll();
 
-const median = (values: number[]) => values.sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
-
-process.stdout.write(`node ${process.version}, medians of ${ROUNDS} alternating rounds\n`);
-for (const { name, ours, naive, naiveName } of pairs) {
-  const [a, b]: [number[], number[]] = [[], []];
-  round(ours);
-  round(naive);
-  for (let i = 0; i < ROUNDS; i++) {
-    a.push(round(ours));
-    b.push(round(naive));
+function measureAll(): void {
+  const rounds = { rounds: Number(values.rounds), roundMs: Number(values['round-ms']) };
+  const pairs = [...bodyPairs(), ...identityPairs(), ...logPairs(), ...snapshotPairs()];
+  const wanted = pairs.filter(({ name, naiveName }) => `${name} ${naiveName}`.includes(values.only));
+  if (!values.json) print(`node ${process.version}, CPU time, medians of ${rounds.rounds} alternating rounds`);
+  const results: PairResult[] = [];
+  for (const pair of wanted) {
+    const result = measurePair(pair, rounds);
+    results.push(result);
+    if (!values.json) print(lineOf(result));
   }
-  const [mine, theirs] = [median(a), median(b)];
-  process.stdout.write(
-    `${name.padEnd(30)} ${mine.toFixed(0).padStart(10)} ns   ${naiveName.padEnd(18)} ${theirs.toFixed(0).padStart(10)} ns   ${(theirs / mine).toFixed(1)} ×\n`,
-  );
+  if (values.json) print(JSON.stringify({ node: process.version, ...rounds, results }, null, 2));
+}
+
+function lineOf({ name, naiveName, oursNs, naiveNs, ratio, perByte }: PairResult): string {
+  const perKb =
+    perByte === null
+      ? ''
+      : `   ${perByte.oursNsPerKb.toFixed(0)} against ${perByte.naiveNsPerKb.toFixed(0)} ns/KB (${perByte.oursMbPerS.toFixed(0)} against ${perByte.naiveMbPerS.toFixed(0)} MB/s)`;
+  return `${name.padEnd(40)} ${nanoseconds(oursNs)}   ${naiveName.padEnd(20)} ${nanoseconds(naiveNs)}   ${ratio.toFixed(1).padStart(6)} ×${perKb}`;
+}
+
+function nanoseconds(ns: number): string {
+  return `${ns.toFixed(0).padStart(10)} ns`;
 }

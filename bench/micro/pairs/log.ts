@@ -1,0 +1,30 @@
+import { appendFrame } from '#inference-log/frame.ts';
+import { beginRecord, endRecord, newInferenceId } from '#tests/support/records.ts';
+import type { Pair } from '../pair.ts';
+
+/** What a chat costs to write down: its two frames with checksum, beside two lines of JSON without one. */
+export function logPairs(): Pair[] {
+  const id = newInferenceId();
+  const request = Buffer.from(
+    JSON.stringify({ model: 'demo', messages: [{ role: 'user', content: 'x'.repeat(940) }] }),
+  );
+  const response = Buffer.from(JSON.stringify({ id: 'c', choices: [{ message: { content: 'y'.repeat(300) } }] }));
+  const begin = beginRecord({ requestBytes: request.length });
+  const end = endRecord({ responseBytes: response.length });
+  const line = (record: object, payload: Buffer) =>
+    Buffer.from(`${JSON.stringify({ id, ...record, payload: payload.toString('base64') })}\n`);
+  return [
+    {
+      name: 'begin and end frame, 1 KB chat',
+      bytes: request.length + response.length,
+      ours: () => {
+        const buffers: Uint8Array[] = [];
+        appendFrame(buffers, 'begin', id, JSON.stringify(begin), [request]);
+        appendFrame(buffers, 'end', id, JSON.stringify(end), [response]);
+        return buffers;
+      },
+      naive: () => [line(begin, request), line(end, response)],
+      naiveName: 'JSON, base64 inside',
+    },
+  ];
+}
