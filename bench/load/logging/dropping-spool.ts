@@ -5,8 +5,9 @@ export function createDroppingSpool(): SpoolWriter {
   return {
     spoolId: 'dropped',
     accepting: true,
-    begin: () => undefined,
+    begin: (_id, _record, _request, accepted) => accepted?.(true),
     part: () => undefined,
+    handOver: () => undefined,
     end: (_id, _record, _response, release) => release(true),
     close: async () => undefined,
   };

@@ -1,4 +1,4 @@
-import { appendFrame } from '#inference-log/frame.ts';
+import { FrameBatch } from '#inference-log/frame-batch.ts';
 import { beginRecord, endRecord, newInferenceId } from '#tests/support/records.ts';
 import type { Pair } from '../pair.ts';
 
@@ -11,6 +11,7 @@ export function logPairs(): Pair[] {
   const response = Buffer.from(JSON.stringify({ id: 'c', choices: [{ message: { content: 'y'.repeat(300) } }] }));
   const begin = beginRecord({ requestBytes: request.length });
   const end = endRecord({ responseBytes: response.length });
+  const batch = new FrameBatch();
   const line = (record: object, payload: Buffer) =>
     Buffer.from(`${JSON.stringify({ id, ...record, payload: payload.toString('base64') })}\n`);
   return [
@@ -18,9 +19,10 @@ export function logPairs(): Pair[] {
       name: 'begin and end frame, 1 KB chat',
       bytes: request.length + response.length,
       ours: () => {
-        const buffers: Uint8Array[] = [];
-        appendFrame(buffers, 'begin', id, JSON.stringify(begin), [request]);
-        appendFrame(buffers, 'end', id, JSON.stringify(end), [response]);
+        batch.append('begin', id, JSON.stringify(begin), [request]);
+        batch.append('end', id, JSON.stringify(end), [response]);
+        const buffers = batch.buffers();
+        batch.clear();
         return buffers;
       },
       naive: () => [line(begin, request), line(end, response)],
