@@ -39,8 +39,7 @@ export function accept(
     begun: false,
     ended: false,
     dispatchNs: null,
-    cancel: null,
-    settle: null,
+    attempt: null,
     attempts: [],
   };
 }

@@ -84,7 +84,7 @@ export class Answer implements AnswerListener {
       case 'refused':
         this.#hold(chunk);
         if (this.#heldBytes < MAX_ERROR_BYTES) return;
-        this.#exchange.cancel?.();
+        this.#exchange.attempt?.cancel();
         return this.#refuse();
       case 'done':
         return;
@@ -163,7 +163,7 @@ export class Answer implements AnswerListener {
     if (tap.errorBody !== null) return this.#failInStream(tap.errorBody);
     if (terminal !== null) {
       // An upstream may keep the connection open behind its last event; the caller is not made to wait for that.
-      this.#exchange.settle?.();
+      this.#exchange.attempt?.settle();
       this.#completeStream(terminal, 'terminal_event');
     }
   }
@@ -171,7 +171,7 @@ export class Answer implements AnswerListener {
   /** The upstream reported a failure inside the stream: the caller gets it as ours, scrubbed. */
   #failInStream(body: Buffer): void {
     const error = this.#adapter().readError(502, body, undefined, this.#exchange.target!);
-    this.#exchange.cancel?.(error);
+    this.#exchange.attempt?.cancel(error);
     this.failed(error);
   }
 

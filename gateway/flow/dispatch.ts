@@ -3,14 +3,13 @@ import { RingsideError } from '#core/errors.ts';
 import type { AttemptRecord } from '#inference-log/record.ts';
 import { transportFailure } from '../upstream/failures.ts';
 import type { UpstreamCall, UpstreamController, UpstreamHandler } from '../upstream/pools.ts';
-import type { AnswerListener, Exchange, FlowDeps } from './ports.ts';
+import type { AnswerListener, Exchange, FlowDeps, UpstreamAttempt } from './ports.ts';
 
 /** Sends the call and reports its answer to `listener`. The attempt is noted on the exchange when it ends. */
 export function dispatch(deps: FlowDeps, exchange: Exchange, call: UpstreamCall, listener: AnswerListener): void {
   const attempt = new Attempt(deps, exchange, listener);
   exchange.dispatchNs = deps.clock.nowNs();
-  exchange.cancel = (error) => attempt.cancel(error);
-  exchange.settle = () => attempt.settle();
+  exchange.attempt = attempt;
   try {
     deps.upstream.dispatch(call, attempt);
   } catch (reason) {
@@ -22,7 +21,7 @@ export function dispatch(deps: FlowDeps, exchange: Exchange, call: UpstreamCall,
 const SETTLE_MS = 1_000;
 
 /** One upstream call: measures it, guards our code from undici and undici from our code. */
-class Attempt implements UpstreamHandler {
+class Attempt implements UpstreamHandler, UpstreamAttempt {
   readonly #deps: FlowDeps;
   readonly #exchange: Exchange;
   readonly #listener: AnswerListener;
@@ -41,7 +40,6 @@ class Attempt implements UpstreamHandler {
     this.#listener = listener;
   }
 
-  /** Ends the call, for an error of the upstream's if one is given; the listener hears nothing more. */
   cancel(error: RingsideError | null = null): void {
     if (this.#over) return;
     this.#cancelled = true;
@@ -49,7 +47,7 @@ class Attempt implements UpstreamHandler {
     this.#controller?.abort(new Error('cancelled'));
   }
 
-  /** The answer is whole before the upstream has closed it: notes the attempt, and gives the upstream a moment to finish. */
+  /** Notes the attempt, and gives the upstream a moment to finish. */
   settle(): void {
     if (this.#over) return;
     this.#note(null);

@@ -90,7 +90,7 @@ function fail(deps: FlowDeps, exchange: Exchange, error: RingsideError, partial:
 
 /** The caller went away before the end of its answer: the upstream call is cancelled and what is known is recorded. */
 function leave(deps: FlowDeps, exchange: Exchange, answer: Answer | null): void {
-  exchange.cancel?.();
+  exchange.attempt?.cancel();
   const error = new RingsideError('client_closed', 'The caller closed the connection.');
   record(deps, exchange, failureEnding(exchange, error, answer?.leave() ?? {}), () => undefined);
 }

@@ -83,11 +83,17 @@ export interface Exchange {
   /** Set by the one call of `record`. */
   ended: boolean;
   dispatchNs: number | null;
-  /** Cancels the upstream call, once there is one. */
-  cancel: ((error?: RingsideError) => void) | null;
-  /** Lets go of an upstream whose answer is whole though it has not closed it. */
-  settle: (() => void) | null;
+  /** The upstream call under way, once there is one. An object and not closures: docs/decisions/0011. */
+  attempt: UpstreamAttempt | null;
   attempts: AttemptRecord[];
+}
+
+/** One upstream call under way. */
+export interface UpstreamAttempt {
+  /** Ends the call, for an error of the upstream's if one is given; its listener hears nothing more. */
+  cancel(error?: RingsideError): void;
+  /** Lets go of an upstream whose answer is whole though it has not closed it. */
+  settle(): void;
 }
 
 /** How an exchange ended, as `record` writes it down. */
