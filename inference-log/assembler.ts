@@ -29,15 +29,23 @@ export type Assembled =
  * are stored. So whatever the moment of a crash, each end yields exactly one row.
  */
 export interface Assembler {
+  /** Keeps views of the frame's bytes until `settle`. */
   feed(placed: PlacedFrame): Assembled | undefined;
+  /** The chunk that frames were fed from is read: what is still open gets copies of its bytes, so that the chunk can go. */
+  settle(): void;
   /** The cursor once everything before `position` is stored: scan stays at the oldest begin that is still open. */
   cursorAt(position: SpoolPosition): SpoolCursor;
   /** What is open, oldest first. */
   open(): readonly OpenInference[];
 }
 
+interface Kept extends KeptFrame {
+  frame: Frame | undefined;
+}
+
 interface Building extends OpenInference {
-  readonly parts: KeptFrame[];
+  readonly begin: Kept;
+  readonly parts: Kept[];
 }
 
 export interface AssemblerOptions {
@@ -53,13 +61,17 @@ export function createAssembler(options: AssemblerOptions): Assembler {
   const shipped = options.cursor?.shipped;
   /** In order of their begin frames, as a Map keeps it. */
   const building = new Map<string, Building>();
+  /** Frames kept since the last `settle`. Most inferences end in the chunk that they begin in: copying all cost 3 µs a row. */
+  let unsettled: { readonly id: string; readonly kept: Kept }[] = [];
   let keptBytes = 0;
 
-  const keep = (placed: PlacedFrame): KeptFrame => {
+  const keep = (placed: PlacedFrame): Kept => {
     const bytes = placed.next.offset - placed.at.offset;
     const held = bytes <= maxKeptFrameBytes && keptBytes + bytes <= maxKeptBytes;
     if (held) keptBytes += bytes;
-    return { at: placed.at, bytes, frame: held ? copy(placed.frame) : undefined };
+    const kept: Kept = { at: placed.at, bytes, frame: held ? placed.frame : undefined };
+    if (held) unsettled.push({ id: placed.frame.id, kept });
+    return kept;
   };
 
   const close = (id: string): Building | undefined => {
@@ -94,6 +106,10 @@ export function createAssembler(options: AssemblerOptions): Assembler {
         default:
           return frame.type satisfies never;
       }
+    },
+    settle() {
+      for (const { id, kept } of unsettled) if (building.has(id)) kept.frame = copy(kept.frame!);
+      unsettled = [];
     },
     cursorAt(position) {
       const oldest = building.values().next().value;

@@ -5,7 +5,16 @@ import type { BeginRecord, EndRecord } from './record.ts';
 /** What a field must be so that a sink can take it; ranges are the store's to check. A `?` allows null. */
 type Kind = 'uuid' | 'text' | 'text?' | 'number' | 'number?' | 'boolean' | 'list';
 
-const BEGIN_FIELDS = {
+interface Field {
+  readonly name: string;
+  readonly kind: Kind;
+}
+
+function fieldsOf(kinds: Readonly<Record<string, Kind>>): readonly Field[] {
+  return Object.entries(kinds).map(([name, kind]) => ({ name, kind }));
+}
+
+const BEGIN_FIELDS = fieldsOf({
   organizationId: 'uuid',
   groupId: 'uuid',
   configVersion: 'number',
@@ -24,9 +33,9 @@ const BEGIN_FIELDS = {
   traceId: 'text',
   requestBytes: 'number',
   requestSha256: 'text?',
-} as const satisfies Record<keyof BeginRecord, Kind>;
+} satisfies Record<keyof BeginRecord, Kind>);
 
-const END_FIELDS = {
+const END_FIELDS = fieldsOf({
   status: 'number',
   outcome: 'text',
   errorCode: 'text?',
@@ -47,7 +56,7 @@ const END_FIELDS = {
   responseBytes: 'number',
   responseSha256: 'text?',
   responseType: 'text?',
-} as const satisfies Record<keyof EndRecord, Kind>;
+} satisfies Record<keyof EndRecord, Kind>);
 
 export type Parsed<Value> =
   | { readonly kind: 'parsed'; readonly value: Value }
@@ -64,7 +73,7 @@ export function parseEnd(meta: Uint8Array): Parsed<EndRecord> {
   return parse<EndRecord>('end', END_FIELDS, meta);
 }
 
-function parse<Value>(frame: string, fields: Record<string, Kind>, meta: Uint8Array): Parsed<Value> {
+function parse<Value>(frame: string, fields: readonly Field[], meta: Uint8Array): Parsed<Value> {
   let value: unknown;
   try {
     value = JSON.parse(Buffer.from(meta.buffer, meta.byteOffset, meta.byteLength).toString('utf8'));
@@ -75,7 +84,7 @@ function parse<Value>(frame: string, fields: Record<string, Kind>, meta: Uint8Ar
     return { kind: 'bad', reason: `${frame} is not an object`, groupId: undefined };
   }
   const record = value as Record<string, unknown>;
-  for (const [name, kind] of Object.entries(fields)) {
+  for (const { name, kind } of fields) {
     if (!matches(record[name], kind)) {
       const groupId = record['groupId'];
       return {

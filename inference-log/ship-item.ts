@@ -1,5 +1,5 @@
 import { unixMsOfId } from '#core/ids.ts';
-import type { KeptFrame, OpenInference } from './assembler.ts';
+import type { OpenInference } from './assembler.ts';
 import type { Frame } from './frame.ts';
 import { parseBegin, parseEnd } from './parse-record.ts';
 import type { EndRecord, InferenceRow } from './record.ts';
@@ -90,7 +90,10 @@ async function makeItem(
 ): Promise<ShipItem> {
   const { id } = inference;
   const found: (Frame | undefined)[] = [];
-  for (const kept of [inference.begin, ...inference.parts]) found.push(await fetchFrame(context, kept));
+  // Most are in memory: an await for each would cost more than the rest of the loop.
+  for (const kept of [inference.begin, ...inference.parts]) {
+    found.push(kept.frame ?? (await context.readAt(kept.at, kept.bytes)));
+  }
   const spooled = found.filter((frame) => frame !== undefined);
   const frames = endFrame === undefined ? spooled : [...spooled, endFrame];
   const drop = (groupId: string | undefined, reason: string) =>
@@ -127,10 +130,6 @@ function dropped(
 ): ShipItem {
   const bytes = frames.reduce((sum, frame) => sum + (frame.payload?.length ?? 0), ROW_BYTES);
   return { id, shipped, scan, bytes, frames, content: { kind: 'dropped', groupId, reason } };
-}
-
-async function fetchFrame(context: ItemContext, kept: KeptFrame): Promise<Frame | undefined> {
-  return kept.frame ?? (await context.readAt(kept.at, kept.bytes));
 }
 
 /** The pieces of an answer in order; null when nothing of it was captured. */

@@ -34,6 +34,9 @@ export interface ShipSpoolOptions {
   readonly onHealthy: () => void;
 }
 
+/** Chunks of which a batch keeps a few bytes each must not add up. */
+const MAX_PINNED_PER_BATCH = 4;
+
 /** `finished`: the spool is wholly stored and closed. `gone`: someone else did that. */
 export type Shipped = 'finished' | 'gone' | 'stopped';
 
@@ -64,6 +67,8 @@ export async function shipSpool(options: ShipSpoolOptions): Promise<Shipped> {
   const context: ItemContext = { gatewayId: options.gatewayId, nowMs: options.nowMs, readAt: reader.readAt };
   let items: ShipItem[] = [];
   let itemBytes = 0;
+  /** Of the chunks that items have views of. */
+  let pinnedBytes = 0;
   let isOld = false;
   let ageTimer: NodeJS.Timeout | undefined;
 
@@ -78,7 +83,10 @@ export async function shipSpool(options: ShipSpoolOptions): Promise<Shipped> {
     items.push(item);
     itemBytes += item.bytes;
   };
-  const isFull = () => items.length >= options.batchRows || itemBytes >= options.batchBytes;
+  const isFull = () =>
+    items.length >= options.batchRows ||
+    itemBytes >= options.batchBytes ||
+    pinnedBytes >= options.batchBytes * MAX_PINNED_PER_BATCH;
 
   const commit = async (cursor: SpoolCursor, finished: boolean) => {
     clearTimeout(ageTimer);
@@ -101,6 +109,8 @@ export async function shipSpool(options: ShipSpoolOptions): Promise<Shipped> {
   };
 
   const take = async (frames: readonly PlacedFrame[]) => {
+    const chunkBytes = frames.at(-1)!.next.offset - frames[0]!.at.offset;
+    pinnedBytes = items.length === 0 ? chunkBytes : pinnedBytes + chunkBytes;
     for (const placed of frames) {
       const assembled = assembler.feed(placed);
       if (assembled === undefined) continue;
@@ -109,9 +119,13 @@ export async function shipSpool(options: ShipSpoolOptions): Promise<Shipped> {
           ? await endedItem(context, assembled.inference, assembled.end)
           : strayItem(assembled.end),
       );
-      if (isFull() || isOld) await commit(assembler.cursorAt(placed.next), false);
+      if (isFull() || isOld) {
+        await commit(assembler.cursorAt(placed.next), false);
+        pinnedBytes = chunkBytes;
+      }
       if (options.stopping() === 'now') return;
     }
+    assembler.settle();
   };
 
   /** False when we are told to stop in the middle of it. */

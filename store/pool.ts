@@ -51,12 +51,17 @@ export function connectionConfig(options: Omit<PoolOptions, 'maxConnections' | '
 
 /** Opens a pool of connections. Nothing connects before the first query. Close it with `destroy()`. */
 export function createPool(options: PoolOptions): Db {
+  return new Kysely<Database>({ dialect: new PostgresDialect({ pool: createClientPool(options) }) });
+}
+
+/** The same for statements that no query builder knows, COPY for one. Close it with `end()`. */
+export function createClientPool(options: PoolOptions): pg.Pool {
   const pool = new pg.Pool({ ...connectionConfig(options), max: options.maxConnections, idleTimeoutMillis: 30_000 });
   pool.on('error', (error) => options.onConnectionError?.(error));
   // pg-pool listens to idle connections only: one that broke while a query held it would end the process (unheard 'error').
   // The query itself has failed with the same error, and release() discards the connection.
   pool.on('connect', (client) => void client.on('error', () => undefined));
-  return new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
+  return pool;
 }
 
 /** Runs `work` in one transaction that row-level security confines to an organization. */

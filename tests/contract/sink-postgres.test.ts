@@ -1,9 +1,12 @@
-import { afterAll, beforeAll } from 'vitest';
+import { randomUUID } from 'node:crypto';
+import { sql } from 'kysely';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createPostgresSink } from '#inference-log/sinks/postgres.ts';
 import type { Sink } from '#inference-log/spool.ts';
 import { createPool, type Db } from '#store/pool.ts';
 import { createTestDatabase } from '#tests/support/database.ts';
 import { createMemorySink } from '#tests/support/memory-sink.ts';
+import { beginRecord, endRecord, newInferenceId } from '#tests/support/records.ts';
 import { describeSink } from './sink.ts';
 
 let database: Awaited<ReturnType<typeof createTestDatabase>>;
@@ -26,6 +29,32 @@ describeSink('postgres', {
     const rows = await db.selectFrom('inferences').select('id').where('gateway_id', '=', gatewayId).execute();
     return rows.map(({ id }) => id);
   },
+});
+
+test('stores nothing in a partition that is not part of the log any more, and makes a dropped one again', async () => {
+  const groupId = randomUUID();
+  const [gatewayId, spoolId] = [randomUUID(), randomUUID()];
+  const at = (offset: number) => ({ scan: { segment: 1, offset }, shipped: { segment: 1, offset } });
+  const rows = () =>
+    Array.from({ length: 30 }, () => ({
+      ...{ id: newInferenceId(Date.now(), groupId), gatewayId, begin: beginRecord({ groupId }), end: endRecord() },
+      ...{ request: Buffer.from('a'), response: null },
+    }));
+  const given = { spoolId, gatewayId, dropped: [], finished: false };
+  await sink.write({ ...given, expected: undefined, cursor: at(1), rows: rows() });
+  const { rows: names } = await sql<{ suffix: string }>`
+    SELECT ringside.provision_partition(${groupId}, now()) AS suffix`.execute(db);
+  const [parent, leaf] = [`inferences_g_${groupId.replaceAll('-', '')}`, `inferences_${names[0]!.suffix}`];
+  await sql.raw(`ALTER TABLE ringside.${parent} DETACH PARTITION ringside.${leaf}`).execute(db);
+  const late = { ...given, expected: at(1), cursor: at(2), rows: rows() };
+  await expect(sink.write(late)).rejects.toThrow(/is detached/);
+  const { rows: kept } = await sql<{ count: number }>`
+    SELECT count(*) AS count FROM ${sql.raw(`ringside.${leaf}`)}`.execute(db);
+  expect(kept[0]!.count).toBe(30);
+  await sql.raw(`DROP TABLE ringside.${leaf}`).execute(db);
+  await sink.write(late);
+  const stored = await db.selectFrom('inferences').select('id').where('gateway_id', '=', gatewayId).execute();
+  expect(stored.map(({ id }) => id).sort()).toEqual(late.rows.map(({ id }) => id).sort());
 });
 
 // The one that properties of the shipper run on must behave as the real ones do.

@@ -97,10 +97,32 @@ export function describeSink(name: string, { sink, storedIds }: SinkUnderTest): 
       ]);
     });
 
+    test('does the same for a batch that is large enough for another way in, of several groups and sizes', async () => {
+      const { gatewayId, batch } = start();
+      const other = { begin: beginRecord({ groupId: OTHER_GROUP }) };
+      const rows = [
+        ...Array.from({ length: 40 }, () => row(gatewayId, { request: Buffer.from('a'), response: null })),
+        ...Array.from({ length: 3 }, () => row(gatewayId, other)),
+        row(gatewayId, { end: endRecord({ outcome: 'interrupted', status: 500 }) }),
+      ];
+      await sink().write(batch({ rows: rows.slice(1) }));
+      await sink().write(batch({ expected: at(10), cursor: at(20), rows }));
+      const fresh = Array.from({ length: 20 }, () => row(gatewayId, other));
+      await sink().write(batch({ expected: at(20), cursor: at(30), rows: [rows[41]!, ...fresh] }));
+      expect(await storedIds(gatewayId)).toHaveLength(64);
+      const totals = [...(await sink().readLedger(gatewayId))].sort((a, b) => (a.groupId < b.groupId ? -1 : 1));
+      expect(totals).toEqual([
+        { groupId: GROUP_ID, stored: 40, interrupted: 1, dropped: 0 },
+        { groupId: OTHER_GROUP, stored: 23, interrupted: 0, dropped: 0 },
+      ]);
+    });
+
     test('says when the data is at fault, and has then stored nothing of it', async () => {
       const { spoolId, gatewayId, batch } = start();
       const rows = [row(gatewayId), row(gatewayId, { end: endRecord({ status: 70_000 }) })];
       await expect(sink().write(batch({ rows }))).rejects.toThrow(RefusedBatchError);
+      const many = [...Array.from({ length: 20 }, () => row(gatewayId)), rows[1]!];
+      await expect(sink().write(batch({ rows: many }))).rejects.toThrow(RefusedBatchError);
       expect(await storedIds(gatewayId)).toHaveLength(0);
       expect(await sink().readCursor(spoolId)).toBeUndefined();
       expect(await sink().readLedger(gatewayId)).toEqual([]);

@@ -1,0 +1,50 @@
+import type { ClientBase, Pool } from 'pg';
+import type { LedgerTotals } from '../spool.ts';
+
+interface Counts {
+  stored: number;
+  interrupted: number;
+  dropped: number;
+}
+
+/** What a batch adds to the ledger, by group. */
+export interface Tally {
+  add(groupId: string, kind: keyof Counts, count: number): void;
+  /** Groups in one order for everyone, so that shippers never deadlock on the ledger's rows. */
+  sorted(): readonly (readonly [groupId: string, counts: Readonly<Counts>])[];
+}
+
+export function createTally(): Tally {
+  const groups = new Map<string, Counts>();
+  return {
+    add(groupId, kind, count) {
+      const counts = groups.get(groupId);
+      if (counts !== undefined) counts[kind] += count;
+      else groups.set(groupId, { ...{ stored: 0, interrupted: 0, dropped: 0 }, [kind]: count });
+    },
+    sorted: () => [...groups].sort(([a], [b]) => (a < b ? -1 : 1)),
+  };
+}
+
+const ADD = `
+  INSERT INTO ledger AS l (gateway_id, group_id, stored, interrupted, dropped)
+  SELECT $1::uuid, * FROM UNNEST($2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[])
+  ON CONFLICT (gateway_id, group_id) DO UPDATE SET stored = l.stored + excluded.stored,
+    interrupted = l.interrupted + excluded.interrupted, dropped = l.dropped + excluded.dropped`;
+
+export async function addToLedger(client: ClientBase, gatewayId: string, tally: Tally): Promise<void> {
+  const groups = tally.sorted();
+  if (groups.length === 0) return;
+  const column = (kind: keyof Counts) => groups.map(([, counts]) => counts[kind]);
+  const values = [gatewayId, groups.map(([id]) => id), column('stored'), column('interrupted'), column('dropped')];
+  await client.query({ name: 'add-to-ledger', text: ADD, values });
+}
+
+/** What the store holds of a gateway. */
+export async function readLedger(pool: Pool, gatewayId: string): Promise<LedgerTotals[]> {
+  const { rows } = await pool.query<LedgerTotals>(
+    `SELECT group_id AS "groupId", stored, interrupted, dropped FROM ledger WHERE gateway_id = $1`,
+    [gatewayId],
+  );
+  return rows;
+}
