@@ -9,6 +9,7 @@ import { parseAddressPolicy } from '#core/upstream-address.ts';
 import { createSpoolWriter } from '#inference-log/spool-writer.ts';
 import { planRequest } from './dialects/openai-chat/request.ts';
 import { createAuthenticator } from './flow/authenticate.ts';
+import { createBodyPool } from './flow/body-pool.ts';
 import { createRequestHandler } from './flow/handle-request.ts';
 import type { BodyBudget } from './flow/ports.ts';
 import { ADAPTERS } from './providers/registry.ts';
@@ -23,6 +24,8 @@ import type { FromWorker, ToWorker, WorkerStart } from './worker-messages.ts';
 
 /** Composition root of one serving thread. starting → serving → draining → stopped. */
 const STALLED_READER_MS = 60_000;
+/** Memory kept for the next large prompts. */
+const MAX_IDLE_BODY_BYTES = 16 * 1024 * 1024;
 /** A request that was sent while we stopped has this long to arrive. */
 const IDLE_GRACE_MS = 300;
 
@@ -77,6 +80,7 @@ async function startWorker(): Promise<void> {
     spool,
     recorder,
     bodyBudget: createBodyBudget(start.bodyBudget, start.slot, settings.maxHeldBodyBytes),
+    bodyPool: createBodyPool(MAX_IDLE_BODY_BYTES),
     maxBodyBytes: settings.maxBodyBytes,
     stalledReaderMs: STALLED_READER_MS,
     onDefect,

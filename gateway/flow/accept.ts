@@ -30,6 +30,7 @@ export function accept(
     traceparent: `00-${traceId}-${deps.random.hex()}-${known ? trace[3]! : '01'}`,
     key: null,
     heldBytes: 0,
+    gathered: null,
     request: null,
     organization: null,
     group: null,

@@ -28,6 +28,7 @@ class Attempt implements UpstreamHandler, UpstreamAttempt {
   #controller: UpstreamController | null = null;
   #cancelled = false;
   #over = false;
+  ended = false;
   #sentNs: number | null = null;
   #firstByteNs: number | null = null;
   #status: number | null = null;
@@ -87,6 +88,7 @@ class Attempt implements UpstreamHandler, UpstreamAttempt {
   }
 
   onResponseEnd(): void {
+    this.ended = true;
     this.#onClosed?.();
     if (this.#over) return;
     this.#note(null);
@@ -94,6 +96,7 @@ class Attempt implements UpstreamHandler, UpstreamAttempt {
   }
 
   onResponseError(_controller: UpstreamController, reason: Error): void {
+    this.ended = true;
     this.#onClosed?.();
     this.fail(transportFailure(reason, this.#exchange.target!.providerName));
   }

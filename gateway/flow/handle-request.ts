@@ -11,7 +11,7 @@ import { assign } from './assign.ts';
 import { dispatch } from './dispatch.ts';
 import { failureEnding, sendFailure } from './fail.ts';
 import type { Ending, Exchange, FlowDeps } from './ports.ts';
-import { readBody, releaseBody } from './read-body.ts';
+import { readBody, recycleBody, releaseBody } from './read-body.ts';
 import { record, recordBegin } from './record.ts';
 import { resolveGroup, resolveOrganization } from './resolve-group.ts';
 
@@ -73,7 +73,7 @@ function send(deps: FlowDeps, exchange: Exchange, body: Buffer): Answer | null {
   if (exchange.outgoing.destroyed) return null;
   recordBegin(deps, exchange, body);
   const answer = new Answer(deps, exchange, {
-    complete: (ending, deliver) => record(deps, exchange, ending, deliver),
+    complete: (ending, deliver) => finish(deps, exchange, ending, deliver),
     fail: (error, partial) => fail(deps, exchange, error, partial),
     unrecorded: () => sendFailure(exchange, unrecorded(), deps.stalledReaderMs),
   });
@@ -83,16 +83,24 @@ function send(deps: FlowDeps, exchange: Exchange, body: Buffer): Answer | null {
 
 function fail(deps: FlowDeps, exchange: Exchange, error: RingsideError, partial: Partial<Ending>): void {
   if (exchange.id === '') exchange.id = createInferenceId(exchange.startUnixMs, NO_GROUP_HASH, deps.random);
-  record(deps, exchange, failureEnding(exchange, error, partial), () =>
+  finish(deps, exchange, failureEnding(exchange, error, partial), () =>
     sendFailure(exchange, error, deps.stalledReaderMs),
   );
+}
+
+/** Once the record is written, nothing of ours reads the body any more. */
+function finish(deps: FlowDeps, exchange: Exchange, ending: Ending, deliver: (recorded: boolean) => void): void {
+  record(deps, exchange, ending, (recorded) => {
+    deliver(recorded);
+    recycleBody(deps, exchange);
+  });
 }
 
 /** The caller went away before the end of its answer: the upstream call is cancelled and what is known is recorded. */
 function leave(deps: FlowDeps, exchange: Exchange, answer: Answer | null): void {
   exchange.attempt?.cancel();
   const error = new RingsideError('client_closed', 'The caller closed the connection.');
-  record(deps, exchange, failureEnding(exchange, error, answer?.leave() ?? {}), () => undefined);
+  finish(deps, exchange, failureEnding(exchange, error, answer?.leave() ?? {}), () => undefined);
 }
 
 function unrecorded(): RingsideError {

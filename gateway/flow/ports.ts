@@ -13,6 +13,7 @@ import type { KeyRecord } from '../snapshot/key-table.ts';
 import type { Clock } from '../telemetry/clock.ts';
 import type { Recorder } from '../telemetry/recorder.ts';
 import type { UpstreamController, UpstreamPools } from '../upstream/pools.ts';
+import type { BodyPool } from './body-pool.ts';
 import type { Capture } from './capture.ts';
 
 /** What the rooms are given. One object per worker. */
@@ -27,6 +28,7 @@ export interface FlowDeps {
   readonly spool: SpoolWriter;
   readonly recorder: Recorder;
   readonly bodyBudget: BodyBudget;
+  readonly bodyPool: BodyPool;
   readonly maxBodyBytes: number;
   /** How long a caller may leave an answer unread before its connection is closed. */
   readonly stalledReaderMs: number;
@@ -71,6 +73,8 @@ export interface Exchange {
   readonly traceparent: string;
   key: KeyRecord | null;
   heldBytes: number;
+  /** The body's memory, where it came in several pieces. */
+  gathered: Buffer | null;
   request: ParsedRequest | null;
   organization: BoundOrganization | null;
   group: BoundGroup | null;
@@ -94,6 +98,8 @@ export interface UpstreamAttempt {
   cancel(error?: RingsideError): void;
   /** Lets go of an upstream whose answer is whole though it has not closed it. */
   settle(): void;
+  /** Whether the transport has let go of the call and of the request's bytes. */
+  readonly ended: boolean;
 }
 
 /** How an exchange ended, as `record` writes it down. */

@@ -36,8 +36,7 @@ export function readBody(
     exchange.heldBytes += chunk.length;
     chunks.push(chunk);
   };
-  const onEnd = () =>
-    done(chunks.length === 1 ? chunks[0]! : chunks.length === 0 ? EMPTY : Buffer.concat(chunks, bytes));
+  const onEnd = () => done(chunks.length === 1 ? chunks[0]! : gather(deps, exchange, chunks, bytes));
   incoming.on('data', onData);
   incoming.on('end', onEnd);
   incoming.on('error', () => stop(new RingsideError('client_closed', 'The caller closed the connection.')));
@@ -47,6 +46,28 @@ function budgetSpent(): RingsideError {
   return new RingsideError('overloaded', 'The gateway holds as many request bytes as it may; try again.', {
     retryAfterSeconds: 1,
   });
+}
+
+/** One buffer for a body that came in pieces, filled to its last byte. */
+function gather(deps: FlowDeps, exchange: Exchange, chunks: readonly Buffer[], bytes: number): Buffer {
+  if (bytes === 0) return EMPTY;
+  const body = deps.bodyPool.take(bytes);
+  let at = 0;
+  for (const chunk of chunks) {
+    body.set(chunk, at);
+    at += chunk.length;
+  }
+  exchange.gathered = body;
+  return body;
+}
+
+/**
+ * Gives the body's memory back when its record is written; not while an upstream call still reads it (an answer that ended
+ * before its request did), then the garbage collector has it.
+ */
+export function recycleBody(deps: FlowDeps, exchange: Exchange): void {
+  if (exchange.gathered !== null && exchange.attempt?.ended !== false) deps.bodyPool.give(exchange.gathered);
+  exchange.gathered = null;
 }
 
 /** Gives back what the body took from the shared budget. */

@@ -7,6 +7,7 @@ import { snapshotSchema } from '#core/snapshot/schema.ts';
 import { parseAddressPolicy } from '#core/upstream-address.ts';
 import { planRequest } from '#gateway/dialects/openai-chat/request.ts';
 import { createAuthenticator } from '#gateway/flow/authenticate.ts';
+import { createBodyPool } from '#gateway/flow/body-pool.ts';
 import { createRequestHandler } from '#gateway/flow/handle-request.ts';
 import type { BodyBudget } from '#gateway/flow/ports.ts';
 import { ADAPTERS } from '#gateway/providers/registry.ts';
@@ -74,6 +75,7 @@ async function serve(task: Task): Promise<void> {
     spool,
     recorder: createRecorder(allocateCells()),
     bodyBudget: createBodyBudget(settings.maxHeldBodyBytes),
+    bodyPool: createBodyPool(16 * 1024 * 1024),
     maxBodyBytes: settings.maxBodyBytes,
     stalledReaderMs: 60_000,
     onDefect,
