@@ -22,8 +22,10 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
+const batch = new FrameBatch();
+
 function frame(id: string, payloadBytes = 0): Buffer {
-  const batch = new FrameBatch();
+  batch.clear();
   batch.append('begin', id, '{}', [Buffer.alloc(payloadBytes)]);
   return Buffer.concat(batch.buffers());
 }

@@ -10,6 +10,8 @@ import { readUsage } from './reply.ts';
  */
 const USAGE = '"usage"';
 const FINISHED = /"finish_reason"\s*:\s*"/;
+/** What makes an event worth reading: its end, an error, a usage or finish reason that is not null. */
+const MARKERS = /\[DONE\]|"error"|"usage"[\s:]*[^n\s:]|"finish_reason"\s*:\s*"/g;
 const LF = 0x0a;
 const CR = 0x0d;
 /** An event that is longer cannot be a usage event; it is passed on in pieces. */
@@ -37,13 +39,20 @@ export function openStream(hideUsage: boolean): StreamTap {
       text.includes('"error"') ||
       mentionsUsage(text) ||
       (finishReason === null && FINISHED.test(text));
-    return interesting ? inspectEvents(bytes) : { forward: bytes, terminal: null };
+    return interesting ? inspectEvents(bytes, text) : { forward: bytes, terminal: null };
   };
 
-  const inspectEvents = (bytes: Buffer): StreamPiece => {
+  /** `text` is `bytes` in Latin-1. After the first token only events with a marker are read: a burst may bring hundreds. */
+  const inspectEvents = (bytes: Buffer, text: string): StreamPiece => {
     const kept: Buffer[] = [];
     let keptFrom = 0;
     for (let from = 0; from < bytes.length; ) {
+      if (sawToken) {
+        MARKERS.lastIndex = from;
+        const marker = MARKERS.exec(text);
+        if (marker === null) break;
+        from = startOfEvent(text, from, marker.index);
+      }
       const to = endOfEvent(bytes, from);
       const verdict = readEvent(bytes.subarray(from, to));
       if (verdict !== 'pass') {
@@ -146,6 +155,14 @@ function lastEventEnd(bytes: Buffer): number {
     if (bytes[before] === LF) return at + 1;
   }
   return 0;
+}
+
+/** Where the event begins that holds the byte at `at`; a blank line is in front of it, or `from`. */
+function startOfEvent(text: string, from: number, at: number): number {
+  for (let line = text.lastIndexOf('\n', at); line > from; line = text.lastIndexOf('\n', line - 1)) {
+    if (text[line - 1] === '\n' || (text[line - 1] === '\r' && text[line - 2] === '\n')) return line + 1;
+  }
+  return from;
 }
 
 /** The offset behind the event that starts at `from`, its blank line included. */
