@@ -1,6 +1,6 @@
 import { threadCpuS } from './cpu-time.ts';
-import { median } from './report.ts';
 import type { Field } from './row.ts';
+import { median } from './statistics.ts';
 import { runWrk, type WrkResult, type WrkRun } from './wrk.ts';
 
 /** One of the sides that take turns. */

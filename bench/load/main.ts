@@ -1,187 +1,139 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
-import { nginx } from '../peers/nginx/peer.ts';
-import type { Peer, StartedPeer } from '../peers/peer.ts';
-import { portkey } from '../peers/portkey/peer.ts';
 import { ringside } from '../peers/ringside/peer.ts';
+import { type Curve, measureCurves } from './curve.ts';
+import { FAMILIES, type RunSize } from './families.ts';
+import { emptyLine } from './lines.ts';
+import { loadNiceLevel } from './load-tool.ts';
+import { describeMachine, toolVersions } from './machine.ts';
+import { CURVE, HELP, type Options, OptionsError, parseOptions } from './options.ts';
 import { residentBytes } from './processes.ts';
-import { describeMachine, median, type Row, writeReport } from './report.ts';
+import { createProgress } from './progress.ts';
+import { writeReport } from './report.ts';
+import { renderSection } from './results-page.ts';
+import type { Field, Line } from './row.ts';
+import { checkAnswer, startPeer } from './start-peers.ts';
 import { startUpstream } from './upstream.ts';
-import { runWrk, type WrkResult } from './wrk.ts';
 
 /** Core 0 serves; core 1 has the load generator, the upstream, PostgreSQL, the shipper. */
 const SERVING_CORE = 0;
 const OTHER_CORE = 1;
-const PEERS: readonly Peer[] = [ringside, nginx, portkey];
 
-interface Scenario {
-  readonly id: string;
-  readonly name: string;
-  readonly promptBytes: number;
-  readonly connections: number;
-  readonly metric: 'rate' | 'latency';
-  /** The target of performance.md against a peer: ours / theirs for rates. */
-  readonly targets: Readonly<Record<string, string>>;
+const print = (line: string) => process.stdout.write(`${line}\n`);
+
+function readOptions(): Options {
+  try {
+    return parseOptions(process.argv.slice(2));
+  } catch (error) {
+    if (!(error instanceof OptionsError || error instanceof TypeError)) throw error;
+    print(`${error.message}\n\n${HELP}`);
+    process.exit(2);
+  }
 }
 
-const SCENARIOS: readonly Scenario[] = [
-  {
-    id: 'P1',
-    name: 'small chat, 64 connections',
-    promptBytes: 1_000,
-    connections: 64,
-    metric: 'rate',
-    targets: { nginx: '≥ 0.30', portkey: '≥ 15' },
-  },
-  {
-    id: 'P2',
-    name: 'small chat, 1 connection',
-    promptBytes: 1_000,
-    connections: 1,
-    metric: 'latency',
-    targets: { portkey: '≤ 0.12 (added p50)' },
-  },
-  {
-    id: 'P3a',
-    name: '100 KB prompt, 16 connections',
-    promptBytes: 100_000,
-    connections: 16,
-    metric: 'rate',
-    targets: { nginx: '≥ 0.30', portkey: '≥ 10' },
-  },
-  {
-    id: 'P3b',
-    name: '1 MB prompt, 16 connections',
-    promptBytes: 1_000_000,
-    connections: 16,
-    metric: 'rate',
-    targets: { nginx: '≥ 0.45', portkey: '≥ 10' },
-  },
-];
-
-const HELP = `npm run bench -- [--only P1,P3] [--rounds 5] [--seconds 5] [--peers nginx,portkey]
-
-Measures Ringside beside its peers on this machine, in alternating rounds, and appends a table to bench/RESULTS.md.
-Needs Linux with two cores, taskset, nginx and wrk (apt-get install nginx-light wrk).`;
-
-const { values } = parseArgs({
-  options: {
-    only: { type: 'string' },
-    rounds: { type: 'string', default: '5' },
-    seconds: { type: 'string', default: '5' },
-    peers: { type: 'string', default: 'nginx,portkey' },
-    help: { type: 'boolean', short: 'h', default: false },
-  },
-});
-const say = (line: string) => process.stdout.write(`${line}\n`);
-if (values.help) {
-  say(HELP);
+const options = readOptions();
+if (options.help) {
+  print(HELP);
   process.exit(0);
 }
-
-const scratch = await mkdtemp(join(tmpdir(), 'ringside-bench-'));
-const stops: (() => Promise<unknown>)[] = [() => rm(scratch, { recursive: true, force: true })];
+const stops: (() => Promise<unknown>)[] = [];
+const stopAll = async () => {
+  for (let stop = stops.pop(); stop !== undefined; stop = stops.pop()) await stop();
+};
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => void stopAll().finally(() => process.exit(130)));
+}
 try {
   await bench();
 } finally {
-  for (const stop of stops.reverse()) await stop();
+  await stopAll();
 }
 
 async function bench(): Promise<void> {
-  const rounds = Number(values.rounds);
-  const seconds = Number(values.seconds);
-  const wanted = values.only?.split(',');
-  const scenarios = SCENARIOS.filter(({ id }) => wanted === undefined || wanted.some((name) => id.startsWith(name)));
-  const peerNames = ['ringside', ...values.peers.split(',').filter((name) => name !== '')];
-  const upstream = await startUpstream(scratch, OTHER_CORE);
-  stops.push(() => upstream.stop());
-  const started = new Map<string, StartedPeer>();
+  const startedMs = performance.now();
+  const at = new Date().toISOString();
   const notes: string[] = [];
-  const versions: Record<string, string> = {};
-  for (const name of peerNames) {
-    const peer = PEERS.find((candidate) => candidate.name === name);
-    if (peer === undefined)
-      throw new Error(`there is no peer "${name}"; there are ${PEERS.map((known) => known.name).join(', ')}`);
-    say(`starting ${name}`);
-    const missing = await peer.missing();
-    if (missing !== undefined) {
-      notes.push(`${name} is missing: ${missing}`);
-      continue;
-    }
-    versions[name] = await peer.version();
-    const { url: upstreamUrl } = upstream;
-    const running = await peer.start({ upstreamUrl, core: SERVING_CORE, otherCore: OTHER_CORE, scratch });
-    stops.push(() => running.stop());
-    started.set(name, running);
-  }
-  const rows: Row[] = [];
-  for (const scenario of scenarios) rows.push(await measure(scenario, upstream.url, started, rounds, seconds, notes));
-  const ours = started.get('ringside')!;
-  notes.push(`resident memory of the gateway process after the run: ${(residentBytes(ours.pid) / 1e6).toFixed(0)} MB`);
-  await writeReport(
-    {
-      machine: await describeMachine(),
-      versions,
-      rows,
-      notes,
-      command: `npm run bench -- ${process.argv.slice(2).join(' ')}`,
-    },
-    say,
+  const field = await prepare(notes);
+  const { lines, curves } = await measure(field);
+  notes.push(
+    `resident memory of the gateway after the whole run: ${(residentBytes(field.ringside.pid) / 1e6).toFixed(0)} MB`,
   );
+  const report = {
+    ...{ at, ...(await describeMachine()), versions: field.versions, conditions: await conditions() },
+    command: `npm run bench -- ${process.argv.slice(2).join(' ')}`.trim(),
+    ...{ quick: options.quick, durationS: (performance.now() - startedMs) / 1000, lines, curves, notes },
+  };
+  const path = await writeReport(report);
+  print(`\n${renderSection(report)}\n`);
+  if (options.json) print(await readFile(path, 'utf8'));
+  print(`figures: ${path}`);
 }
 
-async function measure(
-  scenario: Scenario,
-  upstreamUrl: string,
-  started: ReadonlyMap<string, StartedPeer>,
-  rounds: number,
-  seconds: number,
-  notes: string[],
-): Promise<Row> {
-  const results = new Map<string, WrkResult[]>();
-  const direct = { url: `${upstreamUrl}/v1/chat/completions`, headers: {}, model: 'bench' };
-  const targets = new Map<string, Pick<StartedPeer, 'url' | 'headers' | 'model'>>(started);
-  if (scenario.metric === 'latency') targets.set('direct', direct);
-  for (let round = 0; round <= rounds; round++) {
-    for (const [name, peer] of targets) {
-      const content = 'Lorem ipsum "dolor" sit amet.\n'
-        .repeat(Math.ceil(scenario.promptBytes / 30))
-        .slice(0, scenario.promptBytes);
-      const result = await runWrk({
-        url: peer.url,
-        headers: peer.headers,
-        body: JSON.stringify({ model: peer.model, messages: [{ role: 'user', content }] }),
-        connections: scenario.connections,
-        seconds: round === 0 ? 2 : seconds,
-        core: OTHER_CORE,
-        scratch,
-      });
-      // The first round warms up.
-      if (round === 0) continue;
-      if (result.failures > 0)
-        notes.push(`${scenario.id} round ${round}: ${name} had ${result.failures} failed requests`);
-      results.set(name, [...(results.get(name) ?? []), result]);
-      say(
-        `${scenario.id} ${round}/${rounds} ${name.padEnd(9)} ${result.requestsPerS.toFixed(0).padStart(7)} req/s  p50 ${result.p50Ms.toFixed(3)} ms  p99 ${result.p99Ms.toFixed(2)} ms`,
-      );
+/** Starts upstream, Ringside and the peers. */
+async function prepare(notes: string[]): Promise<Field & { readonly versions: Record<string, string> }> {
+  const scratch = await mkdtemp(join(tmpdir(), 'ringside-bench-'));
+  stops.push(() => rm(scratch, { recursive: true, force: true }));
+  const upstream = await startUpstream(scratch, OTHER_CORE);
+  stops.push(() => upstream.stop());
+  const layout = { upstreamUrl: upstream.url, core: SERVING_CORE, otherCore: OTHER_CORE, scratch };
+  print('starting ringside');
+  const ours = await ringside.start(layout);
+  stops.push(() => ours.stop());
+  await checkAnswer(ours);
+  const versions = { ringside: await ringside.version(), ...(await toolVersions()) } as Record<string, string>;
+  const peers: Field['peers'][number][] = [];
+  for (const name of options.peers) {
+    print(`starting ${name}`);
+    const peer = await startPeer(name, layout);
+    if (typeof peer === 'string') {
+      notes.push(`${name} takes no part: ${peer}`);
+      print(notes.at(-1)!);
+      continue;
+    }
+    stops.push(() => peer.started.stop());
+    versions[name] = peer.version;
+    peers.push(peer);
+  }
+  const { rounds, seconds, quick } = options;
+  const note = (line: string) => void notes.push(line);
+  return { ...layout, rounds, seconds, quick, ringside: ours, peers, versions, note, say: print };
+}
+
+/** All rows that were asked for; one that throws becomes a line that says so. */
+async function measure(prepared: Field): Promise<{ lines: Line[]; curves: readonly Curve[] }> {
+  const size: RunSize = { ...options, gateways: prepared.peers.length + 1 };
+  const wanted = (id: string) => options.only === null || options.only.includes(id);
+  const families = FAMILIES.filter(({ family }) => wanted(family.id));
+  const curveS = size.gateways * 6 * (Math.min(3, size.seconds) + 0.6);
+  const totalS = families.reduce((sum, { expectedS }) => sum + expectedS(size), wanted(CURVE) ? curveS : 0);
+  const progress = createProgress(totalS, () => performance.now(), print);
+  const field = { ...prepared, say: progress.say };
+  const lines: Line[] = [];
+  for (const { family, expectedS } of families) {
+    progress.begin(`${family.id}: ${family.title}`, expectedS(size));
+    try {
+      lines.push(...(await family.measure(field)));
+    } catch (error) {
+      progress.say(`${family.id} failed: ${error instanceof Error ? error.stack : String(error)}`);
+      field.note(`${family.id} failed: ${String(error)}`);
+      lines.push(emptyLine(family.id, family.title, 'could not be measured; the notes say why'));
     }
   }
-  return {
-    id: scenario.id,
-    name: scenario.name,
-    metric: scenario.metric,
-    targets: scenario.targets,
-    results: Object.fromEntries(
-      [...results].map(([name, runs]) => [
-        name,
-        {
-          requestsPerS: median(runs.map((run) => run.requestsPerS)),
-          p50Ms: median(runs.map((run) => run.p50Ms)),
-          p99Ms: median(runs.map((run) => run.p99Ms)),
-        },
-      ]),
-    ),
-  };
+  if (!wanted(CURVE)) return { lines, curves: [] };
+  progress.begin('curve: rate against latency', curveS);
+  return { lines, curves: await measureCurves(field) };
+}
+
+/** What a reader must know of how it was measured. */
+async function conditions(): Promise<string[]> {
+  const nice = await loadNiceLevel();
+  return [
+    `Medians of ${options.rounds} alternating rounds of ${options.seconds} s, after one that warms up.`,
+    `Layout: the serving thread alone on core ${SERVING_CORE}; load tool, upstream, PostgreSQL, shipper and control plane on core ${OTHER_CORE}.`,
+    nice < 0
+      ? `Upstream and load tools run at nice ${nice}, for every peer alike, so that the serving core is what is measured.`
+      : 'The system did not permit a higher priority for upstream and load tools: they share their core with the rest evenly.',
+    'Ringside with its log on, durable against the death of the process and shipped to PostgreSQL meanwhile; default capture, the first 64 KB of each side.',
+  ];
 }

@@ -1,6 +1,7 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { LOAD_PRIORITY } from './load-tool.ts';
 
 /** Starts and pins the processes of a benchmark. */
 export interface Running {
@@ -11,15 +12,19 @@ export interface Running {
 export interface Launch {
   readonly command: string;
   readonly args: readonly string[];
-  /** The core that the process and its threads run on. */
-  readonly core: number;
+  /** The core that the process and its threads run on; or several, as taskset takes them. */
+  readonly core: number | string;
+  /** `load`: before everything else on its core, where the system permits it. */
+  readonly priority?: 'load';
   readonly env?: Readonly<Record<string, string>>;
   /** Resolves when the process can be used. */
   readonly ready: (child: ChildProcess, output: () => string) => Promise<void>;
 }
 
 export async function launch(options: Launch): Promise<Running> {
-  const child = spawn('taskset', ['-c', String(options.core), options.command, ...options.args], {
+  const pinned = ['taskset', '-c', String(options.core), options.command, ...options.args];
+  const [command, ...args] = options.priority === 'load' ? [...LOAD_PRIORITY, ...pinned] : pinned;
+  const child = spawn(command!, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...options.env },
   });
@@ -30,12 +35,19 @@ export async function launch(options: Launch): Promise<Running> {
     });
   }
   const exited = new Promise<void>((done) => child.once('exit', () => done()));
-  await Promise.race([
-    options.ready(child, () => output),
-    exited.then(() => {
-      throw new Error(`${options.command} ended before it was ready: ${output}`);
-    }),
-  ]);
+  const failed = new Promise<never>((_, fail) => child.once('error', fail));
+  const ended = exited.then(() => {
+    throw new Error(`${options.command} ended before it was ready: ${output}`);
+  });
+  try {
+    await Promise.race([options.ready(child, () => output), ended, failed]);
+  } catch (error) {
+    child.kill('SIGKILL');
+    throw error;
+  } finally {
+    // They may come later, when nobody waits for them any more.
+    for (const late of [ended, failed]) late.catch(() => undefined);
+  }
   return {
     pid: child.pid!,
     async stop() {

@@ -1,4 +1,5 @@
 import type { StartedPeer } from '../peers/peer.ts';
+import type { Range } from './statistics.ts';
 
 /** One family of rows of the table (P1, P2, …): what it measures and against what. Each lives in its own file of `rows/`. */
 export interface RowFamily {
@@ -49,4 +50,6 @@ export interface Line {
   readonly target: { readonly atLeast: number } | { readonly atMost: number } | null;
   /** "not yet: overload shedding", spread over the rounds, … */
   readonly remark?: string;
+  /** Smallest and largest figure of the rounds, for the JSON. */
+  readonly spread?: { readonly ours: Range; readonly peer?: Range };
 }

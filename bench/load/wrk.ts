@@ -1,7 +1,6 @@
-import { execFile } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
+import { runLoadTool } from './load-tool.ts';
 
 /** One closed-loop run of wrk against a chat endpoint. */
 export interface WrkRun {
@@ -45,19 +44,8 @@ export async function runWrk(run: WrkRun): Promise<WrkResult> {
       ...(run.lua ?? []),
     ].join('\n'),
   );
-  const args = [
-    '-c',
-    String(run.core),
-    'wrk',
-    '-t1',
-    `-c${run.connections}`,
-    `-d${run.seconds}s`,
-    '--latency',
-    '-s',
-    script,
-    run.url,
-  ];
-  const { stdout } = await promisify(execFile)('taskset', args);
+  const args = ['-t1', `-c${run.connections}`, `-d${run.seconds}s`, '--latency', '-s', script, run.url];
+  const stdout = await runLoadTool('wrk', args, run.core);
   const number = (pattern: RegExp) => Number(pattern.exec(stdout)?.[1] ?? 0);
   const socketErrors =
     /Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)/.exec(stdout)?.slice(1) ?? [];

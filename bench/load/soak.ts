@@ -1,0 +1,113 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { startRingside } from '../peers/ringside/peer.ts';
+import { describeMachine } from './machine.ts';
+import { residentBytes } from './processes.ts';
+import { clock } from './progress.ts';
+import { nameOf } from './results-page.ts';
+import { runScheduled } from './scheduled.ts';
+import { chatBody } from './side.ts';
+import { renderSoak } from './soak-chart.ts';
+import { readSample, type SoakSample, verdictOfSoak } from './soak-samples.ts';
+import { startUpstream } from './upstream.ts';
+
+/**
+ * `npm run bench:soak -- --minutes 60`: constant load for long, to see whether memory grows. Writes figures and a picture to
+ * bench/results. The layout is the one of `npm run bench`.
+ */
+const SERVING_CORE = 0;
+const OTHER_CORE = 1;
+const SAMPLE_EVERY_MS = 5_000;
+const PROMPT_BYTES = 1_000;
+const CONNECTIONS = 64;
+const HELP = 'npm run bench:soak -- [--minutes 60] [--rate 1000]';
+
+const { values } = parseArgs({
+  options: {
+    minutes: { type: 'string', default: '60' },
+    rate: { type: 'string', default: '1000' },
+    help: { type: 'boolean', short: 'h', default: false },
+  },
+});
+const print = (line: string) => process.stdout.write(`${line}\n`);
+const minutes = Number(values.minutes);
+const requestsPerS = Number(values.rate);
+if (values.help || !(minutes > 0) || !(requestsPerS > 0)) {
+  print(HELP);
+  process.exit(values.help ? 0 : 2);
+}
+
+const stops: (() => Promise<unknown>)[] = [];
+const stopAll = async () => {
+  for (let stop = stops.pop(); stop !== undefined; stop = stops.pop()) await stop();
+};
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => void stopAll().finally(() => process.exit(130)));
+}
+try {
+  await soak();
+} finally {
+  await stopAll();
+}
+
+async function soak(): Promise<void> {
+  const at = new Date().toISOString();
+  const scratch = await mkdtemp(join(tmpdir(), 'ringside-soak-'));
+  stops.push(() => rm(scratch, { recursive: true, force: true }));
+  const upstream = await startUpstream(scratch, OTHER_CORE);
+  stops.push(() => upstream.stop());
+  const layout = { upstreamUrl: upstream.url, core: SERVING_CORE, otherCore: OTHER_CORE, scratch };
+  const ringside = await startRingside(layout, {});
+  stops.push(() => ringside.stop());
+
+  const { url, headers, model, pid, metricsUrl } = ringside;
+  const load = runScheduled({
+    ...{ url, headers, body: chatBody(model, PROMPT_BYTES), connections: CONNECTIONS },
+    ...{ pace: { kind: 'constant', requestsPerS }, seconds: minutes * 60, core: OTHER_CORE, scratch },
+  });
+  const samples = await sampleUntil(load, pid, metricsUrl);
+  const result = await load;
+  const verdict = verdictOfSoak(samples);
+  const report = {
+    ...{ at, command: `npm run bench:soak -- --minutes ${minutes} --rate ${requestsPerS}` },
+    ...(await describeMachine()),
+    load: `${requestsPerS} small chats per second on schedule, ${CONNECTIONS} connections; no streams`,
+    ...{ verdict, result, samples },
+  };
+  const folder = join(import.meta.dirname, '../results');
+  await mkdir(folder, { recursive: true });
+  const base = join(folder, `${nameOf(report)}-soak`);
+  await writeFile(`${base}.json`, `${JSON.stringify(report, null, 2)}\n`);
+  await writeFile(`${base}.svg`, renderSoak(report));
+  print(
+    `${result.answered} of ${result.scheduled} answered, ${result.failed + result.refused} failed, ${result.unanswered} without an answer; p50 ${result.p50Ms.toFixed(2)} ms, p99 ${result.p99Ms.toFixed(2)} ms`,
+  );
+  print(
+    `resident memory in the second half: ${verdict.residentMbPerHour.toFixed(1)} MB/hour, at the end ${verdict.lastResidentMb.toFixed(0)} MB`,
+  );
+  print(`figures and picture: ${base}.json, .svg`);
+}
+
+/** A sample every so often until the load has ended. */
+async function sampleUntil(load: Promise<unknown>, pid: number, metricsUrl: string): Promise<SoakSample[]> {
+  const samples: SoakSample[] = [];
+  const startedMs = performance.now();
+  let running = true;
+  const ended = () => {
+    running = false;
+  };
+  load.then(ended, ended); // what it throws, the caller sees
+  while (running) {
+    const metrics = await (await fetch(metricsUrl)).text();
+    const sample = readSample((performance.now() - startedMs) / 1000, residentBytes(pid), metrics);
+    samples.push(sample);
+    print(
+      `${clock(sample.atS)} ${sample.residentMb.toFixed(0)} MB, lag p99 ${sample.loopLagP99Ms.toFixed(2)} ms, backlog ${sample.backlogMb.toFixed(1)} MB, ${sample.errors} errors`,
+    );
+    await Promise.race([load.then(ended, ended), sleep(SAMPLE_EVERY_MS)]);
+  }
+  return samples;
+}
