@@ -5,7 +5,9 @@ import { latency } from './rows/latency.ts';
 import { logging } from './rows/logging.ts';
 import { overload } from './rows/overload.ts';
 import { scaling } from './rows/scaling.ts';
+import { shipping } from './rows/shipping.ts';
 import { start } from './rows/start.ts';
+import { streams } from './rows/streams.ts';
 import { longPrompts, smallChats } from './rows/throughput.ts';
 
 const translation: RowFamily = {
@@ -43,7 +45,13 @@ export const FAMILIES: readonly Listed[] = [
       inTurns(run.gateways + 11, { rounds: run.rounds, seconds: Math.min(run.seconds, LATENCY_RUN_S) }),
   },
   { family: longPrompts, expectedS: (run) => 2 * inTurns(run.gateways, run) },
+  {
+    family: streams,
+    // Start of every gateway, three kinds of load.
+    expectedS: (run) => (run.quick ? 20 : 60) + 10 * run.gateways + 2 * inTurns(run.gateways + 1, run),
+  },
   { family: translation, expectedS: () => 0 },
+  { family: shipping, expectedS: ({ quick }) => (quick ? 20 : 120) },
   { family: scaling, expectedS: (run) => inTurns(7, run) + 40 },
   { family: start, expectedS: ({ quick }) => (quick ? 20 : 35) },
   { family: overload, expectedS: ({ rounds, seconds }) => (rounds + 1) * (2 * seconds + 4) },

@@ -1,5 +1,5 @@
-import { median } from '../report.ts';
 import type { Field, Line } from '../row.ts';
+import { median } from '../statistics.ts';
 import { runClient } from './start.ts';
 import { noteFaults, peersOf, type StreamTarget } from './target.ts';
 

@@ -1,6 +1,6 @@
 import { threadCpuS } from '../cpu-time.ts';
-import { median } from '../report.ts';
 import type { Field, Line } from '../row.ts';
+import { median } from '../statistics.ts';
 import { runClient } from './start.ts';
 import type { ClientResult, Spread } from './tally.ts';
 import { measured, noteFaults, peersOf, type StreamTarget } from './target.ts';
