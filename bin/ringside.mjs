@@ -9,7 +9,9 @@ const MINIMUM = [24, 12];
 const [major, minor] = process.versions.node.split('.').map(Number);
 
 if (major > MINIMUM[0] || (major === MINIMUM[0] && minor >= MINIMUM[1])) {
-  enableCompileCache?.();
+  // Threads take it from the environment; without it each would strip and compile all of its files again.
+  const cache = enableCompileCache?.();
+  if (cache?.directory !== undefined) process.env.NODE_COMPILE_CACHE ??= cache.directory;
   await import('../cli/main.ts');
 } else {
   const pinned = fileURLToPath(new URL('../node_modules/.bin/node', import.meta.url));

@@ -8,6 +8,8 @@ import { namingAddress } from './start-failure.ts';
 export async function gateway(settings: Settings, release: string): Promise<void> {
   const { databaseUrl, keyring, pepper } = requireStandalone(settings);
   await runService('gateway', async (log) => {
+    const { bootWorkers } = await import('#gateway/boot.ts');
+    const booted = bootWorkers(settings.workers);
     const { startGateway } = await import('#gateway/main.ts');
     const start = () =>
       namingAddress(settings.metrics, () =>
@@ -32,6 +34,7 @@ export async function gateway(settings: Settings, release: string): Promise<void
             timeouts: settings.timeouts,
           },
           log,
+          booted,
         ),
       );
     const started = await namingAddress(settings.gateway, start, ({ name }) => name === 'AddressInUseError');

@@ -2,11 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import type { Worker } from 'node:worker_threads';
 import { reportGateway, stopGateway } from '#store/gateways.ts';
 import { createPool } from '#store/pool.ts';
+import { bootWorkers } from './boot.ts';
 import { bindListener } from './listener.ts';
 import type { GatewaySettings } from './settings.ts';
-import { startShipperThread } from './shipper-thread.ts';
+import { type ShipperThread, startShipperThread } from './shipper-thread.ts';
 import { startConfigSync } from './snapshot/sync.ts';
 import { writeExposition } from './telemetry/exposition.ts';
 import { startMetricsServer } from './telemetry/metrics-server.ts';
@@ -29,13 +31,21 @@ const GOODBYE_MS = 2_000;
 const SHIP_AT_STOP_MS = 5_000;
 
 /**
- * Starts the data plane of one process: binds, loads the configuration, starts workers and shipper.
+ * Starts the data plane of one process: binds, loads the configuration, starts workers and shipper. `booted`: threads that
+ * are loading already, one for each worker.
  * @throws AddressInUseError for the gateway's address; an error with code EADDRINUSE for the metrics address
  */
-export async function startGateway(settings: GatewaySettings, log: (line: string) => void): Promise<Gateway> {
+export async function startGateway(
+  settings: GatewaySettings,
+  log: (line: string) => void,
+  booted: readonly Worker[] = bootWorkers(settings.workers),
+): Promise<Gateway> {
   const gatewayId = randomUUID();
   const startedAt = new Date();
   const listener = bindListener(settings.host, settings.port);
+  // Meanwhile the configuration is loaded.
+  const duplicating = listener.duplicate(settings.workers);
+  duplicating.catch(() => undefined); // awaited below
   const spoolRoot = join(settings.dataFolder, 'spool');
   await mkdir(spoolRoot, { recursive: true, mode: 0o700 });
   const { databaseUrl } = settings;
@@ -95,18 +105,24 @@ export async function startGateway(settings: GatewaySettings, log: (line: string
     onKeys: reportSoon,
     log,
   });
-  const shipper = startShipperThread({ databaseUrl, spoolRoot, gatewayId, log });
+  const spoolIds: string[] = [];
+  let shipper: ShipperThread | null = null;
   workers = await startWorkerPool({
-    settings,
-    gatewayId,
-    listener,
-    config,
-    onSpool: shipper.addSpool,
+    ...{ settings, gatewayId, listener, config, booted },
+    descriptors: await duplicating,
+    onSpool: (spoolId) => {
+      if (shipper === null) spoolIds.push(spoolId);
+      else shipper.addSpool(spoolId);
+    },
     onServing: () => {
       if (workers !== null && workers.servedVersion() >= config.current().version) reportSoon();
     },
     log,
   });
+  // After the workers, so that it does not load while they do.
+  shipper = startShipperThread({ databaseUrl, spoolRoot, gatewayId, log });
+  spoolIds.forEach(shipper.addSpool);
+  const shipping = shipper;
   // What arrived while the workers started.
   const { version, snapshots, keys } = config.current();
   workers.broadcast({ type: 'keys', keys });
@@ -123,8 +139,8 @@ export async function startGateway(settings: GatewaySettings, log: (line: string
       snapshotsRefused: config.refused,
       workerRestarts: serving.restarts,
       groupIds: series.groupIds,
-      ledger: shipper.totals(),
-      backlogBytes: shipper.backlogBytes(),
+      ledger: shipping.totals(),
+      backlogBytes: shipping.backlogBytes(),
       residentBytes: process.memoryUsage.rss(),
       uptimeS: process.uptime(),
       release: settings.release,
@@ -139,7 +155,7 @@ export async function startGateway(settings: GatewaySettings, log: (line: string
       clearInterval(heartbeat);
       listener.close();
       await serving.stop(settings.drainMs);
-      await shipper.stop(SHIP_AT_STOP_MS);
+      await shipping.stop(SHIP_AT_STOP_MS);
       // A database that is frozen must not keep the process: the row in `gateways` goes stale by itself.
       const goodbye = async () => {
         await config.stop();

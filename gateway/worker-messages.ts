@@ -18,6 +18,8 @@ export interface WorkerStart {
 }
 
 export type ToWorker =
+  /** The first message; what comes before it is done is kept. */
+  | { readonly type: 'start'; readonly start: WorkerStart }
   | { readonly type: 'snapshots'; readonly version: number; readonly snapshots: readonly SnapshotDelivery[] }
   | { readonly type: 'keys'; readonly keys: KeyTableBuffers }
   | { readonly type: 'stop'; readonly drainMs: number };

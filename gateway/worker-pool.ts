@@ -1,5 +1,6 @@
 import { closeSync } from 'node:fs';
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
+import { bootWorker } from './boot.ts';
 import { AddressInUseError, type Listener } from './listener.ts';
 import type { GatewaySettings } from './settings.ts';
 import type { ConfigSync } from './snapshot/sync.ts';
@@ -36,6 +37,10 @@ export interface WorkerPoolDeps {
   readonly settings: GatewaySettings;
   readonly gatewayId: string;
   readonly listener: Listener;
+  /** A descriptor for each worker of the first start. */
+  readonly descriptors: readonly number[];
+  /** Threads that are loading already, by slot. */
+  readonly booted: readonly Worker[];
   readonly config: ConfigSync;
   readonly onSpool: (spoolId: string) => void;
   readonly onServing: () => void;
@@ -67,9 +72,9 @@ export async function startWorkerPool(deps: WorkerPoolDeps): Promise<WorkerPool>
     retry: null,
   }));
 
-  const launch = (slot: Slot, listenFd: number): Promise<void> => {
+  const launch = (slot: Slot, listenFd: number, worker = bootWorker(slot.index)): Promise<void> => {
     const { version, snapshots, keys } = deps.config.current();
-    const workerData: WorkerStart = {
+    const start: WorkerStart = {
       settings: deps.settings,
       gatewayId: deps.gatewayId,
       slot: slot.index,
@@ -80,8 +85,8 @@ export async function startWorkerPool(deps: WorkerPoolDeps): Promise<WorkerPool>
       snapshots,
       version,
     };
-    const worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData, name: `gateway-${slot.index}` });
     slot.worker = worker;
+    worker.postMessage({ type: 'start', start } satisfies ToWorker);
     const startedAt = performance.now();
     // Until the thread listens, the descriptor is ours to close.
     let adopted = false;
@@ -146,8 +151,7 @@ export async function startWorkerPool(deps: WorkerPoolDeps): Promise<WorkerPool>
     }, delayMs);
   };
 
-  const descriptors = await deps.listener.duplicate(count);
-  await Promise.all(slots.map((slot) => launch(slot, descriptors[slot.index]!)));
+  await Promise.all(slots.map((slot) => launch(slot, deps.descriptors[slot.index]!, deps.booted[slot.index])));
   up = true;
 
   return {

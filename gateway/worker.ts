@@ -3,7 +3,7 @@ import type { Server } from 'node:http';
 import net from 'node:net';
 import { join } from 'node:path';
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
 import { createRandomPool } from '#core/ids.ts';
 import { parseAddressPolicy } from '#core/upstream-address.ts';
 import { createSpoolWriter } from '#inference-log/spool-writer.ts';
@@ -22,21 +22,32 @@ import { createRecorder } from './telemetry/recorder.ts';
 import { createUpstreamPools } from './upstream/pools.ts';
 import type { FromWorker, ToWorker, WorkerStart } from './worker-messages.ts';
 
-/** Composition root of one serving thread. starting → serving → draining → stopped. */
+/** Composition root of one serving thread. loading ──start──▶ starting → serving → draining → stopped. */
 const STALLED_READER_MS = 60_000;
 /** Memory kept for the next large prompts. */
 const MAX_IDLE_BODY_BYTES = 16 * 1024 * 1024;
 /** A request that was sent while we stopped has this long to arrive. */
 const IDLE_GRACE_MS = 300;
 
-const start = workerData as WorkerStart;
 const port = parentPort!;
 const send = (message: FromWorker) => port.postMessage(message);
 const describe = (error: unknown) => (error instanceof Error ? (error.stack ?? error.message) : String(error));
 
-await startWorker();
+// What arrives before its receiver is there waits here.
+const early: ToWorker[] = [];
+let receive = (message: ToWorker): void => void early.push(message);
+port.on('message', (message: ToWorker) => {
+  if (message.type === 'start') void startWorker(message.start).catch(failStart);
+  else receive(message);
+});
 
-async function startWorker(): Promise<void> {
+/** A thread that cannot start ends; the pool says so and tries again. */
+function failStart(error: unknown): void {
+  send({ type: 'log', level: 'error', line: `did not start: ${describe(error)}` });
+  setImmediate(() => process.exit(1));
+}
+
+async function startWorker(start: WorkerStart): Promise<void> {
   const { settings } = start;
   const clock = createClock();
   const random = createRandomPool();
@@ -96,8 +107,10 @@ async function startWorker(): Promise<void> {
   const stopMeasuring = measure(server, recorder.gauge);
   process.on('uncaughtException', onDefect);
 
-  port.on('message', (message: ToWorker) => {
+  receive = (message) => {
     switch (message.type) {
+      case 'start':
+        return; // has happened
       case 'snapshots':
         return swap(message.version, message.snapshots);
       case 'keys':
@@ -116,7 +129,8 @@ async function startWorker(): Promise<void> {
       default:
         message satisfies never;
     }
-  });
+  };
+  for (const message of early.splice(0)) receive(message);
 
   server.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EADDRINUSE') send({ type: 'address-in-use' });

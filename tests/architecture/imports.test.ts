@@ -87,7 +87,9 @@ describe('import directions', () => {
   });
 
   test('rooms of the flow do not import each other; handle-request.ts does', () => {
-    const shared = ['ports', 'capture', 'answer-head', 'end-answer'].map((name) => `gateway/flow/${name}.ts`);
+    const shared = ['ports', 'body-pool', 'capture', 'answer-head', 'end-answer'].map(
+      (name) => `gateway/flow/${name}.ts`,
+    );
     const inFlow = (path: string) => path.startsWith('gateway/flow/');
     expect(
       offences(

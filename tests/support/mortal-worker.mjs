@@ -1,9 +1,9 @@
 // Preloaded into the gateway by the fault tests: ends serving thread N when the file `end-worker-N` appears in the data folder.
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { isMainThread, workerData } from 'node:worker_threads';
+import { isMainThread, threadName } from 'node:worker_threads';
 
-const slot = workerData?.slot;
+const slot = /^gateway-(\d+)$/.exec(threadName)?.[1];
 if (!isMainThread && slot !== undefined) {
   const file = join(process.env['RINGSIDE_DATA_DIR'], `end-worker-${slot}`);
   setInterval(() => {
