@@ -56,6 +56,43 @@ describe('scanBody', () => {
     );
   });
 
+  test('judges a key by its decoded text, however it is written', () => {
+    const own = planScan(['model', 'top_k', 'stop', 'Seed', 'n']);
+    const written = (char: string) =>
+      fc.constantFrom(
+        ...[char, char, char, char.toUpperCase(), `\\u00${char.charCodeAt(0).toString(16)}`],
+        ...(char === 's' ? ['\u017f', '\\u017f'] : char === 'k' ? ['\u212a', '\\u212A'] : []),
+      );
+    const key = fc
+      .constantFrom(...own.keys, 'models', 'tools', '_odel', 'n'.repeat(70))
+      .chain((name) => fc.tuple(...[...name].map(written)).map((chars) => chars.join('')));
+    const folded = (name: string) => name.toLowerCase().replaceAll('\u017f', 's');
+    fc.assert(
+      fc.property(key, key, (first, second) => {
+        const names = [first, second].map((raw) => JSON.parse(`"${raw}"`) as string);
+        const known = names.map((name) => own.keys.find((each) => folded(each) === folded(name)));
+        const wrong = names.findIndex((name, index) => known[index] !== undefined && known[index] !== name);
+        const isTwice = known[0] !== undefined && names[0] === known[0] && names[0] === names[1];
+        const result = scanBody(Buffer.from(`{"${first}":1, "${second}" : 2}`), own);
+        const param = wrong !== -1 ? known[wrong] : isTwice ? names[0] : undefined;
+        if (result.kind === 'bad') expect(result.param).toBe(param);
+        else {
+          expect(param).toBeUndefined();
+          own.keys.forEach((name, index) => {
+            expect(result.spans[index]?.start).toBe(
+              names[0] === name
+                ? Buffer.byteLength(first) + 4
+                : names[1] === name
+                  ? Buffer.byteLength(first + second) + 12
+                  : undefined,
+            );
+          });
+        }
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
   test.each([
     ['', /empty/],
     ['   ', /empty/],
