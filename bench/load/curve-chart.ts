@@ -9,7 +9,7 @@ export function renderCurves({ curves, at, machine, commit }: Report): string {
   ]);
   return renderChart({
     title: 'Latency at 10 to 90 % of each gateway’s own peak rate',
-    subtitle: `small chat, 64 connections, sent on schedule; one core each; ${machine}, commit ${commit}, ${at.slice(0, 10)}`,
+    subtitle: `small chats on schedule, one core each; ${machine}, commit ${commit}, ${at.slice(0, 10)}`,
     x: { label: 'requests per second, as scheduled', scale: 'log' },
     y: { label: 'latency from the scheduled moment, ms', scale: 'log' },
     series,

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ringside } from '../peers/ringside/peer.ts';
 import { type Curve, measureCurves } from './curve.ts';
-import { FAMILIES, type RunSize } from './families.ts';
+import { FAMILIES, type Listed, type RunSize } from './families.ts';
 import { emptyLine } from './lines.ts';
 import { loadNiceLevel } from './load-tool.ts';
 import { describeMachine, toolVersions } from './machine.ts';
@@ -104,7 +104,10 @@ async function prepare(notes: string[]): Promise<Field & { readonly versions: Re
 async function measure(prepared: Field): Promise<{ lines: Line[]; curves: readonly Curve[] }> {
   const size: RunSize = { ...options, gateways: prepared.peers.length + 1 };
   const wanted = (id: string) => options.only === null || options.only.includes(id);
-  const families = FAMILIES.filter(({ family }) => wanted(family.id));
+  const leftOut = ({ notInQuick }: Listed) => notInQuick === true && options.quick && options.only === null;
+  for (const { family } of FAMILIES.filter(leftOut))
+    prepared.note(`${family.id}: not in a quick run, unless asked for with --only`);
+  const families = FAMILIES.filter((listed) => wanted(listed.family.id) && !leftOut(listed));
   const curveS = size.gateways * 6 * (Math.min(3, size.seconds) + 0.6);
   const totalS = families.reduce((sum, { expectedS }) => sum + expectedS(size), wanted(CURVE) ? curveS : 0);
   const progress = createProgress(totalS, () => performance.now(), print);

@@ -28,7 +28,7 @@ Needs Linux with two cores, taskset, nginx and wrk (apt-get install nginx-light 
 
   --only P1,P4      only these rows, or "curve": rate against latency
   --rounds 5        rounds that count; one before them warms up
-  --seconds 3       length of one measurement
+  --seconds 2       length of one measurement
   --peers ${ALL_PEERS}
                     a peer that is missing or does not start is noted
   --quick           one round of one second, beside ${QUICK_PEERS}: for orientation
@@ -61,7 +61,7 @@ export function parseOptions(args: readonly string[]): Options {
   return {
     ...{ only, quick, json, help },
     rounds: count('rounds', values.rounds ?? (quick ? '1' : '5')),
-    seconds: count('seconds', values.seconds ?? (quick ? '1' : '3')),
+    seconds: count('seconds', values.seconds ?? (quick ? '1' : '2')),
     peers: list(values.peers ?? (quick ? QUICK_PEERS : ALL_PEERS)),
   };
 }

@@ -70,7 +70,8 @@ function renderTable(lines: readonly Line[]): string {
 
 function renderLine(line: Line): string {
   const { row, what, unit, ours, peer, compared, target, remark } = line;
-  const isRatio = peer !== null;
+  // A peer may stand beside a figure that is set against its target by itself.
+  const isRatio = peer !== null && compared !== ours;
   const cells = [
     row,
     remark === undefined ? what : `${what} — ${remark}`,
