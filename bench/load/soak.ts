@@ -8,9 +8,8 @@ import { describeMachine } from './machine.ts';
 import { residentBytes } from './processes.ts';
 import { clock } from './progress.ts';
 import { nameOf } from './results-page.ts';
-import { runScheduled } from './scheduled.ts';
-import { chatBody } from './side.ts';
 import { renderSoak } from './soak-chart.ts';
+import { runSoakLoad, startStreamUpstream, summarize } from './soak-load.ts';
 import { readSample, type SoakSample, verdictOfSoak } from './soak-samples.ts';
 import { startUpstream } from './upstream.ts';
 
@@ -21,21 +20,21 @@ import { startUpstream } from './upstream.ts';
 const SERVING_CORE = 0;
 const OTHER_CORE = 1;
 const SAMPLE_EVERY_MS = 5_000;
-const PROMPT_BYTES = 1_000;
-const CONNECTIONS = 64;
-const HELP = 'npm run bench:soak -- [--minutes 60] [--rate 1000]';
+const HELP = 'npm run bench:soak -- [--minutes 60] [--rate 1000] [--streams 20]';
 
 const { values } = parseArgs({
   options: {
     minutes: { type: 'string', default: '60' },
     rate: { type: 'string', default: '1000' },
+    streams: { type: 'string', default: '20' },
     help: { type: 'boolean', short: 'h', default: false },
   },
 });
 const print = (line: string) => process.stdout.write(`${line}\n`);
 const minutes = Number(values.minutes);
 const requestsPerS = Number(values.rate);
-if (values.help || !(minutes > 0) || !(requestsPerS > 0)) {
+const streams = Number(values.streams);
+if (values.help || !(minutes > 0) || !(requestsPerS > 0) || !(streams > 0)) {
   print(HELP);
   process.exit(values.help ? 0 : 2);
 }
@@ -60,21 +59,19 @@ async function soak(): Promise<void> {
   const upstream = await startUpstream(scratch, OTHER_CORE);
   stops.push(() => upstream.stop());
   const layout = { upstreamUrl: upstream.url, core: SERVING_CORE, otherCore: OTHER_CORE, scratch };
-  const ringside = await startRingside(layout, {});
+  const streamUpstream = await startStreamUpstream(OTHER_CORE);
+  stops.push(() => streamUpstream.stop());
+  const ringside = await startRingside(layout, { prepare: streamUpstream.prepare });
   stops.push(() => ringside.stop());
 
-  const { url, headers, model, pid, metricsUrl } = ringside;
-  const load = runScheduled({
-    ...{ url, headers, body: chatBody(model, PROMPT_BYTES), connections: CONNECTIONS },
-    ...{ pace: { kind: 'constant', requestsPerS }, seconds: minutes * 60, core: OTHER_CORE, scratch },
-  });
-  const samples = await sampleUntil(load, pid, metricsUrl);
+  const load = runSoakLoad(ringside, { requestsPerS, streams, seconds: minutes * 60, core: OTHER_CORE, scratch });
+  const samples = await sampleUntil(load, ringside.pid, ringside.metricsUrl);
   const result = await load;
   const verdict = verdictOfSoak(samples);
   const report = {
-    ...{ at, command: `npm run bench:soak -- --minutes ${minutes} --rate ${requestsPerS}` },
+    ...{ at, command: `npm run bench:soak -- ${process.argv.slice(2).join(' ')}`.trim() },
     ...(await describeMachine()),
-    load: `${requestsPerS} small chats per second on schedule, ${CONNECTIONS} connections; no streams`,
+    load: `${requestsPerS} small chats a second on schedule and ${streams} paced streams`,
     ...{ verdict, result, samples },
   };
   const folder = join(import.meta.dirname, '../results');
@@ -82,9 +79,7 @@ async function soak(): Promise<void> {
   const base = join(folder, `${nameOf(report)}-soak`);
   await writeFile(`${base}.json`, `${JSON.stringify(report, null, 2)}\n`);
   await writeFile(`${base}.svg`, renderSoak(report));
-  print(
-    `${result.answered} of ${result.scheduled} answered, ${result.failed + result.refused} failed, ${result.unanswered} without an answer; p50 ${result.p50Ms.toFixed(2)} ms, p99 ${result.p99Ms.toFixed(2)} ms`,
-  );
+  print(summarize(result));
   print(
     `resident memory in the second half: ${verdict.residentMbPerHour.toFixed(1)} MB/hour, at the end ${verdict.lastResidentMb.toFixed(0)} MB`,
   );
