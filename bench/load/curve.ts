@@ -59,6 +59,11 @@ async function measureCurve(field: Field, { name, url, headers, model }: Target)
       );
     }
     const { p50Ms, p99Ms, latenessP99Ms } = result;
+    if (latenessP99Ms > p99Ms / 2) {
+      field.note(
+        `curve: at ${requestsPerS} req/s the generator itself was late (p99 ${latenessP99Ms.toFixed(2)} ms): the p99 of ${name} there is mostly its own`,
+      );
+    }
     // Of nothing answered there is no latency.
     if (Number.isFinite(p50Ms)) points.push({ requestsPerS, p50Ms, p99Ms, latenessP99Ms });
   }
