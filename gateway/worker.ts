@@ -79,7 +79,10 @@ async function startWorker(start: WorkerStart): Promise<void> {
   });
   send({ type: 'spool', spoolId: spool.spoolId });
 
-  const upstream = createUpstreamPools(parseAddressPolicy(settings.privateUpstreams));
+  const upstream = createUpstreamPools({
+    policy: parseAddressPolicy(settings.privateUpstreams),
+    nowMs: () => clock.nowNs() / 1e6,
+  });
   const authenticator = createAuthenticator(() => keys, settings.pepper, clock.unixMs);
   const handleRequest = createRequestHandler({
     clock,
@@ -120,7 +123,7 @@ async function startWorker(start: WorkerStart): Promise<void> {
         draining = true;
         void drain(server, message.drainMs, () => start.cells[GAUGE.IN_FLIGHT]!).then(async () => {
           await spool.close();
-          await upstream.close();
+          upstream.close();
           stopMeasuring();
           send({ type: 'stopped' });
           port.close();

@@ -3,7 +3,8 @@ import { pickDeployment } from '#core/snapshot/compile.ts';
 import { type ParsedRequest, spliceBody } from '../dialects/openai-chat/request.ts';
 import type { UpstreamTarget } from '../providers/provider.ts';
 import { ADAPTERS } from '../providers/registry.ts';
-import type { UpstreamCall } from '../upstream/pools.ts';
+import type { UpstreamCall } from '../upstream/handler.ts';
+import { addHeader, NO_HEADERS } from '../upstream/request-head.ts';
 import type { Assignment, Exchange } from './ports.ts';
 
 /** Request headers that are passed on; everything else stays here, credentials and hop-by-hop headers above all. */
@@ -35,20 +36,20 @@ export function adaptRequest(
       },
     );
   }
-  const headers = target.headers.slice();
+  let headers = addHeader(NO_HEADERS, 'traceparent', exchange.traceparent);
   const hop = connectionNamed(exchange.incoming.headers.connection);
   for (const name of FORWARDED) {
     const value = exchange.incoming.headers[name];
     if (name === 'tracestate' && !exchange.traceContinued) continue;
-    if (typeof value === 'string' && !hop.has(name)) headers.push(name, value);
+    if (typeof value === 'string' && !hop.has(name)) headers = addHeader(headers, name, value);
   }
-  headers.push('traceparent', exchange.traceparent);
+  const spliced = spliceBody(body, request, target.modelJson);
   return {
-    origin: target.origin,
-    path: target.paths[exchange.operation],
+    endpoint: target.endpoint,
+    head: target.heads[exchange.operation],
     headers,
-    body: spliceBody(body, request, target.modelJson),
-    connectTimeoutMs: target.connectTimeoutMs,
+    body: [spliced],
+    bodyBytes: spliced.length,
     firstByteTimeoutMs: target.firstByteTimeoutMs,
     idleTimeoutMs: target.idleTimeoutMs,
   };

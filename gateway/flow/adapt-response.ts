@@ -1,8 +1,7 @@
-import type { IncomingHttpHeaders } from 'node:http';
 import { RingsideError } from '#core/errors.ts';
 import type { ProviderAdapter, StreamTap } from '../providers/provider.ts';
 import { ADAPTERS } from '../providers/registry.ts';
-import type { UpstreamController } from '../upstream/pools.ts';
+import type { UpstreamController, UpstreamHeaders } from '../upstream/handler.ts';
 import { answerHeaders } from './answer-head.ts';
 import { Capture } from './capture.ts';
 import { endAnswer } from './end-answer.ts';
@@ -36,7 +35,7 @@ export class Answer implements AnswerListener {
   readonly #outlets: AnswerOutlets;
   #state: 'waiting' | 'whole' | 'passing' | 'streaming' | 'refused' | 'done' = 'waiting';
   #status = 0;
-  #headers: IncomingHttpHeaders = {};
+  #headers: UpstreamHeaders = {};
   #contentType = 'application/json';
   #controller: UpstreamController | null = null;
   #stalledTimer: NodeJS.Timeout | null = null;
@@ -55,12 +54,12 @@ export class Answer implements AnswerListener {
     this.#capture = new Capture(exchange.assignment!.group.group.capture, spill);
   }
 
-  head(status: number, headers: IncomingHttpHeaders, controller: UpstreamController): void {
+  head(status: number, headers: UpstreamHeaders, controller: UpstreamController): void {
     this.#controller = controller;
     this.#status = status;
     this.#headers = headers;
     this.#firstByteNs = this.#deps.clock.nowNs() - this.#exchange.startNs;
-    // undici gives a list where an upstream sends the header twice.
+    // It is a list where an upstream sends the header twice.
     const type = [headers['content-type']].flat()[0];
     if (type !== undefined) this.#contentType = type;
     const isStream = /^text\/event-stream\b/i.test(this.#contentType);

@@ -1,8 +1,7 @@
-import type { IncomingHttpHeaders } from 'node:http';
 import { RingsideError } from '#core/errors.ts';
 import type { AttemptRecord } from '#inference-log/record.ts';
 import { transportFailure } from '../upstream/failures.ts';
-import type { UpstreamCall, UpstreamController, UpstreamHandler } from '../upstream/pools.ts';
+import type { UpstreamCall, UpstreamController, UpstreamHandler, UpstreamHeaders } from '../upstream/handler.ts';
 import type { AnswerListener, Exchange, FlowDeps, UpstreamAttempt } from './ports.ts';
 
 /** Sends the call and reports its answer to `listener`. The attempt is noted on the exchange when it ends. */
@@ -11,7 +10,7 @@ export function dispatch(deps: FlowDeps, exchange: Exchange, call: UpstreamCall,
   exchange.dispatchNs = deps.clock.nowNs();
   exchange.attempt = attempt;
   try {
-    deps.upstream.dispatch(call, attempt);
+    deps.upstream.dispatch(call, attempt, exchange.dispatchNs / 1e6);
   } catch (reason) {
     attempt.fail(transportFailure(reason, exchange.target!.providerName));
   }
@@ -20,7 +19,7 @@ export function dispatch(deps: FlowDeps, exchange: Exchange, call: UpstreamCall,
 /** Long enough for the end of a chunked answer to arrive, so that the connection can be used again. */
 const SETTLE_MS = 1_000;
 
-/** One upstream call: measures it, guards our code from undici and undici from our code. */
+/** One upstream call: measures it, guards our code from the transport and the transport from our code. */
 class Attempt implements UpstreamHandler, UpstreamAttempt {
   readonly #deps: FlowDeps;
   readonly #exchange: Exchange;
@@ -68,8 +67,8 @@ class Attempt implements UpstreamHandler, UpstreamAttempt {
     if (this.#cancelled) controller.abort(new Error('cancelled'));
   }
 
-  onResponseStart(controller: UpstreamController, status: number, headers: IncomingHttpHeaders): void {
-    if (status < 200 || this.#over) return;
+  onResponseStart(controller: UpstreamController, status: number, headers: UpstreamHeaders): void {
+    if (this.#over) return;
     this.#firstByteNs = this.#deps.clock.nowNs();
     this.#status = status;
     const requestId = headers['x-request-id'];

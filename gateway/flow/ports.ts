@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ScanPlan } from '#core/body-scan.ts';
 import type { ErrorCode, RingsideError } from '#core/errors.ts';
 import type { RandomPool } from '#core/ids.ts';
@@ -12,7 +12,7 @@ import type { BoundGroup, BoundOrganization, BoundVariant } from '../snapshot/bi
 import type { KeyRecord } from '../snapshot/key-table.ts';
 import type { Clock } from '../telemetry/clock.ts';
 import type { Recorder } from '../telemetry/recorder.ts';
-import type { UpstreamController, UpstreamPools } from '../upstream/pools.ts';
+import type { UpstreamController, UpstreamHeaders, UpstreamPools } from '../upstream/handler.ts';
 import type { BodyPool } from './body-pool.ts';
 import type { Capture } from './capture.ts';
 
@@ -117,7 +117,7 @@ export interface Ending {
 
 /** Receives one upstream answer. `failed` may come at any time, also after `head`; nothing follows `end` or `failed`. */
 export interface AnswerListener {
-  head(status: number, headers: IncomingHttpHeaders, controller: UpstreamController): void;
+  head(status: number, headers: UpstreamHeaders, controller: UpstreamController): void;
   data(chunk: Buffer): void;
   end(): void;
   failed(error: RingsideError): void;

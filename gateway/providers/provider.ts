@@ -2,6 +2,7 @@ import type { RingsideError } from '#core/errors.ts';
 import type { Operation, ProviderKind } from '#core/names.ts';
 import type { CompiledDeployment } from '#core/snapshot/compile.ts';
 import type { Usage } from '../telemetry/recorder.ts';
+import type { UpstreamEndpoint } from '../upstream/handler.ts';
 
 /** The secrets of a provider, opened. */
 export interface ProviderCredentials {
@@ -14,13 +15,11 @@ export interface UpstreamTarget {
   readonly kind: ProviderKind;
   readonly providerName: string;
   readonly upstreamModel: string;
-  readonly origin: string;
-  readonly paths: Readonly<Record<Operation, string>>;
-  /** Flat name, value list, credentials included; the call appends what is the request's own. */
-  readonly headers: readonly string[];
+  readonly endpoint: UpstreamEndpoint;
+  /** The fixed part of the request's head (see `bindHead`), credentials included; the call appends what is the request's own. */
+  readonly heads: Readonly<Record<Operation, Buffer>>;
   /** The upstream's model name as JSON text. */
   readonly modelJson: Buffer;
-  readonly connectTimeoutMs: number;
   readonly firstByteTimeoutMs: number;
   readonly idleTimeoutMs: number;
   /** Texts that must never show in an answer, a log or an error. */

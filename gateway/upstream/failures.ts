@@ -1,10 +1,31 @@
 import { RingsideError } from '#core/errors.ts';
 
-/** undici's and the system's error codes, by what they mean to the caller. */
+/** What our own client reports; the system's codes stand beside them. */
+export type FailureCode =
+  | 'RINGSIDE_CONNECT_TIMEOUT'
+  | 'RINGSIDE_FIRST_BYTE_TIMEOUT'
+  | 'RINGSIDE_IDLE_TIMEOUT'
+  | 'RINGSIDE_CLOSED'
+  | 'RINGSIDE_PROTOCOL'
+  | 'RINGSIDE_FORBIDDEN_ADDRESS'
+  | 'RINGSIDE_STOPPED';
+
+/** A failure that the client found itself; the message names no address, URL or header. */
+export class UpstreamFailure extends Error {
+  override name = 'UpstreamFailure';
+  readonly code: FailureCode;
+
+  constructor(code: FailureCode, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** Error codes by what they mean to the caller. */
 const TIMEOUTS: ReadonlyMap<string, string> = new Map([
-  ['UND_ERR_CONNECT_TIMEOUT', 'did not accept a connection in time'],
-  ['UND_ERR_HEADERS_TIMEOUT', 'did not begin its answer in time'],
-  ['UND_ERR_BODY_TIMEOUT', 'stopped sending in the middle of its answer'],
+  ['RINGSIDE_CONNECT_TIMEOUT', 'did not accept a connection in time'],
+  ['RINGSIDE_FIRST_BYTE_TIMEOUT', 'did not begin its answer in time'],
+  ['RINGSIDE_IDLE_TIMEOUT', 'stopped sending in the middle of its answer'],
   ['ETIMEDOUT', 'did not accept a connection in time'],
 ]);
 const UNREACHABLE: ReadonlyMap<string, string> = new Map([
@@ -15,7 +36,7 @@ const UNREACHABLE: ReadonlyMap<string, string> = new Map([
   ['ENETUNREACH', 'cannot be reached'],
   ['ECONNRESET', 'reset the connection'],
   ['EPIPE', 'closed the connection'],
-  ['UND_ERR_SOCKET', 'closed the connection before its answer was complete'],
+  ['RINGSIDE_CLOSED', 'closed the connection before its answer was complete'],
   ['RINGSIDE_FORBIDDEN_ADDRESS', 'has an address that RINGSIDE_PRIVATE_UPSTREAMS does not allow'],
 ]);
 
@@ -33,9 +54,11 @@ export function transportFailure(reason: unknown, provider: string): RingsideErr
   if (unreachable !== undefined) {
     return new RingsideError('upstream_unreachable', `The provider "${provider}" ${unreachable}.`, { cause: reason });
   }
-  // A call that undici refuses to make is our own defect.
-  if (/^UND_ERR_(INVALID|NOT_SUPPORTED)/.test(code)) return RingsideError.from(reason);
-  if (/^(HPE_|UND_ERR_(RES|HEADERS_OVERFLOW))/.test(code)) {
+  // A call that cannot be written down is our own defect.
+  if (reason instanceof RangeError || reason instanceof TypeError || reason instanceof RingsideError) {
+    return RingsideError.from(reason);
+  }
+  if (code === 'RINGSIDE_PROTOCOL') {
     return new RingsideError('upstream_protocol', `The provider "${provider}" sent an answer that is not valid HTTP.`, {
       cause: reason,
     });

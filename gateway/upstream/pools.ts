@@ -1,94 +1,136 @@
-import { lookup as systemLookup } from 'node:dns';
-import type { LookupFunction } from 'node:net';
-import { type Dispatcher, Pool } from 'undici';
-import { type AddressPolicy, literalAddress } from '#core/upstream-address.ts';
+import type { AddressPolicy } from '#core/upstream-address.ts';
+import { Connection, type ConnectionOwner } from './connection.ts';
+import { type Connector, createConnector } from './connector.ts';
+import { UpstreamFailure } from './failures.ts';
+import { READ_HEADERS, type UpstreamCall, type UpstreamHandler, type UpstreamPools } from './handler.ts';
+import { type HeaderInterest, planInterest } from './response-head.ts';
 
-/** One HTTP call to an upstream, in the shape that the transport takes without copying. */
-export interface UpstreamCall {
-  readonly origin: string;
-  readonly path: string;
-  /** Flat: name, value, name, value, … */
-  readonly headers: string[];
-  readonly body: Buffer;
-  readonly connectTimeoutMs: number;
-  readonly firstByteTimeoutMs: number;
-  readonly idleTimeoutMs: number;
+/** Deadlines of calls are kept to this: never early, at most two ticks late (and by what the event loop was held up). */
+const TICK_MS = 250;
+/** Servers such as uvicorn close idle connections after 5 s without saying so before. */
+const MAX_IDLE_MS = 4_000;
+/** A server that names its own limit is left this much before it. */
+const HINT_MARGIN_MS = 1_000;
+
+export interface PoolDeps {
+  readonly policy: AddressPolicy;
+  /** Monotonic milliseconds. */
+  readonly nowMs: () => number;
 }
 
-/** What the transport reports back; one object per call, no closures. See undici's DispatchHandler. */
-export type UpstreamHandler = Dispatcher.DispatchHandler;
-export type UpstreamController = Dispatcher.DispatchController;
-
-export interface UpstreamPools {
-  dispatch(call: UpstreamCall, handler: UpstreamHandler): void;
-  close(): Promise<void>;
-}
-
-/** Raised when a target's address is not allowed; the message names no address. */
-export class ForbiddenAddressError extends Error {
-  override name = 'ForbiddenAddressError';
-  readonly code = 'RINGSIDE_FORBIDDEN_ADDRESS';
-}
-
-/** Connection pools by origin and connect timeout. Redirects are never followed; every resolved address is checked. */
-export function createUpstreamPools(policy: AddressPolicy): UpstreamPools {
+/** Connection pools by endpoint. Redirects are never followed, nothing is sent twice; every resolved address is checked. */
+export function createUpstreamPools({ policy, nowMs }: PoolDeps): UpstreamPools {
   const pools = new Map<string, Pool>();
-  const lookup = checkedLookup(policy);
+  const interest = planInterest(READ_HEADERS);
+  const sweep = createSweep(pools, nowMs);
   return {
     // hot
-    dispatch(call, handler) {
-      const key = `${call.connectTimeoutMs} ${call.origin}`;
-      let pool = pools.get(key);
+    dispatch(call, handler, now) {
+      let pool = pools.get(call.endpoint.key);
       if (pool === undefined) {
-        pool = openPool(call, policy, lookup);
-        pools.set(key, pool);
+        const { origin, connectTimeoutMs } = call.endpoint;
+        pool = new Pool(createConnector(origin, connectTimeoutMs, policy), interest, sweep.coarseNowMs);
+        pools.set(call.endpoint.key, pool);
       }
-      pool.dispatch(
-        {
-          path: call.path,
-          method: 'POST',
-          headers: call.headers,
-          body: call.body,
-          headersTimeout: call.firstByteTimeoutMs,
-          bodyTimeout: call.idleTimeoutMs,
-        },
-        handler,
-      );
+      sweep.run(now);
+      pool.dispatch(call, handler, now);
     },
-    async close() {
-      await Promise.all([...pools.values()].map((pool) => pool.destroy()));
+    close() {
+      sweep.stop();
+      for (const pool of pools.values()) pool.close();
       pools.clear();
     },
   };
 }
 
-function openPool(call: UpstreamCall, policy: AddressPolicy, lookup: LookupFunction): Pool {
-  const { hostname } = new URL(call.origin);
-  // A literal address is never looked up, so it is checked here.
-  const literal = literalAddress(hostname);
-  if (literal !== undefined && !policy.allowsHost(hostname) && !policy.allowsAddress(literal)) {
-    throw new ForbiddenAddressError('the address is private and not listed');
+/** The connections to one endpoint: as many as there are calls at a time, the last used first. */
+class Pool implements ConnectionOwner {
+  readonly #connector: Connector;
+  readonly #interest: HeaderInterest;
+  readonly #coarseNowMs: () => number;
+  readonly #all = new Set<Connection>();
+  readonly #idle: Connection[] = [];
+
+  constructor(connector: Connector, interest: HeaderInterest, coarseNowMs: () => number) {
+    this.#connector = connector;
+    this.#interest = interest;
+    this.#coarseNowMs = coarseNowMs;
   }
-  return new Pool(call.origin, {
-    pipelining: 1,
-    allowH2: false,
-    // Servers such as uvicorn close idle connections after 5 s without saying so before.
-    keepAliveTimeout: 4_000,
-    connect: { timeout: call.connectTimeoutMs, lookup },
-  });
+
+  get isEmpty(): boolean {
+    return this.#all.size === 0;
+  }
+
+  // hot
+  dispatch(call: UpstreamCall, handler: UpstreamHandler, nowMs: number): void {
+    for (let idle = this.#idle.pop(); idle !== undefined; idle = this.#idle.pop()) {
+      if (nowMs < idle.idleUntilMs) return idle.start(call, handler);
+      idle.destroy();
+    }
+    this.#open().start(call, handler);
+  }
+
+  #open(): Connection {
+    const socket = this.#connector.open(() => connection.connected());
+    const connection = new Connection(socket, this, this.#interest);
+    this.#all.add(connection);
+    return connection;
+  }
+
+  released(connection: Connection, keepAliveHintMs: number | null): void {
+    const idleMs = Math.min(MAX_IDLE_MS, (keepAliveHintMs ?? Number.POSITIVE_INFINITY) - HINT_MARGIN_MS);
+    // The coarse clock may be one tick behind: the connection is given up a little early, never late.
+    connection.idleUntilMs = this.#coarseNowMs() + idleMs;
+    if (idleMs > 0) this.#idle.push(connection);
+    else connection.destroy();
+  }
+
+  closed(connection: Connection): void {
+    this.#all.delete(connection);
+    const place = this.#idle.lastIndexOf(connection);
+    if (place !== -1) this.#idle.splice(place, 1);
+  }
+
+  tick(nowMs: number): void {
+    for (const connection of this.#all) {
+      if (!connection.isIdle) connection.tick(TICK_MS);
+      else if (nowMs >= connection.idleUntilMs) connection.destroy();
+    }
+  }
+
+  close(): void {
+    for (const connection of this.#all) {
+      connection.fail(new UpstreamFailure('RINGSIDE_STOPPED', 'the gateway is stopping'));
+    }
+  }
 }
 
-/** Resolves a name and refuses the connection when any of its addresses is not allowed: checked where it is used, so that rebinding gains nothing. */
-function checkedLookup(policy: AddressPolicy): LookupFunction {
-  return (hostname, options, callback) => {
-    systemLookup(hostname, { ...options, all: true }, (error, addresses) => {
-      if (error) return callback(error, '');
-      if (!policy.allowsHost(hostname) && addresses.some(({ address }) => !policy.allowsAddress(address))) {
-        return callback(new ForbiddenAddressError('the name resolves to a private address that is not listed'), '');
-      }
-      if (options.all === true) return callback(null, addresses);
-      const [first] = addresses;
-      callback(null, first!.address, first!.family);
-    });
+/** The one timer of all pools; it runs while there are connections. */
+function createSweep(pools: ReadonlyMap<string, Pool>, nowMs: () => number) {
+  let timer: NodeJS.Timeout | null = null;
+  let coarseNowMs = 0;
+  const stop = () => {
+    if (timer !== null) clearInterval(timer);
+    timer = null;
+  };
+  const tick = () => {
+    coarseNowMs = nowMs();
+    let isEmpty = true;
+    for (const pool of pools.values()) {
+      pool.tick(coarseNowMs);
+      isEmpty &&= pool.isEmpty;
+    }
+    if (isEmpty) stop();
+  };
+  return {
+    /** `now` is read only when the timer starts. */
+    run(now: number) {
+      if (timer !== null) return;
+      coarseNowMs = now;
+      timer = setInterval(tick, TICK_MS);
+      timer.unref();
+    },
+    coarseNowMs: () => coarseNowMs,
+    stop,
   };
 }

@@ -68,8 +68,18 @@ describe('import directions', () => {
     expect(offences(({ file, target }) => /^(kysely|pg)(\/|$)/.test(target) && !speaks(file))).toEqual([]);
   });
 
-  test('undici is named in gateway/upstream, ioredis in files called redis.ts, prom-client and OpenTelemetry in telemetry', () => {
-    expect(offences(({ file, target }) => target === 'undici' && !file.startsWith('gateway/upstream/'))).toEqual([]);
+  test('in the gateway, sockets are opened in upstream/connector.ts and listened on by the listener and the worker', () => {
+    const owners = ['gateway/upstream/connector.ts', 'gateway/listener.ts', 'gateway/worker.ts'];
+    const isSocketUser = (target: string) => /^(node:net|node:tls|undici)$/.test(target);
+    const found = files
+      .filter((file) => file.startsWith('gateway/') && !owners.includes(file))
+      .filter((file) => imports.some((entry) => entry.file === file && isSocketUser(entry.target)))
+      // Their types may be named.
+      .filter((file) => !/^import type .* from 'node:(net|tls)';$/m.test(readFileSync(join(ROOT, file), 'utf8')));
+    expect(found).toEqual([]);
+  });
+
+  test('ioredis is named in files called redis.ts, prom-client and OpenTelemetry in telemetry', () => {
     expect(offences(({ file, target }) => target === 'ioredis' && !file.endsWith('/redis.ts'))).toEqual([]);
     expect(
       offences(({ file, target }) => /^(prom-client|@opentelemetry)/.test(target) && !file.includes('/telemetry/')),

@@ -1,4 +1,5 @@
 import type { CompiledDeployment } from '#core/snapshot/compile.ts';
+import { bindEndpoint, bindHead } from '../../upstream/request-head.ts';
 import type { DefaultTimeouts, ProviderCredentials, UpstreamTarget } from '../provider.ts';
 
 /**
@@ -42,19 +43,19 @@ export function bind(
   for (const [name, value] of Object.entries(credentials.headers ?? {})) headers.set(name.toLowerCase(), value);
   // Answers must be readable on their way through.
   headers.set('accept-encoding', 'identity');
+  const fixed = [...headers].flat();
+  const head = (path: string) => bindHead(base.origin, `${prefix}${path}`, fixed);
   return {
     kind: provider.kind,
     providerName: provider.name,
     upstreamModel,
-    origin: base.origin,
-    paths: {
-      chat: `${prefix}/chat/completions`,
-      completions: `${prefix}/completions`,
-      embeddings: `${prefix}/embeddings`,
+    endpoint: bindEndpoint(base.origin, provider.timeouts.connectMs ?? defaults.connectMs),
+    heads: {
+      chat: head('/chat/completions'),
+      completions: head('/completions'),
+      embeddings: head('/embeddings'),
     },
-    headers: [...headers].flat(),
     modelJson: Buffer.from(JSON.stringify(upstreamModel)),
-    connectTimeoutMs: provider.timeouts.connectMs ?? defaults.connectMs,
     firstByteTimeoutMs: provider.timeouts.firstByteMs ?? defaults.firstByteMs,
     idleTimeoutMs: provider.timeouts.idleMs ?? defaults.idleMs,
     secrets: [credentials.apiKey, ...Object.values(credentials.headers ?? {})].filter(
