@@ -1,6 +1,8 @@
 import type { Socket } from 'node:net';
+import type { Connector, SocketEvents } from './connector.ts';
 import { UpstreamFailure } from './failures.ts';
-import type { UpstreamCall, UpstreamController, UpstreamHandler } from './handler.ts';
+import type { UpstreamCall, UpstreamHandler } from './handler.ts';
+import { Lease, type Steerable } from './lease.ts';
 import { encodeRequest } from './request-head.ts';
 import type { HeaderInterest, ResponseHead } from './response-head.ts';
 import { ResponseParser, type ResponseSink } from './response-parser.ts';
@@ -14,30 +16,6 @@ export interface ConnectionOwner {
 }
 
 /**
- * A call's hold on its connection: the one object made per call, so that a controller that is kept for too long cannot
- * touch the next call.
- */
-class Lease implements UpstreamController {
-  connection: Connection | null;
-
-  constructor(connection: Connection) {
-    this.connection = connection;
-  }
-
-  abort(reason: Error): void {
-    this.connection?.fail(reason);
-  }
-
-  pause(): void {
-    this.connection?.pause();
-  }
-
-  resume(): void {
-    this.connection?.resume();
-  }
-}
-
-/**
  * One connection to an upstream; it carries one call at a time.
  *
  *   connecting ──connected──▶ busy ──answer ended──▶ idle ──start──▶ busy
@@ -47,7 +25,7 @@ class Lease implements UpstreamController {
  * Deadlines are counted in ticks of the pools' sweep. A limit is armed by the first tick after it began, so that
  * a call reads no clock and a late event loop stretches a deadline instead of cutting an answer short.
  */
-export class Connection implements ResponseSink {
+export class Connection implements ResponseSink, SocketEvents, Steerable {
   readonly #socket: Socket;
   readonly #owner: ConnectionOwner;
   readonly #parser: ResponseParser;
@@ -62,14 +40,10 @@ export class Connection implements ResponseSink {
   /** When an idle connection may no longer be used; the pool's clock and business. */
   idleUntilMs = 0;
 
-  constructor(socket: Socket, owner: ConnectionOwner, interest: HeaderInterest) {
-    this.#socket = socket;
+  constructor(connector: Connector, owner: ConnectionOwner, interest: HeaderInterest) {
     this.#owner = owner;
     this.#parser = new ResponseParser(this, interest);
-    socket.on('data', (bytes: Buffer) => this.#received(bytes));
-    socket.on('end', () => this.#ended());
-    socket.on('error', (error) => this.fail(error));
-    socket.on('close', () => this.fail(closedEarly()));
+    this.#socket = connector.open(this);
   }
 
   get isIdle(): boolean {
@@ -101,7 +75,13 @@ export class Connection implements ResponseSink {
     this.#handler!.onRequestStart(this.#lease!);
     // The handler may have aborted.
     if (this.#call !== call || this.#state !== 'busy') return;
-    const { bytes, whole } = encodeRequest(call);
+    let request: ReturnType<typeof encodeRequest>;
+    try {
+      request = encodeRequest(call);
+    } catch (defect) {
+      return this.fail(defect as Error);
+    }
+    const { bytes, whole } = request;
     if (whole) return void this.#socket.write(bytes);
     this.#socket.cork();
     this.#socket.write(bytes);
@@ -110,7 +90,7 @@ export class Connection implements ResponseSink {
   }
 
   // hot
-  #received(bytes: Buffer): void {
+  received(bytes: Buffer): void {
     // Bytes that answer nothing must never meet the next call.
     if (this.#state !== 'busy') return this.fail(closedEarly());
     this.#ticksLeft = 0;
@@ -122,7 +102,11 @@ export class Connection implements ResponseSink {
     }
   }
 
-  #ended(): void {
+  failed(error: Error | null): void {
+    if (this.#state !== 'closed') this.fail(error ?? closedEarly());
+  }
+
+  ended(): void {
     if (this.#state === 'busy' && this.#parser.finish()) return;
     this.fail(closedEarly());
   }
@@ -198,7 +182,7 @@ export class Connection implements ResponseSink {
 
   #detach(): Lease {
     const lease = this.#lease!;
-    lease.connection = null;
+    lease.end();
     this.#lease = null;
     this.#handler = null;
     this.#call = null;

@@ -5,18 +5,44 @@ import { type AddressPolicy, literalAddress } from '#core/upstream-address.ts';
 import { UpstreamFailure } from './failures.ts';
 
 const KEEP_ALIVE_PROBE_MS = 60_000;
+const READ_BUFFER_BYTES = 65_536;
+
+/** What a socket tells its connection. */
+export interface SocketEvents {
+  /** It can be written to: after the TLS handshake where there is one. */
+  connected(): void;
+  /** The bytes are the receiver's to keep. */
+  received(bytes: Buffer): void;
+  /** The server has closed its side. */
+  ended(): void;
+  /** It is of no use any more, for this reason; may come again. */
+  failed(error: Error | null): void;
+}
 
 /** Opens connections to one origin. */
 export interface Connector {
-  /** `onConnected` comes once, also after the TLS handshake where there is one, or never: then the socket has an error. */
-  open(onConnected: () => void): Socket;
+  /** Nothing is told before this has returned. */
+  open(events: SocketEvents): Socket;
+}
+
+/**
+ * The memory that all plain sockets of a thread read into, one after another; what they read is copied out at once. Against
+ * the 64 KB that a socket takes for each read otherwise, this saves a tenth of a small call's CPU time and costs streams nothing.
+ */
+export function createReadBuffer(): Buffer {
+  return Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
 }
 
 /**
  * Checks the origin and prepares connections to it; each resolved address is checked when it is used.
  * @throws UpstreamFailure RINGSIDE_FORBIDDEN_ADDRESS for a literal address that is not allowed; it is never looked up
  */
-export function createConnector(origin: string, connectTimeoutMs: number, policy: AddressPolicy): Connector {
+export function createConnector(
+  origin: string,
+  connectTimeoutMs: number,
+  policy: AddressPolicy,
+  readBuffer: Buffer,
+): Connector {
   const url = new URL(origin);
   const literal = literalAddress(url.hostname);
   if (literal !== undefined && !policy.allowsHost(url.hostname) && !policy.allowsAddress(literal)) {
@@ -32,7 +58,17 @@ export function createConnector(origin: string, connectTimeoutMs: number, policy
     keepAliveInitialDelay: KEEP_ALIVE_PROBE_MS,
   };
   let session: Buffer | undefined;
-  const openSecure = () => {
+  const openPlain = (events: SocketEvents) => {
+    // hot
+    const callback = (count: number) => {
+      const bytes = Buffer.allocUnsafe(count);
+      bytes.set(count === READ_BUFFER_BYTES ? readBuffer : readBuffer.subarray(0, count), 0);
+      events.received(bytes);
+      return true;
+    };
+    return net.connect({ ...options, onread: { buffer: readBuffer, callback } });
+  };
+  const openSecure = (events: SocketEvents) => {
     const socket = tls.connect({
       ...options,
       // A name only (RFC 6066, section 3); a certificate for an address is checked against `host`.
@@ -46,18 +82,24 @@ export function createConnector(origin: string, connectTimeoutMs: number, policy
     socket.on('error', () => {
       session = undefined;
     });
+    socket.on('data', (bytes: Buffer) => events.received(bytes));
     return socket;
   };
   return {
-    open(onConnected) {
-      const socket = isSecure ? openSecure() : net.connect(options);
+    open(events) {
+      const socket = isSecure ? openSecure(events) : openPlain(events);
       const timer = setTimeout(() => {
         socket.destroy(new UpstreamFailure('RINGSIDE_CONNECT_TIMEOUT', 'no connection in time'));
       }, connectTimeoutMs);
-      socket.once('close', () => clearTimeout(timer));
       socket.once(isSecure ? 'secureConnect' : 'connect', () => {
         clearTimeout(timer);
-        onConnected();
+        events.connected();
+      });
+      socket.on('end', () => events.ended());
+      socket.on('error', (error) => events.failed(error));
+      socket.once('close', () => {
+        clearTimeout(timer);
+        events.failed(null);
       });
       return socket;
     },

@@ -1,6 +1,6 @@
 import type { AddressPolicy } from '#core/upstream-address.ts';
 import { Connection, type ConnectionOwner } from './connection.ts';
-import { type Connector, createConnector } from './connector.ts';
+import { type Connector, createConnector, createReadBuffer } from './connector.ts';
 import { UpstreamFailure } from './failures.ts';
 import { READ_HEADERS, type UpstreamCall, type UpstreamHandler, type UpstreamPools } from './handler.ts';
 import { type HeaderInterest, planInterest } from './response-head.ts';
@@ -22,6 +22,7 @@ export interface PoolDeps {
 export function createUpstreamPools({ policy, nowMs }: PoolDeps): UpstreamPools {
   const pools = new Map<string, Pool>();
   const interest = planInterest(READ_HEADERS);
+  const readBuffer = createReadBuffer();
   const sweep = createSweep(pools, nowMs);
   return {
     // hot
@@ -29,7 +30,7 @@ export function createUpstreamPools({ policy, nowMs }: PoolDeps): UpstreamPools 
       let pool = pools.get(call.endpoint.key);
       if (pool === undefined) {
         const { origin, connectTimeoutMs } = call.endpoint;
-        pool = new Pool(createConnector(origin, connectTimeoutMs, policy), interest, sweep.coarseNowMs);
+        pool = new Pool(createConnector(origin, connectTimeoutMs, policy, readBuffer), interest, sweep.coarseNowMs);
         pools.set(call.endpoint.key, pool);
       }
       sweep.run(now);
@@ -71,8 +72,7 @@ class Pool implements ConnectionOwner {
   }
 
   #open(): Connection {
-    const socket = this.#connector.open(() => connection.connected());
-    const connection = new Connection(socket, this, this.#interest);
+    const connection = new Connection(this.#connector, this, this.#interest);
     this.#all.add(connection);
     return connection;
   }

@@ -43,10 +43,17 @@ export function bindEndpoint(origin: string, connectTimeoutMs: number): Upstream
   return { key: `${connectTimeoutMs} ${origin}`, origin, connectTimeoutMs };
 }
 
-/** The head of a call, and behind it the body when that is small: then `whole` is set and nothing is left to write. */
+/**
+ * The head of a call, and behind it the body when that is small: then `whole` is set and nothing is left to write.
+ * @throws RangeError when `bodyBytes` is wrong
+ */
 // hot
 export function encodeRequest(call: UpstreamCall): { readonly bytes: Buffer; readonly whole: boolean } {
   const { head, body, bodyBytes } = call;
+  let sum = 0;
+  for (const piece of body) sum += piece.length;
+  // Any difference would be read as the beginning of the next request.
+  if (sum !== bodyBytes) throw new RangeError('bodyBytes is not the length of the body');
   const rest = `${call.headers}content-length: ${bodyBytes}\r\n\r\n`;
   const headBytes = head.length + rest.length;
   const whole = bodyBytes <= MAX_COPIED_BYTES;
@@ -59,7 +66,6 @@ export function encodeRequest(call: UpstreamCall): { readonly bytes: Buffer; rea
       bytes.set(piece, at);
       at += piece.length;
     }
-    if (at !== bytes.length) throw new RangeError('bodyBytes is not the length of the body');
   }
   return { bytes, whole };
 }

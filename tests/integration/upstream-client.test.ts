@@ -2,7 +2,7 @@ import { createServer, type Server as HttpServer, type IncomingMessage, type Ser
 import net, { type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { transportFailure } from '#gateway/upstream/failures.ts';
-import { type CallLog, createClient, listen } from '../support/upstream-client.ts';
+import { CallLog, callTo, createClient, listen } from '../support/upstream-client.ts';
 import { waitFor } from '../support/wait.ts';
 
 /** The client on real sockets. `answer` says what the HTTP server does, `talk` what the raw one does with each request's bytes. */
@@ -72,6 +72,13 @@ describe('requests', () => {
       });
     }
     expect(sockets).toHaveLength(1);
+  });
+
+  test('a length that is not the body’s: nothing is sent', async () => {
+    talk = () => expect.unreachable();
+    const log = new CallLog();
+    client.pools.dispatch({ ...callTo(rawOrigin), bodyBytes: 3 }, log, performance.now());
+    expect(publicMessage(await log.over)).toBe('internal: The gateway failed to handle this request.');
   });
 
   test('a small request is one write', async () => {

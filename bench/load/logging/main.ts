@@ -71,7 +71,10 @@ async function serve(task: Task): Promise<void> {
     authenticator,
     organizations: () => organizations,
     scanPlan: planRequest([...new Set(Object.values(ADAPTERS).flatMap((adapter) => adapter.refusedKeys))]),
-    upstream: createUpstreamPools(parseAddressPolicy(settings.privateUpstreams ?? '')),
+    upstream: createUpstreamPools({
+      policy: parseAddressPolicy(settings.privateUpstreams ?? ''),
+      nowMs: () => clock.nowNs() / 1e6,
+    }),
     spool,
     recorder: createRecorder(allocateCells()),
     bodyBudget: createBodyBudget(settings.maxHeldBodyBytes),
