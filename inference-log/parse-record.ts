@@ -2,8 +2,8 @@ import { isUuid } from '#core/ids.ts';
 import { reasonOf } from './alarms.ts';
 import type { BeginRecord, EndRecord } from './record.ts';
 
-/** What a field must be so that a sink can take it; ranges are the store's to check. A `?` allows null. */
-type Kind = 'uuid' | 'text' | 'text?' | 'number' | 'number?' | 'boolean' | 'list';
+/** What a field must be so that a sink can take it; ranges are the store's to check. A `?` allows null, a `??` also that it is missing. */
+type Kind = 'uuid' | 'text' | 'text?' | 'text??' | 'number' | 'number?' | 'boolean' | 'list';
 
 interface Field {
   readonly name: string;
@@ -53,6 +53,7 @@ const END_FIELDS = fieldsOf({
   firstByteNs: 'number?',
   firstTokenNs: 'number?',
   totalNs: 'number',
+  requestSha256: 'text??',
   responseBytes: 'number',
   responseSha256: 'text?',
   responseType: 'text?',
@@ -107,6 +108,8 @@ function matches(value: unknown, kind: Kind): boolean {
       return value === null || typeof value === 'number';
     case 'text?':
       return value === null || typeof value === 'string';
+    case 'text??':
+      return value === undefined || value === null || typeof value === 'string';
     case 'uuid':
       return typeof value === 'string' && isUuid(value);
     case 'boolean':

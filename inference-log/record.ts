@@ -21,7 +21,7 @@ export interface BeginRecord {
   readonly traceId: string;
   /** Length of the request as received, whatever part of it was captured. */
   readonly requestBytes: number;
-  /** Hex digest of the whole request; only when it was longer than what was captured. */
+  /** Hex SHA-256 of the whole request; only when it was longer than what was captured, and not computed beside the call. */
   readonly requestSha256: string | null;
 }
 
@@ -70,6 +70,8 @@ export interface EndRecord {
   readonly firstByteNs: number | null;
   readonly firstTokenNs: number | null;
   readonly totalNs: number;
+  /** The request's digest where it was computed beside the call: then the begin record has none. */
+  readonly requestSha256?: string | null;
   readonly responseBytes: number;
   readonly responseSha256: string | null;
   readonly responseType: string | null;

@@ -37,6 +37,7 @@ export function accept(
     assignment: null,
     target: null,
     speaksEvents: false,
+    requestDigest: null,
     begun: false,
     ended: false,
     dispatchNs: null,

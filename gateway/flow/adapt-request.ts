@@ -1,6 +1,6 @@
 import { RingsideError } from '#core/errors.ts';
 import { pickDeployment } from '#core/snapshot/compile.ts';
-import { type ParsedRequest, spliceBody } from '../dialects/openai-chat/request.ts';
+import { lengthOf, type ParsedRequest, spliceBody } from '../dialects/openai-chat/request.ts';
 import type { UpstreamTarget } from '../providers/provider.ts';
 import { ADAPTERS } from '../providers/registry.ts';
 import type { UpstreamCall } from '../upstream/handler.ts';
@@ -43,13 +43,13 @@ export function adaptRequest(
     if (name === 'tracestate' && !exchange.traceContinued) continue;
     if (typeof value === 'string' && !hop.has(name)) headers = addHeader(headers, name, value);
   }
-  const spliced = spliceBody(body, request, target.modelJson);
+  const pieces = spliceBody(body, request, target.modelJson);
   return {
     endpoint: target.endpoint,
     head: target.heads[exchange.operation],
     headers,
-    body: [spliced],
-    bodyBytes: spliced.length,
+    body: pieces,
+    bodyBytes: lengthOf(pieces),
     firstByteTimeoutMs: target.firstByteTimeoutMs,
     idleTimeoutMs: target.idleTimeoutMs,
   };

@@ -82,6 +82,8 @@ export interface Exchange {
   target: UpstreamTarget | null;
   /** Set once the head of an event stream is sent that we read: then an error can be told inside it. */
   speaksEvents: boolean;
+  /** The SHA-256 of a large request, under way. */
+  requestDigest: Promise<string> | null;
   /** Set once the begin frame is written: from here on an end frame must follow. */
   begun: boolean;
   /** Set by the one call of `record`. */

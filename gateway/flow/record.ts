@@ -1,14 +1,20 @@
 import type { AttemptRecord, EndRecord } from '#inference-log/record.ts';
 import type { Usage } from '../telemetry/recorder.ts';
 import { ANONYMOUS_SERIES } from '../telemetry/series.ts';
-import { Capture } from './capture.ts';
+import { Capture, hashBeside } from './capture.ts';
 import type { Ending, Exchange, FlowDeps } from './ports.ts';
+
+/** Requests from here on are hashed on another thread, beside the call. */
+const HASHED_BESIDE_BYTES = 256 * 1024;
 
 /** Writes the begin frame: from here on the inference is accepted and must end in the log. */
 export function recordBegin(deps: FlowDeps, exchange: Exchange, body: Buffer): void {
   const { organization, group, variant, placement, unit, unitSource } = exchange.assignment!;
-  const capture = new Capture(group.group.capture, null);
-  capture.add(body);
+  const policy = group.group.capture;
+  const capture = new Capture(policy, null);
+  const isHashedBeside = policy.mode !== 'none' && body.length > policy.maxBytes && body.length >= HASHED_BESIDE_BYTES;
+  if (isHashedBeside) exchange.requestDigest = hashBeside(body);
+  capture.add(isHashedBeside ? body.subarray(0, policy.maxBytes) : body);
   deps.spool.begin(
     exchange.id,
     {
@@ -63,14 +69,26 @@ export function record(deps: FlowDeps, exchange: Exchange, ending: Ending, deliv
     const usage: Usage | null = ending.facts?.usage ?? null;
     deps.recorder.finished(series, ending.status, ending.error, totalNs, ending.firstTokenNs, usage);
     if (!exchange.begun) return deliver(true);
-    deps.spool.end(exchange.id, endRecord(exchange, ending, totalNs), ending.capture?.pending ?? null, (kept) => {
-      deps.recorder.recorded(series, kept);
-      guarded(() => deliver(kept));
-    });
+    const end = (requestSha256: string | null) => {
+      const frame = endRecord(exchange, ending, totalNs, requestSha256);
+      deps.spool.end(exchange.id, frame, ending.capture?.pending ?? null, (kept) => {
+        deps.recorder.recorded(series, kept);
+        guarded(() => deliver(kept));
+      });
+    };
+    if (exchange.requestDigest === null) return end(null);
+    // It began before the call and is there long before its answer, as a rule.
+    exchange.requestDigest.then(
+      (digest) => guarded(() => end(digest)),
+      (defect: unknown) => {
+        deps.onDefect(defect);
+        guarded(() => end(null));
+      },
+    );
   });
 }
 
-function endRecord(exchange: Exchange, ending: Ending, totalNs: number): EndRecord {
+function endRecord(exchange: Exchange, ending: Ending, totalNs: number, requestSha256: string | null): EndRecord {
   const last: AttemptRecord | undefined = exchange.attempts.at(-1);
   const served = ending.outcome !== 'failed' && last?.status !== undefined && last.status !== null;
   const usage = ending.facts?.usage;
@@ -92,6 +110,7 @@ function endRecord(exchange: Exchange, ending: Ending, totalNs: number): EndReco
     firstByteNs: ending.firstByteNs,
     firstTokenNs: ending.firstTokenNs,
     totalNs,
+    ...(requestSha256 === null ? {} : { requestSha256 }),
     responseBytes: ending.capture?.bytes ?? 0,
     responseSha256: ending.capture?.digest() ?? null,
     responseType: ending.responseType,

@@ -71,7 +71,7 @@ export const INFERENCE_COLUMNS: readonly Column[] = [
 export const PAYLOAD_COLUMNS: readonly Column[] = [
   ...KEY_COLUMNS,
   { name: 'request', type: 'bytea', of: ({ request }) => request },
-  { name: 'request_sha256', type: 'bytea', of: ({ begin }) => begin.requestSha256 },
+  { name: 'request_sha256', type: 'bytea', of: requestSha256Of },
   { name: 'response', type: 'bytea', of: ({ response }) => response },
   { name: 'response_sha256', type: 'bytea', of: ({ end }) => end.responseSha256 },
   { name: 'response_type', type: 'text', of: ({ end }) => end.responseType },
@@ -82,8 +82,13 @@ export function namesOf(columns: readonly Column[]): string {
 }
 
 /** Whether anything of an inference's payloads was captured. */
-export function hasPayload({ request, response, begin, end }: InferenceRow): boolean {
-  return request !== null || response !== null || begin.requestSha256 !== null || end.responseSha256 !== null;
+export function hasPayload(row: InferenceRow): boolean {
+  const { request, response, end } = row;
+  return request !== null || response !== null || requestSha256Of(row) !== null || end.responseSha256 !== null;
+}
+
+function requestSha256Of({ begin, end }: InferenceRow): string | null {
+  return begin.requestSha256 ?? end.requestSha256 ?? null;
 }
 
 /** PostgreSQL's text holds neither NUL nor half a surrogate pair: both become U+FFFD. */
