@@ -293,7 +293,7 @@ describe('for any cut of the bytes', () => {
         expect(settled(parts)).toEqual(settled(whole));
         expect(settled(single)).toEqual(settled(whole));
       }),
-      { numRuns: 3_000 },
+      { numRuns: 1_500 },
     );
   });
 
@@ -315,7 +315,7 @@ describe('for any cut of the bytes', () => {
           if (ends === 1) expect(['end', 'fault']).toContain(calls.at(-1));
         },
       ),
-      { numRuns: 3_000 },
+      { numRuns: 1_500 },
     );
   });
 });
