@@ -2,10 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import type { Worker } from 'node:worker_threads';
 import { reportGateway, stopGateway } from '#store/gateways.ts';
 import { createPool } from '#store/pool.ts';
-import { bootWorkers } from './boot.ts';
+import { type BootedWorker, bootWorkers } from './boot.ts';
 import { bindListener } from './listener.ts';
 import type { GatewaySettings } from './settings.ts';
 import { type ShipperThread, startShipperThread } from './shipper-thread.ts';
@@ -38,7 +37,7 @@ const SHIP_AT_STOP_MS = 5_000;
 export async function startGateway(
   settings: GatewaySettings,
   log: (line: string) => void,
-  booted: readonly Worker[] = bootWorkers(settings.workers),
+  booted: readonly BootedWorker[] = bootWorkers(settings.workers),
 ): Promise<Gateway> {
   const gatewayId = randomUUID();
   const startedAt = new Date();

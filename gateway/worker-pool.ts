@@ -1,6 +1,6 @@
 import { closeSync } from 'node:fs';
 import type { Worker } from 'node:worker_threads';
-import { bootWorker } from './boot.ts';
+import { type BootedWorker, bootWorker } from './boot.ts';
 import { AddressInUseError, type Listener } from './listener.ts';
 import type { GatewaySettings } from './settings.ts';
 import type { ConfigSync } from './snapshot/sync.ts';
@@ -40,7 +40,7 @@ export interface WorkerPoolDeps {
   /** A descriptor for each worker of the first start. */
   readonly descriptors: readonly number[];
   /** Threads that are loading already, by slot. */
-  readonly booted: readonly Worker[];
+  readonly booted: readonly BootedWorker[];
   readonly config: ConfigSync;
   readonly onSpool: (spoolId: string) => void;
   readonly onServing: () => void;
@@ -72,7 +72,13 @@ export async function startWorkerPool(deps: WorkerPoolDeps): Promise<WorkerPool>
     retry: null,
   }));
 
-  const launch = (slot: Slot, listenFd: number, worker = bootWorker(slot.index)): Promise<void> => {
+  const launch = (slot: Slot, listenFd: number, booted = bootWorker(slot.index)): Promise<void> => {
+    const { worker } = booted;
+    const failure = booted.failure();
+    if (failure !== null) {
+      closeSync(listenFd);
+      return Promise.reject(failure);
+    }
     const { version, snapshots, keys } = deps.config.current();
     const start: WorkerStart = {
       settings: deps.settings,

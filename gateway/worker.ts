@@ -133,14 +133,14 @@ async function startWorker(start: WorkerStart): Promise<void> {
         message satisfies never;
     }
   };
-  for (const message of early.splice(0)) receive(message);
-
   server.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EADDRINUSE') send({ type: 'address-in-use' });
     else onDefect(error);
   });
   send({ type: 'adopting' });
   server.listen({ fd: start.listenFd }, () => send({ type: 'listening' }));
+  // After that: a `stop` must find a server that listens.
+  for (const message of early.splice(0)) receive(message);
 }
 
 /**

@@ -4,7 +4,8 @@ import { ADAPTERS } from '../providers/registry.ts';
 import type { UpstreamController, UpstreamHeaders } from '../upstream/handler.ts';
 import { answerHeaders } from './answer-head.ts';
 import { Capture } from './capture.ts';
-import { endAnswer } from './end-answer.ts';
+import { endAnswer, limitStall } from './end-answer.ts';
+import { EventWriter } from './event-writer.ts';
 import type { AnswerListener, Ending, Exchange, FlowDeps } from './ports.ts';
 
 /** What adapt-response hands its results to; wired in handle-request.ts. */
@@ -149,7 +150,7 @@ export class Answer implements AnswerListener {
     headers.push('cache-control', 'no-cache', 'x-accel-buffering', 'no');
     outgoing.writeHead(this.#status, headers);
     outgoing.flushHeaders();
-    this.#exchange.speaksEvents = true;
+    this.#exchange.events = new EventWriter(outgoing);
   }
 
   #stream(chunk: Buffer): void {
@@ -236,7 +237,10 @@ export class Answer implements AnswerListener {
     this.#stopStalledTimer();
     this.#outlets.complete(this.#ending(endReason, facts), (recorded) => {
       if (!recorded) return this.#outlets.unrecorded();
-      endAnswer(this.#exchange.outgoing, last, this.#deps.stalledReaderMs);
+      const { events, outgoing } = this.#exchange;
+      if (events === null) return endAnswer(outgoing, last, this.#deps.stalledReaderMs);
+      events.end(last);
+      limitStall(outgoing, this.#deps.stalledReaderMs);
     });
   }
 
@@ -276,9 +280,9 @@ export class Answer implements AnswerListener {
 
   /** Writes on and holds the upstream up while the caller cannot take more. */
   #write(bytes: Buffer): void {
-    const { outgoing } = this.#exchange;
+    const { outgoing, events } = this.#exchange;
     this.#capture.add(bytes);
-    if (outgoing.write(bytes) || this.#stalledTimer !== null) return;
+    if ((events === null ? outgoing.write(bytes) : events.write(bytes)) || this.#stalledTimer !== null) return;
     this.#controller!.pause();
     this.#stalledTimer = setTimeout(() => outgoing.destroy(), this.#deps.stalledReaderMs);
     outgoing.once('drain', () => {

@@ -35,8 +35,8 @@ export function sendFailure(exchange: Exchange, error: RingsideError, stalledRea
   const { outgoing, incoming } = exchange;
   if (outgoing.destroyed) return;
   if (outgoing.headersSent) {
-    if (!exchange.speaksEvents) return void outgoing.destroy();
-    outgoing.write(errorEvent(error), () => outgoing.socket?.destroySoon());
+    if (exchange.events === null) return void outgoing.destroy();
+    exchange.events.write(Buffer.from(errorEvent(error)), () => outgoing.socket?.destroySoon());
     return limitStall(outgoing, stalledReaderMs);
   }
   const body = Buffer.from(errorBody(error));

@@ -15,6 +15,7 @@ import type { Recorder } from '../telemetry/recorder.ts';
 import type { UpstreamController, UpstreamHeaders, UpstreamPools } from '../upstream/handler.ts';
 import type { BodyPool } from './body-pool.ts';
 import type { Capture } from './capture.ts';
+import type { EventWriter } from './event-writer.ts';
 
 /** What the rooms are given. One object per worker. */
 export interface FlowDeps {
@@ -81,9 +82,11 @@ export interface Exchange {
   assignment: Assignment | null;
   target: UpstreamTarget | null;
   /** Set once the head of an event stream is sent that we read: then an error can be told inside it. */
-  speaksEvents: boolean;
+  events: EventWriter | null;
   /** The SHA-256 of a large request, under way. */
-  requestDigest: Promise<string> | null;
+  requestDigest: Promise<void> | null;
+  /** Its result, once it is there. */
+  requestSha256: string | null;
   /** Set once the begin frame is written: from here on an end frame must follow. */
   begun: boolean;
   /** Set by the one call of `record`. */

@@ -13,7 +13,7 @@ export function recordBegin(deps: FlowDeps, exchange: Exchange, body: Buffer): v
   const policy = group.group.capture;
   const capture = new Capture(policy, null);
   const isHashedBeside = policy.mode !== 'none' && body.length > policy.maxBytes && body.length >= HASHED_BESIDE_BYTES;
-  if (isHashedBeside) exchange.requestDigest = hashBeside(body);
+  if (isHashedBeside) hashRequest(deps, exchange, body);
   capture.add(isHashedBeside ? body.subarray(0, policy.maxBytes) : body);
   deps.spool.begin(
     exchange.id,
@@ -41,6 +41,15 @@ export function recordBegin(deps: FlowDeps, exchange: Exchange, body: Buffer): v
     () => deps.recorder.accepted(variant.series),
   );
   exchange.begun = true;
+}
+
+function hashRequest(deps: FlowDeps, exchange: Exchange, body: Buffer): void {
+  exchange.requestDigest = hashBeside(body).then(
+    (digest) => {
+      exchange.requestSha256 = digest;
+    },
+    (defect: unknown) => deps.onDefect(defect), // recorded without it
+  );
 }
 
 /**
@@ -76,15 +85,10 @@ export function record(deps: FlowDeps, exchange: Exchange, ending: Ending, deliv
         guarded(() => deliver(kept));
       });
     };
-    if (exchange.requestDigest === null) return end(null);
-    // It began before the call and is there long before its answer, as a rule.
-    exchange.requestDigest.then(
-      (digest) => guarded(() => end(digest)),
-      (defect: unknown) => {
-        deps.onDefect(defect);
-        guarded(() => end(null));
-      },
-    );
+    // It began before the call and is there long before its answer, as a rule. Nobody waits for it where the caller has left.
+    const { requestDigest, requestSha256, outgoing } = exchange;
+    if (requestDigest === null || requestSha256 !== null || outgoing.destroyed) return end(requestSha256);
+    void requestDigest.then(() => guarded(() => end(exchange.requestSha256)));
   });
 }
 

@@ -93,7 +93,8 @@ export class Connection implements ResponseSink, SocketEvents, Steerable {
   received(bytes: Buffer): void {
     // Bytes that answer nothing must never meet the next call.
     if (this.#state !== 'busy') return this.fail(closedEarly());
-    this.#ticksLeft = 0;
+    // A 1xx or a part of a head is not the answer: the first-byte limit goes on.
+    if (this.#isAnswering) this.#ticksLeft = 0;
     try {
       this.#parser.push(bytes);
     } catch (defect) {
@@ -113,6 +114,7 @@ export class Connection implements ResponseSink, SocketEvents, Steerable {
 
   head(status: number, headers: ResponseHead['headers']): void {
     this.#isAnswering = true;
+    this.#ticksLeft = 0;
     this.#handler!.onResponseStart(this.#lease!, status, headers);
   }
 

@@ -121,6 +121,8 @@ export class ResponseHead {
     if (coding !== undefined && (typeof coding !== 'string' || !/^chunked$/i.test(coding) || !isVersion11))
       return false;
     this.keepAlive = keepsAlive(connection, isVersion11) && !(this.chunked && length !== undefined);
+    // It does not say how long the body is, so it must not be passed on (section 6.3).
+    if (this.chunked && length !== undefined) delete this.headers['content-length'];
     const seconds = hint === undefined ? null : /(?:^|[,\s])timeout\s*=\s*"?(\d{1,6})/i.exec(String(hint));
     this.keepAliveHintMs = seconds === null ? null : Number(seconds[1]) * 1_000;
     return true;

@@ -9,6 +9,8 @@ import { waitFor } from '../support/wait.ts';
 let stack: Stack;
 let key: string;
 let upstream: Server;
+/** The upstream refuses before it has read anything. */
+let isFull = false;
 
 const GROUP = 'large';
 const digestOf = (text: string) => createHash('sha256').update(text).digest('hex');
@@ -17,6 +19,7 @@ const bodyOf = (model: string, content: string) => JSON.stringify({ messages: [{
 beforeAll(async () => {
   // The upstream answers with the digest of what it got.
   upstream = createServer(async (incoming, outgoing) => {
+    if (isFull) return void outgoing.writeHead(413).end();
     const hash = createHash('sha256');
     for await (const chunk of incoming) hash.update(chunk as Buffer);
     outgoing.setHeader('content-type', 'application/json');
@@ -43,6 +46,16 @@ test.each([
     // Of different letters: memory that is used again must not show in another request.
     await Promise.all([...letters].map((letter) => exchange(letter.repeat(bytes))));
   }
+});
+
+test('an upstream that answers before it has read the prompt harms no other prompt', async () => {
+  isFull = true;
+  const refused = [...'abcd'].map((letter) =>
+    stack.chat(key, { messages: [{ role: 'user', content: letter.repeat(2_000_000) }], model: GROUP }),
+  );
+  for (const answer of await Promise.all(refused)) expect(answer.status).toBeGreaterThanOrEqual(400);
+  isFull = false;
+  await Promise.all([...'efghij'].map((letter) => exchange(letter.repeat(2_000_000))));
 });
 
 async function exchange(content: string): Promise<void> {

@@ -266,7 +266,10 @@ describe('answers', () => {
 
 describe('deadlines', () => {
   test('first byte: 1xx do not satisfy it', async () => {
-    talk = (socket) => socket.write('HTTP/1.1 100 Continue\r\n\r\n');
+    talk = (socket) => {
+      const timer = setInterval(() => socket.write('HTTP/1.1 102 Processing\r\n\r\n'), 100);
+      socket.on('close', () => clearInterval(timer));
+    };
     const begun = performance.now();
     const log = await client.send(rawOrigin, { firstByteTimeoutMs: 300 }).over;
     expect(publicMessage(log)).toBe('upstream_timeout: The provider "acme" did not begin its answer in time.');
