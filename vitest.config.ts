@@ -13,7 +13,8 @@ export default defineConfig({
   test: {
     reporters: ['default', './tests/support/count-reporter.ts'],
     projects: [
-      { test: { name: 'unit', include: pure } },
+      // Some of them write hundreds of files: seconds, when the machine has other work.
+      { test: { name: 'unit', include: pure, testTimeout: 30_000 } },
       {
         test: {
           name: 'real',

@@ -8,6 +8,7 @@ import { scaling } from './rows/scaling.ts';
 import { shipping } from './rows/shipping.ts';
 import { start } from './rows/start.ts';
 import { streams } from './rows/streams.ts';
+import { sustained } from './rows/sustained.ts';
 import { longPrompts, smallChats } from './rows/throughput.ts';
 
 const translation: RowFamily = {
@@ -60,4 +61,5 @@ export const FAMILIES: readonly Listed[] = [
   { family: overload, expectedS: ({ rounds, seconds }) => (rounds + 1) * (2 * seconds + 4) },
   { family: change, expectedS: ({ quick }) => (quick ? 20 : 60) },
   { family: logging, expectedS: (run) => inTurns(4, run) + 15 },
+  { family: sustained, notInQuick: true, expectedS: ({ quick }) => (quick ? 20 : 75) },
 ];

@@ -7,7 +7,7 @@ const run = promisify(execFile);
  * Upstream and load tools share a core with PostgreSQL, the shipper and the control plane. They come first, for every
  * peer alike, so that the serving core is what is measured.
  */
-export const LOAD_PRIORITY = ['nice', '-n', '-5'] as const;
+export const LOAD_PRIORITY = ['nice', '-n', '-15'] as const;
 const MAX_OUTPUT_BYTES = 64 * 1_048_576;
 
 /** Runs a load tool to its end, pinned and at the priority of load tools. @returns what it wrote to stdout */

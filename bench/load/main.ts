@@ -15,6 +15,7 @@ import { renderSection } from './results-page.ts';
 import type { Field, Line } from './row.ts';
 import { checkAnswer, startPeer } from './start-peers.ts';
 import { startUpstream } from './upstream.ts';
+import { warmUp, warmUpS } from './warm-up.ts';
 
 /** Core 0 serves; core 1 has the load generator, the upstream, PostgreSQL, the shipper. */
 const SERVING_CORE = 0;
@@ -41,6 +42,8 @@ const stops: (() => Promise<unknown>)[] = [];
 const stopAll = async () => {
   for (let stop = stops.pop(); stop !== undefined; stop = stops.pop()) await stop();
 };
+// Every process that is started ends with this one.
+process.setMaxListeners(64);
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => void stopAll().finally(() => process.exit(130)));
 }
@@ -109,9 +112,12 @@ async function measure(prepared: Field): Promise<{ lines: Line[]; curves: readon
     prepared.note(`${family.id}: not in a quick run, unless asked for with --only`);
   const families = FAMILIES.filter((listed) => wanted(listed.family.id) && !leftOut(listed));
   const curveS = size.gateways * 6 * (Math.min(3, size.seconds) + 0.6);
-  const totalS = families.reduce((sum, { expectedS }) => sum + expectedS(size), wanted(CURVE) ? curveS : 0);
+  const warmS = warmUpS(size.gateways, size.quick);
+  const totalS = families.reduce((sum, { expectedS }) => sum + expectedS(size), warmS + (wanted(CURVE) ? curveS : 0));
   const progress = createProgress(totalS, () => performance.now(), print);
   const field = { ...prepared, say: progress.say };
+  progress.begin('warming up', warmS);
+  await warmUp(field);
   const lines: Line[] = [];
   for (const { family, expectedS } of families) {
     progress.begin(`${family.id}: ${family.title}`, expectedS(size));
@@ -132,7 +138,7 @@ async function measure(prepared: Field): Promise<{ lines: Line[]; curves: readon
 async function conditions(): Promise<string[]> {
   const nice = await loadNiceLevel();
   return [
-    `Medians of ${options.rounds} alternating rounds of ${options.seconds} s, after one that warms up.`,
+    `Medians of ${options.rounds} alternating rounds of ${options.seconds} s, after one that warms up, and small chats to all before that.`,
     `Layout: the serving thread alone on core ${SERVING_CORE}; load tool, upstream, PostgreSQL, shipper and control plane on core ${OTHER_CORE}.`,
     nice < 0
       ? `Upstream and load tools run at nice ${nice}, for every peer alike, so that the serving core is what is measured.`

@@ -34,7 +34,15 @@ export async function launch(options: Launch): Promise<Running> {
       output = (output + chunk.toString()).slice(-20_000);
     });
   }
-  const exited = new Promise<void>((done) => child.once('exit', () => done()));
+  // A run that is broken off leaves nothing behind.
+  const end = () => child.kill('SIGKILL');
+  process.once('exit', end);
+  const exited = new Promise<void>((done) =>
+    child.once('exit', () => {
+      process.off('exit', end);
+      done();
+    }),
+  );
   const failed = new Promise<never>((_, fail) => child.once('error', fail));
   const ended = exited.then(() => {
     throw new Error(`${options.command} ended before it was ready: ${output}`);

@@ -25,7 +25,7 @@ export async function startStreamer(core: number): Promise<Streamer> {
   return { ...running, url, isAhead: putAhead(running.pid) };
 }
 
-const AHEAD = -10;
+const AHEAD = -15;
 
 /** Client and streamer share their core with PostgreSQL and the shipper, whose turns would be measured as a gateway's delays. */
 function putAhead(pid: number): boolean {
