@@ -3,8 +3,16 @@ import { RingsideError } from '#core/errors.ts';
 import type { KeyHit, KeyTableReader } from '../snapshot/key-table.ts';
 import type { Authenticator } from './ports.ts';
 
-/** Keys seen lately, so that a request pays a look-up and not an HMAC. */
-const MAX_CACHED = 4_096;
+/**
+ * Keys seen lately, so that a request pays a look-up and not an HMAC. Only valid ones, so it is bounded by the keys there are;
+ * this bounds what different spellings of the header add. When one generation is full the one before it goes.
+ */
+const MAX_GENERATION = 65_536;
+
+interface CachedKey {
+  readonly table: KeyTableReader;
+  readonly hit: KeyHit;
+}
 
 /** Authenticates `Authorization: Bearer rsk_…` against the shared key table. */
 export function createAuthenticator(
@@ -12,7 +20,24 @@ export function createAuthenticator(
   pepper: Uint8Array,
   unixMs: () => number,
 ): Authenticator {
-  const cache = new Map<string, { readonly table: KeyTableReader; readonly hit: KeyHit }>();
+  let young = new Map<string, CachedKey>();
+  let old = new Map<string, CachedKey>();
+
+  const remember = (authorization: string, cached: CachedKey) => {
+    if (young.size >= MAX_GENERATION) {
+      old = young;
+      young = new Map();
+    }
+    young.set(authorization, cached);
+  };
+
+  const revive = (authorization: string): CachedKey | undefined => {
+    const cached = old.get(authorization);
+    if (cached === undefined) return undefined;
+    old.delete(authorization);
+    remember(authorization, cached);
+    return cached;
+  };
 
   const lookUp = (table: KeyTableReader, authorization: string): KeyHit => {
     if (!/^Bearer +\S+$/i.test(authorization)) {
@@ -44,15 +69,13 @@ export function createAuthenticator(
         throw new RingsideError('unauthorized', 'No API key: send "Authorization: Bearer" and a Ringside API key.');
       }
       const table = keys();
-      const cached = cache.get(authorization);
-      let hit: KeyHit;
-      if (cached !== undefined && cached.table === table && table.stillHolds(cached.hit)) hit = cached.hit;
-      else {
-        cache.delete(authorization);
-        hit = lookUp(table, authorization);
-        if (cache.size >= MAX_CACHED) cache.clear();
-        cache.set(authorization, { table, hit });
+      let cached = young.get(authorization) ?? revive(authorization);
+      if (cached === undefined || cached.table !== table || !table.stillHolds(cached.hit)) {
+        young.delete(authorization);
+        cached = { table, hit: lookUp(table, authorization) };
+        remember(authorization, cached);
       }
+      const { hit } = cached;
       const { expiresAt } = hit.record;
       if (expiresAt !== null && expiresAt <= unixMs())
         throw new RingsideError('unauthorized', 'This API key has expired.');
