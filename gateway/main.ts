@@ -7,7 +7,7 @@ import { createPool } from '#store/pool.ts';
 import { type BootedWorker, bootWorkers } from './boot.ts';
 import { bindListener } from './listener.ts';
 import type { GatewaySettings } from './settings.ts';
-import { type ShipperThread, startShipperThread } from './shipper-thread.ts';
+import { createShipperThread } from './shipper-thread.ts';
 import { startConfigSync } from './snapshot/sync.ts';
 import { writeExposition } from './telemetry/exposition.ts';
 import { startMetricsServer } from './telemetry/metrics-server.ts';
@@ -104,24 +104,18 @@ export async function startGateway(
     onKeys: reportSoon,
     log,
   });
-  const spoolIds: string[] = [];
-  let shipper: ShipperThread | null = null;
+  const shipper = createShipperThread({ databaseUrl, spoolRoot, gatewayId, log });
   workers = await startWorkerPool({
     ...{ settings, gatewayId, listener, config, booted },
     descriptors: await duplicating,
-    onSpool: (spoolId) => {
-      if (shipper === null) spoolIds.push(spoolId);
-      else shipper.addSpool(spoolId);
-    },
+    onSpool: shipper.addSpool,
     onServing: () => {
       if (workers !== null && workers.servedVersion() >= config.current().version) reportSoon();
     },
     log,
   });
   // After the workers, so that it does not load while they do.
-  shipper = startShipperThread({ databaseUrl, spoolRoot, gatewayId, log });
-  spoolIds.forEach(shipper.addSpool);
-  const shipping = shipper;
+  shipper.start();
   // What arrived while the workers started.
   const { version, snapshots, keys } = config.current();
   workers.broadcast({ type: 'keys', keys });
@@ -138,8 +132,8 @@ export async function startGateway(
       snapshotsRefused: config.refused,
       workerRestarts: serving.restarts,
       groupIds: series.groupIds,
-      ledger: shipping.totals(),
-      backlogBytes: shipping.backlogBytes(),
+      ledger: shipper.totals(),
+      backlogBytes: shipper.backlogBytes(),
       residentBytes: process.memoryUsage.rss(),
       uptimeS: process.uptime(),
       release: settings.release,
@@ -154,7 +148,7 @@ export async function startGateway(
       clearInterval(heartbeat);
       listener.close();
       await serving.stop(settings.drainMs);
-      await shipping.stop(SHIP_AT_STOP_MS);
+      await shipper.stop(SHIP_AT_STOP_MS);
       // A database that is frozen must not keep the process: the row in `gateways` goes stale by itself.
       const goodbye = async () => {
         await config.stop();

@@ -4,6 +4,8 @@ import type { FromShipper, ShipperStart, ToShipper } from '#inference-log/thread
 
 /** The shipper's thread, kept running: it is replaced when it dies, and picks up from the cursors in the store. */
 export interface ShipperThread {
+  /** Starts the thread; it gets the spools that were added before. */
+  start(): void;
   addSpool(spoolId: string): void;
   /** What the store holds of this process, by group. */
   totals(): readonly LedgerTotals[];
@@ -23,7 +25,7 @@ const RETRY_MS = 1_000;
 /** A thread that is still there so long after its deadline is ended. */
 const STOP_GRACE_MS = 2_000;
 
-export function startShipperThread(options: ShipperThreadOptions): ShipperThread {
+export function createShipperThread(options: ShipperThreadOptions): ShipperThread {
   const spools: string[] = [];
   const totals = new Map<string, LedgerTotals>();
   let backlogBytes = 0;
@@ -68,9 +70,8 @@ export function startShipperThread(options: ShipperThreadOptions): ShipperThread
       }, RETRY_MS);
     });
   };
-  launch();
-
   return {
+    start: launch,
     addSpool(spoolId) {
       spools.push(spoolId);
       worker?.postMessage({ type: 'add-spool', spoolId } satisfies ToShipper);

@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 
 /**
  * Writes an event stream whose head is sent. Node writes a chunk of a chunked answer as four buffers (length, line end, bytes,
- * line end), which costs more than twice the time of one; here each piece and its frame are one buffer (RFC 9112, section 7.1).
+ * line end) in a `writev`; here each piece and its frame are one buffer (RFC 9112, section 7.1).
  */
 export class EventWriter {
   readonly #outgoing: ServerResponse;

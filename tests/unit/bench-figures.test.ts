@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { compare, type Measured, spreadOf } from '../../bench/load/alternating.ts';
 import { parseThreadStat } from '../../bench/load/cpu-time.ts';
-import { percentile } from '../../bench/load/percentile.ts';
 import { spreadRequests } from '../../bench/load/spread.ts';
+import { percentile } from '../../bench/load/statistics.ts';
 import { summarize } from '../../bench/micro/pair.ts';
 
 const measured = (requestsPerS: number, requestsPerCpuS: number): Measured => ({

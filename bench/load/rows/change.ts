@@ -2,9 +2,9 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startGatewayProcess } from '../../peers/ringside/gateway-process.ts';
 import { GROUP, type Installation, startInstallation, VARIANTS } from '../../peers/ringside/installation.ts';
-import { percentile } from '../percentile.ts';
 import { freePort } from '../processes.ts';
 import type { Field, Line, RowFamily } from '../row.ts';
+import { percentile } from '../statistics.ts';
 import { startVersionProbe, type VersionProbe } from '../version-probe.ts';
 import { runWrk } from '../wrk.ts';
 

@@ -1,4 +1,4 @@
-import { percentile } from '../percentile.ts';
+import { percentile } from '../statistics.ts';
 
 /** What one run of the client found. All times in milliseconds; all figures are of the window after the ramp. */
 export interface ClientResult {
