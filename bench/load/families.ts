@@ -55,7 +55,7 @@ export const FAMILIES: readonly Listed[] = [
     expectedS: (run) => (run.quick ? 20 : 60) + 10 * run.gateways + 2 * inTurns(run.gateways + 1, run),
   },
   { family: translation, expectedS: () => 0 },
-  { family: shipping, expectedS: ({ quick }) => (quick ? 20 : 120) },
+  { family: shipping, expectedS: ({ quick }) => (quick ? 30 : 200) },
   { family: scaling, notInQuick: true, expectedS: (run) => inTurns(7, run) + 40 },
   { family: start, expectedS: ({ quick }) => (quick ? 20 : 35) },
   { family: overload, expectedS: ({ rounds, seconds }) => (rounds + 1) * (2 * seconds + 4) },

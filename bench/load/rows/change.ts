@@ -1,18 +1,20 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startGatewayProcess } from '../../peers/ringside/gateway-process.ts';
 import { GROUP, type Installation, startInstallation, VARIANTS } from '../../peers/ringside/installation.ts';
 import { freePort } from '../processes.ts';
 import type { Field, Line, RowFamily } from '../row.ts';
+import { missed, runScheduled } from '../scheduled.ts';
+import { chatBody } from '../side.ts';
 import { percentile } from '../statistics.ts';
 import { startVersionProbe, type VersionProbe } from '../version-probe.ts';
-import { runWrk } from '../wrk.ts';
 
 const GATEWAYS = 2;
-/** A constant load beside the probes: connections a gateway, and the pause of each between two requests. */
-const CONNECTIONS = 8;
-const PAUSE_MS = 20;
-const LOAD_SLICE_S = 2;
+/** A constant load beside the probes, each gateway's own. */
+const REQUESTS_PER_S = 500;
+const CONNECTIONS = 16;
+const PROMPT_BYTES = 1_000;
+const LOAD_S = 25;
+const QUICK_LOAD_S = 4;
 /** Between two changes, so that each one finds the gateways at rest. */
 const BETWEEN_CHANGES_MS = 100;
 /** A change that a gateway does not serve by then counts as one that took so long. */
@@ -52,26 +54,21 @@ async function measureChanges(
   urls: readonly string[],
   probes: readonly VersionProbe[],
 ): Promise<Line[]> {
-  const changes = field.quick ? 10 : 100;
-  const load = await startLoad(field, installation, urls);
+  const load = startLoad(field, installation, urls);
   const servedMs: number[] = [];
   const answeredMs: number[] = [];
-  let totals: Totals;
-  try {
-    for (let made = 0; made < changes; made++) {
-      await new Promise((wake) => setTimeout(wake, BETWEEN_CHANGES_MS));
-      const { servedAfterMs, answeredAfterMs } = await changeOnce(installation, probes, made);
-      servedMs.push(servedAfterMs);
-      answeredMs.push(answeredAfterMs);
-    }
-  } finally {
-    totals = await load.stop();
+  while (!load.ended()) {
+    await new Promise((wake) => setTimeout(wake, BETWEEN_CHANGES_MS));
+    const { servedAfterMs, answeredAfterMs } = await changeOnce(installation, probes, servedMs.length);
+    servedMs.push(servedAfterMs);
+    answeredMs.push(answeredAfterMs);
   }
+  const totals = await load.totals;
   for (const probe of probes) {
     totals.requests += probe.answered + probe.failed;
     totals.failures += probe.failed;
   }
-  field.say(`P10 ${changes} changes, ${totals.requests} requests, ${totals.failures} failed`);
+  field.say(`P10 ${servedMs.length} changes, ${totals.requests} requests, ${totals.failures} failed`);
   return linesOf(servedMs, answeredMs, totals);
 }
 
@@ -98,39 +95,31 @@ interface Totals {
   failures: number;
 }
 
-/** Loads every gateway from one wrk each, slice after slice, until it is stopped. */
-async function startLoad(field: Field, installation: Installation, urls: readonly string[]) {
-  const totals: Totals = { requests: 0, failures: 0 };
-  let stopped = false;
-  const loads = urls.map(async (url, index) => {
-    const scratch = join(installation.folder, `load-${index}`);
-    await mkdir(scratch);
-    while (!stopped) {
-      const { requests, failures } = await runWrk({
-        url,
-        headers: { authorization: `Bearer ${installation.key}` },
-        body: JSON.stringify({ model: GROUP, messages: [{ role: 'user', content: 'x'.repeat(1_000) }] }),
-        connections: CONNECTIONS,
-        seconds: LOAD_SLICE_S,
-        core: field.otherCore,
-        scratch,
-        lua: [`delay = function() return ${PAUSE_MS} end`],
-      });
-      totals.requests += requests;
-      totals.failures += failures;
-    }
+/** Loads every gateway on schedule, for as long as changes are made. */
+function startLoad(field: Field, { key }: Installation, urls: readonly string[]) {
+  let ended = false;
+  const runs = urls.map((url) =>
+    runScheduled({
+      ...{ url, headers: { authorization: `Bearer ${key}` }, body: chatBody(GROUP, PROMPT_BYTES) },
+      ...{ connections: CONNECTIONS, pace: { kind: 'constant', requestsPerS: REQUESTS_PER_S } },
+      ...{ seconds: field.quick ? QUICK_LOAD_S : LOAD_S, core: field.otherCore, scratch: field.scratch },
+    }),
+  );
+  const finished = Promise.all(runs).finally(() => {
+    ended = true;
   });
-  return {
-    async stop(): Promise<Totals> {
-      stopped = true;
-      await Promise.all(loads);
-      return totals;
-    },
-  };
+  const totals = finished.then(
+    (results): Totals => ({
+      requests: results.reduce((sum, { scheduled }) => sum + scheduled, 0),
+      failures: results.reduce((sum, result) => sum + missed(result), 0),
+    }),
+  );
+  totals.catch(() => undefined); // whoever waits for it sees it
+  return { ended: () => ended, totals };
 }
 
 function linesOf(servedMs: readonly number[], answeredMs: readonly number[], { requests, failures }: Totals): Line[] {
-  const what = `weight change served by ${GATEWAYS} of ${GATEWAYS} gateways under a constant load`;
+  const what = `weight change served by ${GATEWAYS} of ${GATEWAYS} gateways under ${GATEWAYS} × ${REQUESTS_PER_S} req/s`;
   const line = { row: 'P10', peer: null } as const;
   const [p50, p99] = [percentile(servedMs, 50), percentile(servedMs, 99)];
   const failedPercent = (100 * failures) / requests;

@@ -2,9 +2,9 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startRingside } from '../../peers/ringside/peer.ts';
 import { absoluteLine } from '../lines.ts';
+import { SETTLED_MS, untilStored } from '../log-backlog.ts';
 import type { Field, RowFamily } from '../row.ts';
 import { chatBody } from '../side.ts';
-import { valuesOf } from '../soak-samples.ts';
 import { median } from '../statistics.ts';
 import { runWrk } from '../wrk.ts';
 
@@ -13,9 +13,6 @@ const QUICK_LOAD_S = 3;
 const MAX_ROUNDS = 3;
 const CONNECTIONS = 64;
 const PROMPT_BYTES = 1_000;
-const DRAIN_TIMEOUT_MS = 180_000;
-const POLL_MS = 100;
-const EMPTY_LOOKS = 12;
 
 /** The rate that can go on for ever with all of ours on one core: the time that the log takes to reach PostgreSQL counts. */
 export const sustained: RowFamily = {
@@ -33,15 +30,14 @@ export const sustained: RowFamily = {
           ...{ core: field.otherCore, scratch: field.scratch, body: chatBody(ours.model, PROMPT_BYTES) },
         });
       await load(QUICK_LOAD_S);
-      await drained(ours.metricsUrl);
+      await untilStored(ours.metricsUrl);
       const sustainedRates: number[] = [];
       const momentaryRates: number[] = [];
       for (let round = 1; round <= Math.min(field.rounds, MAX_ROUNDS); round++) {
         const startMs = performance.now();
         const { requests, requestsPerS, failures } = await load(field.quick ? QUICK_LOAD_S : LOAD_S);
-        await drained(ours.metricsUrl);
-        const settledMs = EMPTY_LOOKS * POLL_MS;
-        sustainedRates.push((requests * 1000) / (performance.now() - startMs - settledMs));
+        await untilStored(ours.metricsUrl);
+        sustainedRates.push((requests * 1000) / (performance.now() - startMs - SETTLED_MS));
         momentaryRates.push(requestsPerS);
         sayRound(field, round, sustainedRates.at(-1)!, requestsPerS, failures);
       }
@@ -64,16 +60,4 @@ export const sustained: RowFamily = {
 function sayRound(field: Field, round: number, rate: number, momentary: number, failures: number): void {
   field.say(`all-in ${round}: ${rate.toFixed(0)} req/s, ${momentary.toFixed(0)} while the load ran`);
   if (failures > 0) field.note(`all-in round ${round}: ${failures} requests without a good answer`);
-}
-
-/** Waits until the spool is empty; the gateway looks once a second. */
-async function drained(metricsUrl: string): Promise<void> {
-  const deadline = performance.now() + DRAIN_TIMEOUT_MS;
-  // Seen empty for longer than a second: the first look may be older than the load.
-  for (let looks = 0; looks < EMPTY_LOOKS; ) {
-    const metrics = await (await fetch(metricsUrl)).text();
-    looks = Math.max(0, ...valuesOf(metrics, 'ringside_log_backlog_bytes')) === 0 ? looks + 1 : 0;
-    if (performance.now() > deadline) throw new Error('the shipper did not store the backlog in time');
-    await new Promise((wake) => setTimeout(wake, POLL_MS));
-  }
 }
