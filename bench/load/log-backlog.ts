@@ -9,7 +9,9 @@ export const SETTLED_MS = EMPTY_LOOKS * POLL_MS;
 /** Bytes in the spools of a gateway that are not in the store yet, as its metrics say. */
 export async function backlogBytes(metricsUrl: string): Promise<number> {
   const metrics = await (await fetch(metricsUrl)).text();
-  return Math.max(0, ...valuesOf(metrics, 'ringside_log_backlog_bytes'));
+  const values = valuesOf(metrics, 'ringside_log_backlog_bytes');
+  if (values.length === 0) throw new Error(`${metricsUrl} does not say how much is in the spool`);
+  return Math.max(...values);
 }
 
 /** Waits until the spool is empty; the gateway looks once a second. */

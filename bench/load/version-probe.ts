@@ -17,6 +17,8 @@ type Target = Pick<StartedPeer, 'url' | 'headers' | 'model'>;
 
 /** Between two requests: a probe must not be the load. */
 const PAUSE_MS = 2;
+/** A request that is not answered by then has failed. */
+const ANSWER_WITHIN_MS = 10_000;
 
 /** Starts asking; resolves with the first answer. */
 export async function startVersionProbe(target: Target): Promise<VersionProbe> {
@@ -78,7 +80,10 @@ function askOnce({ url, headers, model }: Target, agent: Agent): Promise<number 
   return new Promise((resolve) => {
     const call = request(
       url,
-      { method: 'POST', agent, headers: { ...headers, 'content-type': 'application/json' } },
+      {
+        ...{ method: 'POST', agent, headers: { ...headers, 'content-type': 'application/json' } },
+        signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
+      },
       (answer) => {
         const version = Number(answer.headers['x-ringside-config-version']);
         answer.resume();

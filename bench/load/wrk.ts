@@ -12,7 +12,7 @@ export interface WrkRun {
   readonly core: number;
   /** Holds the script and the body: one folder for each run that goes on at the same time. */
   readonly scratch: string;
-  /** Lines of Lua behind those that set method, headers and body: a `request` or `delay` function of wrk's. */
+  /** Lines of Lua behind those that set method, headers and body: a `request` function of wrk's. */
   readonly lua?: readonly string[];
 }
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { compare, type Measured, spreadOf } from '../../bench/load/alternating.ts';
-import { parseThreadStat } from '../../bench/load/cpu-time.ts';
+import { parseStat } from '../../bench/load/cpu-time.ts';
 import { spreadRequests } from '../../bench/load/spread.ts';
 import { percentile } from '../../bench/load/statistics.ts';
 import { summarize } from '../../bench/micro/pair.ts';
@@ -16,8 +16,8 @@ const measured = (requestsPerS: number, requestsPerCpuS: number): Measured => ({
 describe('figures of the benchmark', () => {
   test('the CPU time of a thread, whatever its name', () => {
     const rest = 'S 1 2 2 0 -1 4194624 10 0 0 0 150 25 0 0 20 0 12 0 100 1000 10 18446744073709551615';
-    expect(parseThreadStat(`17 (gateway-0) ${rest}`)).toEqual({ name: 'gateway-0', ticks: 175 });
-    expect(parseThreadStat(`17 (a) b (c) ${rest}`)).toEqual({ name: 'a) b (c', ticks: 175 });
+    expect(parseStat(`17 (gateway-0) ${rest}`)).toMatchObject({ name: 'gateway-0', ticks: 175 });
+    expect(parseStat(`17 (a) b (c) ${rest}`)).toMatchObject({ name: 'a) b (c', ticks: 175 });
   });
 
   test('percentiles are values that were measured', () => {

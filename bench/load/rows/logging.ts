@@ -4,9 +4,10 @@ import { type StartedRingside, startRingside } from '../../peers/ringside/peer.t
 import { alternate, compare, type Measured, SERVING_THREADS, type Side, spreadOf } from '../alternating.ts';
 import { freePort, launch, pinThreads, untilAnswers } from '../processes.ts';
 import type { Field, Line, RowFamily } from '../row.ts';
+import { chatBody } from '../side.ts';
 
 const CONNECTIONS = 64;
-const CONTENT = 'Lorem ipsum "dolor" sit amet.\n'.repeat(34).slice(0, 1_000);
+const PROMPT_BYTES = 1_000;
 const UNCAPTURED = 'bench-uncaptured';
 /** "costs ≤ 15 % throughput" */
 const TARGET = { atLeast: 0.85 } as const;
@@ -68,7 +69,7 @@ function sideOf(
   { headers }: StartedRingside,
   model: string,
 ): Side {
-  const body = JSON.stringify({ model, messages: [{ role: 'user', content: CONTENT }] });
+  const body = chatBody(model, PROMPT_BYTES);
   return { name, pid, threads: SERVING_THREADS, run: { url, headers, body, connections: CONNECTIONS } };
 }
 

@@ -1,12 +1,13 @@
 import { startRingside } from '../../peers/ringside/peer.ts';
 import { alternate, compare, type Measured, SERVING_THREADS, type Side, spreadOf } from '../alternating.ts';
 import type { Field, Line, RowFamily } from '../row.ts';
+import { chatBody } from '../side.ts';
 import { spreadRequests } from '../spread.ts';
 
 /** Our reading of "flat": a request costs at most a twentieth more. */
 const FLAT = { atLeast: 0.95 } as const;
 const CONNECTIONS = 64;
-const CONTENT = 'Lorem ipsum "dolor" sit amet.\n'.repeat(34).slice(0, 1_000);
+const PROMPT_BYTES = 1_000;
 const REFERENCE = '1 group, 1 key';
 
 /** P7: what a request costs with many groups and keys, and what a second worker brings. */
@@ -72,7 +73,7 @@ async function requestsOf(
   return {
     url: target.url,
     headers: place === 'key' ? { authorization: `Bearer ${placeholder}` } : target.headers,
-    body: JSON.stringify({ model, messages: [{ role: 'user', content: CONTENT }] }),
+    body: chatBody(model, PROMPT_BYTES),
     connections: CONNECTIONS,
     lua,
   };

@@ -9,6 +9,7 @@ import { createExchangeMaker, type ExchangeSource } from './exchanges.ts';
 export interface Backlog {
   readonly root: string;
   readonly gatewayId: string;
+  readonly spoolIds: readonly string[];
   readonly rows: number;
 }
 
@@ -24,6 +25,7 @@ export async function writeBacklog(
 ): Promise<Backlog> {
   const gatewayId = randomUUID();
   const make = createExchangeMaker(source, Date.now);
+  const spoolIds: string[] = [];
   for (let worker = 0; worker < workers; worker++) {
     const writer = await createSpoolWriter({
       ...{ root, gatewayId, maxSpoolBytes: 1e12, nowMs: Date.now, randomId: randomUUID },
@@ -31,10 +33,11 @@ export async function writeBacklog(
         throw new Error(`${code}: ${message}`);
       },
     });
+    spoolIds.push(writer.spoolId);
     await writeRows(writer, Math.floor((rows * (worker + 1)) / workers) - Math.floor((rows * worker) / workers), make);
     await writer.close();
   }
-  return { root, gatewayId, rows };
+  return { root, gatewayId, spoolIds, rows };
 }
 
 async function writeRows(writer: SpoolWriter, rows: number, make: ReturnType<typeof createExchangeMaker>) {

@@ -34,13 +34,7 @@ export async function measureDrain(options: DrainOptions): Promise<Drained> {
     const { root } = await linkBacklog(backlog, join(options.scratch, `drain-${database.name}`));
     const cpuBefore = store.cpuSeconds();
     const { stdout } = await promisify(execFile)('taskset', [
-      ...[
-        '-c',
-        String(options.core),
-        process.execPath,
-        ...(process.env.PROF ? ['--cpu-prof', '--cpu-prof-dir', process.env.PROF] : []),
-        PROGRAM,
-      ],
+      ...['-c', String(options.core), process.execPath, PROGRAM],
       ...[pathToFileURL(join(checkout, 'inference-log/thread.ts')).href, database.url, root, backlog.gatewayId],
     ]);
     const postgresSeconds = store.cpuSeconds() - cpuBefore;

@@ -8,7 +8,7 @@ import { DEFAULT_CAPTURE } from '#core/snapshot/schema.ts';
 import { startEmbeddedPostgres } from '#store/embedded-postgres.ts';
 import { insertGroup } from '#store/groups.ts';
 import { createPool, inOrganization } from '#store/pool.ts';
-import { cpuSecondsOfTree, processTree } from './cpu-time.ts';
+import { processTree, treeCpuS } from '../cpu-time.ts';
 import type { ExchangeSource } from './exchanges.ts';
 
 /** A PostgreSQL on one core, as users run the embedded one (fsync on), with a new database for each drain. */
@@ -53,7 +53,7 @@ export async function startLogStore(folder: string, core: number): Promise<LogSt
         drop: () => onServer(`DROP DATABASE ${name} WITH (FORCE)`),
       };
     },
-    cpuSeconds: () => cpuSecondsOfTree(pid),
+    cpuSeconds: () => treeCpuS(pid),
     stop: () => server.stop(),
   };
 }
