@@ -28,6 +28,7 @@ const MAX_ERROR_BYTES = 65_536;
  *                └──▶ refused      (status ≥ 300)
  *   any of them ──▶ done             (what the upstream still sends is dropped)
  *
+ * `done` is entered after what can throw: a defect before it is answered by `failed`, one behind it would be by nothing.
  * In every state the end of the answer is held back until the inference is recorded; tokens never are.
  */
 export class Answer implements AnswerListener {
@@ -117,9 +118,11 @@ export class Answer implements AnswerListener {
   failed(error: RingsideError): void {
     this.#stopStalledTimer();
     if (this.#state === 'done') return;
-    if (this.#state === 'refused') return this.#refuse();
+    // A defect of ours may lie in the adapter or its tap: they are not asked again.
+    const isDefect = error.code === 'internal';
+    if (this.#state === 'refused' && !isDefect) return this.#refuse();
+    const facts = isDefect ? null : (this.#tap?.facts() ?? null);
     this.#state = 'done';
-    const facts = this.#tap?.facts() ?? null;
     const sent = this.#exchange.outgoing.headersSent;
     this.#outlets.fail(error, {
       facts,
@@ -193,11 +196,11 @@ export class Answer implements AnswerListener {
   }
 
   #endWhole(): void {
-    this.#state = 'done';
     const body = this.#held.length === 1 ? this.#held[0]! : Buffer.concat(this.#held);
     this.#capture.add(body);
     const isReadable = !this.#isEncoded() && this.#contentType.includes('json');
     const facts = isReadable ? this.#adapter().readReply(body) : null;
+    this.#state = 'done';
     this.#outlets.complete(this.#ending('body', facts), (recorded) => {
       if (!recorded) return this.#outlets.unrecorded();
       const headers = answerHeaders(this.#exchange, this.#headers, this.#contentType);
@@ -245,7 +248,6 @@ export class Answer implements AnswerListener {
   }
 
   #refuse(): void {
-    this.#state = 'done';
     const target = this.#exchange.target!;
     const redirect = `The provider "${target.providerName}" answered with a redirect, which is not followed.`;
     const retryAfter = [this.#headers['retry-after']].flat()[0];
@@ -253,6 +255,7 @@ export class Answer implements AnswerListener {
       this.#status < 400
         ? new RingsideError('upstream_error', redirect)
         : this.#adapter().readError(this.#status, Buffer.concat(this.#held), retryAfter, target);
+    this.#state = 'done';
     this.#outlets.fail(error, { firstByteNs: this.#firstByteNs });
   }
 

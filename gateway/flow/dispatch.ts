@@ -57,6 +57,8 @@ class Attempt implements UpstreamHandler, UpstreamAttempt {
 
   fail(error: RingsideError): void {
     if (this.#over) return;
+    // A call that could not be written down. The answer names no cause, so the log has to.
+    if (error.code === 'internal') this.#deps.onDefect(error.cause ?? error);
     this.#note(error);
     this.#guard(() => this.#listener.failed(error));
   }
@@ -134,7 +136,8 @@ class Attempt implements UpstreamHandler, UpstreamAttempt {
       this.#listener.failed(RingsideError.from(defect));
     } catch (again) {
       this.#deps.onDefect(again);
-      this.#exchange.outgoing.destroy();
     }
+    // Nothing has answered, and nothing will: the caller must not wait for it.
+    if (!this.#exchange.ended) this.#exchange.outgoing.destroy();
   }
 }

@@ -1,0 +1,137 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, expect, test, vi } from 'vitest';
+import { createRandomPool } from '#core/ids.ts';
+import { planRequest } from '#gateway/dialects/openai-chat/request.ts';
+import { createBodyPool } from '#gateway/flow/body-pool.ts';
+import { createRequestHandler } from '#gateway/flow/handle-request.ts';
+import type { FlowDeps } from '#gateway/flow/ports.ts';
+import { openaiAdapter } from '#gateway/providers/openai/adapter.ts';
+import { bindOrganization } from '#gateway/snapshot/bind.ts';
+import { createClock } from '#gateway/telemetry/clock.ts';
+import { allocateCells, GAUGE } from '#gateway/telemetry/layout.ts';
+import { createRecorder } from '#gateway/telemetry/recorder.ts';
+import type { UpstreamHandler } from '#gateway/upstream/handler.ts';
+import { waitFor } from '../support/wait.ts';
+
+// A defect of our own, wherever it lies, ends the request: with an answer, an end frame and a line in the log.
+
+const servers: Server[] = [];
+afterEach(() => {
+  vi.restoreAllMocks();
+  for (const server of servers.splice(0)) server.close();
+});
+
+const answers = (status: number, contentType: string, body: string) => (handler: UpstreamHandler) => {
+  const controller = { abort: () => undefined, pause: () => undefined, resume: () => undefined };
+  handler.onRequestStart(controller);
+  handler.onResponseStart(controller, status, { 'content-type': contentType });
+  handler.onResponseData(controller, Buffer.from(body));
+  handler.onResponseEnd(controller);
+};
+
+function bound() {
+  const [id, providerId, modelId, groupId] = Array.from({ length: 4 }, () => randomUUID());
+  const createdAt = '2026-01-01T00:00:00.000Z';
+  const document = {
+    ...{ schema: 1, organizationId: id!, organizationName: 'acme' },
+    providers: [
+      ...[
+        { id: providerId!, name: 'p', kind: 'openai', baseUrl: 'http://127.0.0.1:1', credentials: null, timeouts: {} },
+      ],
+    ],
+    models: [{ id: modelId!, name: 'm', createdAt, deployments: [{ providerId, upstreamModel: 'm', weight: 1 }] }],
+    groups: [
+      {
+        ...{ id: groupId!, name: 'g', createdAt, salt: randomBytes(16).toString('hex'), hashVersion: 1, phase: 1 },
+        capture: { mode: 'full', maxBytes: 65_536 },
+        variants: [{ modelId, role: 'champion', weightBp: 10_000, ranges: [[0, 10_000]] }],
+      },
+    ],
+  } as unknown as Parameters<typeof bindOrganization>[0]['document'];
+  const keyring = [{ id: 'k', key: randomBytes(32) }] as unknown as Parameters<typeof bindOrganization>[1];
+  return bindOrganization({ version: 1, document, series: new Map() }, keyring, {
+    ...{ connectMs: 1_000, firstByteMs: 1_000, idleMs: 1_000 },
+  });
+}
+
+/** The flow on a real HTTP server, in front of an upstream that is a function. */
+async function startFlow(dispatch: (handler: UpstreamHandler) => void) {
+  const clock = createClock();
+  const cells = allocateCells();
+  const organization = bound();
+  const begun: string[] = [];
+  const ends: { outcome: string; errorCode: string | null }[] = [];
+  const defects: unknown[] = [];
+  const key = { id: 'k', organizationId: organization.id, groupIds: null, defaultUnit: null, expiresAt: null };
+  const handle = createRequestHandler({
+    ...{ clock, random: createRandomPool(), recorder: createRecorder(cells) },
+    authenticator: { authenticate: () => key },
+    organizations: () => new Map([[organization.id, organization]]),
+    scanPlan: planRequest(openaiAdapter.refusedKeys),
+    upstream: { dispatch: (_call, handler) => dispatch(handler), close: () => undefined },
+    spool: {
+      ...{ spoolId: 's', accepting: true, part: () => undefined, handOver: () => undefined },
+      begin: (id) => void begun.push(id),
+      end(_id, record, _response, release) {
+        ends.push(record);
+        release(true);
+      },
+      close: async () => undefined,
+    },
+    bodyBudget: { take: () => true, give: () => undefined },
+    ...{ bodyPool: createBodyPool(1_000), maxBodyBytes: 10_000, stalledReaderMs: 60_000 },
+    onDefect: (defect) => void defects.push(defect),
+  } satisfies FlowDeps);
+  const server = createServer((incoming, outgoing) => handle('chat', incoming, outgoing));
+  servers.push(server);
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1/chat/completions`;
+  const chat = (stream = false) =>
+    fetch(url, { method: 'POST', headers: { connection: 'close' }, body: JSON.stringify({ model: 'g', stream }) });
+  return { chat, begun, ends, defects, inFlight: () => cells[GAUGE.IN_FLIGHT]! };
+}
+
+const defect = new Error('a defect');
+const fails = () => {
+  throw defect;
+};
+
+test.each([
+  ['reading a plain answer', 'readReply', answers(200, 'application/json', '{}')],
+  ['reading a refusal', 'readError', answers(500, 'application/json', '{}')],
+] as const)('a defect in %s: 500, an end frame, a line in the log, nothing stays in flight', async (_, method, upstream) => {
+  vi.spyOn(openaiAdapter, method).mockImplementation(fails);
+  const flow = await startFlow(upstream);
+  const answer = await flow.chat();
+  expect(answer.status).toBe(500);
+  expect(await answer.json()).toMatchObject({ error: { code: 'internal_error' } });
+  expect(flow.begun).toHaveLength(1);
+  expect(flow.ends).toMatchObject([{ outcome: 'failed', errorCode: 'internal' }]);
+  expect(flow.defects).toEqual([defect]);
+  await waitFor('nothing to be in flight', () => flow.inFlight() === 0);
+});
+
+test('a defect in a stream: an error event, an end frame, a line in the log', async () => {
+  const tap = openaiAdapter.openStream(false);
+  vi.spyOn(openaiAdapter, 'openStream').mockReturnValue(
+    Object.assign(Object.create(tap), { push: fails, facts: fails }),
+  );
+  const flow = await startFlow(answers(200, 'text/event-stream', 'data: {}\n\n'));
+  const answer = await flow.chat(true);
+  await answer.text().catch(() => ''); // never a clean end
+  expect(flow.ends).toMatchObject([{ errorCode: 'internal' }]);
+  expect(flow.defects).toEqual([defect]);
+  await waitFor('nothing to be in flight', () => flow.inFlight() === 0);
+});
+
+test('a call that cannot be written down is our defect: 500, and a line in the log says why', async () => {
+  const reason = new TypeError('cannot be written');
+  const flow = await startFlow(() => {
+    throw reason;
+  });
+  expect((await flow.chat()).status).toBe(500);
+  expect(flow.ends).toMatchObject([{ errorCode: 'internal' }]);
+  expect(flow.defects).toEqual([reason]);
+});
