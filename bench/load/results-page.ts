@@ -22,7 +22,7 @@ export interface Report {
 
 export const RESULTS_HEADING = `# Results
 
-Runs of \`npm run bench\`, the newest first; [README.md](README.md) says what a row measures and how to repeat it. Figures
+Runs of \`npm run bench\` and \`npm run bench:soak\`, the newest first; [README.md](README.md) says what a row measures and how to repeat it. Figures
 of different runs or machines do not compare: only what stands in one table was measured in turns. "compared" is
 Ringside divided by the peer, or Ringside's own figure where there is no peer; "met?" sets it against the target. "not
 yet" is what Ringside does not do so far. Each run has its figures as JSON and its latency curve as a picture.

@@ -21,6 +21,7 @@ export function renderSoak(report: {
     y: { label: 'MB or ms', scale: 'log' },
     series: [
       line('resident MB', 0, ({ residentMb }) => residentMb),
+      line('heap MB', 3, ({ heapMb }) => heapMb),
       line('loop lag p99, ms', 1, ({ loopLagP99Ms }) => loopLagP99Ms),
       line('spool backlog MB', 2, ({ backlogMb }) => backlogMb),
     ],

@@ -56,9 +56,9 @@ export async function runSoakLoad({ url, headers, model }: StartedRingside, load
 }
 
 /** What a reader wants to know first. */
-export function summarize({ chats, streams }: SoakResult): string {
+export function summarize({ chats, streams }: SoakResult): string[] {
   return [
     `${chats.answered} of ${chats.scheduled} chats answered, ${missed(chats)} not; p50 ${chats.p50Ms.toFixed(2)} ms, p99 ${chats.p99Ms.toFixed(2)} ms`,
     `${streams.ended} streams ended whole, ${streams.failed} failed, ${streams.lost} tokens lost`,
-  ].join('\n');
+  ];
 }

@@ -4,6 +4,8 @@ import { slopeOf } from './statistics.ts';
 export interface SoakSample {
   readonly atS: number;
   readonly residentMb: number;
+  /** JavaScript heap of the serving threads. */
+  readonly heapMb: number;
   /** Of the serving thread that lags most, over the interval that the gateway keeps. */
   readonly loopLagP99Ms: number;
   /** In the spool and not yet in the store. */
@@ -17,6 +19,7 @@ export function readSample(atS: number, residentBytes: number, metrics: string):
   return {
     atS,
     residentMb: residentBytes / 1e6,
+    heapMb: valuesOf(metrics, 'ringside_heap_bytes').reduce((sum, bytes) => sum + bytes, 0) / 1e6,
     loopLagP99Ms: Math.max(0, ...valuesOf(metrics, 'ringside_event_loop_lag_p99_seconds')) * 1000,
     backlogMb: Math.max(0, ...valuesOf(metrics, 'ringside_log_backlog_bytes')) / 1e6,
     errors: valuesOf(metrics, 'ringside_errors_total').reduce((sum, value) => sum + value, 0),

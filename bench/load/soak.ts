@@ -7,10 +7,11 @@ import { startRingside } from '../peers/ringside/peer.ts';
 import { describeMachine } from './machine.ts';
 import { residentBytes } from './processes.ts';
 import { clock } from './progress.ts';
-import { nameOf } from './results-page.ts';
+import { addSection } from './report.ts';
 import { renderSoak } from './soak-chart.ts';
-import { runSoakLoad, startStreamUpstream, summarize } from './soak-load.ts';
+import { runSoakLoad, type SoakResult, startStreamUpstream, summarize } from './soak-load.ts';
 import { readSample, type SoakSample, verdictOfSoak } from './soak-samples.ts';
+import { renderSoakSection, type SoakReport, soakNameOf } from './soak-section.ts';
 import { startUpstream } from './upstream.ts';
 
 /**
@@ -67,23 +68,24 @@ async function soak(): Promise<void> {
   const load = runSoakLoad(ringside, { requestsPerS, streams, seconds: minutes * 60, core: OTHER_CORE, scratch });
   const samples = await sampleUntil(load, ringside.pid, ringside.metricsUrl);
   const result = await load;
-  const verdict = verdictOfSoak(samples);
-  const report = {
+  const report: SoakReport = {
     ...{ at, command: `npm run bench:soak -- ${process.argv.slice(2).join(' ')}`.trim() },
     ...(await describeMachine()),
     load: `${requestsPerS} small chats a second on schedule and ${streams} paced streams`,
-    ...{ verdict, result, samples },
+    ...{ outcome: summarize(result), verdict: verdictOfSoak(samples), samples },
   };
-  const folder = join(import.meta.dirname, '../results');
-  await mkdir(folder, { recursive: true });
-  const base = join(folder, `${nameOf(report)}-soak`);
-  await writeFile(`${base}.json`, `${JSON.stringify(report, null, 2)}\n`);
+  await writeSoak(report, result);
+  print(renderSoakSection(report));
+}
+
+/** Figures and picture beside the other results, and a section in RESULTS.md. */
+async function writeSoak(report: SoakReport, result: SoakResult): Promise<void> {
+  const folder = join(import.meta.dirname, '..');
+  await mkdir(join(folder, 'results'), { recursive: true });
+  const base = join(folder, 'results', soakNameOf(report));
+  await writeFile(`${base}.json`, `${JSON.stringify({ ...report, result }, null, 2)}\n`);
   await writeFile(`${base}.svg`, renderSoak(report));
-  print(summarize(result));
-  print(
-    `resident memory in the second half: ${verdict.residentMbPerHour.toFixed(1)} MB/hour, at the end ${verdict.lastResidentMb.toFixed(0)} MB`,
-  );
-  print(`figures and picture: ${base}.json, .svg`);
+  await addSection(renderSoakSection(report));
 }
 
 /** A sample every so often until the load has ended. */

@@ -95,10 +95,17 @@ describe('charts', () => {
 
 describe('the soak', () => {
   const page =
-    'ringside_event_loop_lag_p99_seconds{worker="0"} 0.002\nringside_event_loop_lag_p99_seconds{worker="1"} 0.004\nringside_errors_total{code="a"} 2\nringside_errors_total{code="b"} 3\nringside_log_backlog_bytes 5000000\n';
+    'ringside_event_loop_lag_p99_seconds{worker="0"} 0.002\nringside_event_loop_lag_p99_seconds{worker="1"} 0.004\nringside_errors_total{code="a"} 2\nringside_errors_total{code="b"} 3\nringside_log_backlog_bytes 5000000\nringside_heap_bytes{worker="0"} 1000000\nringside_heap_bytes{worker="1"} 2000000\n';
 
   test('a sample of the metrics page', () => {
-    expect(readSample(7, 80e6, page)).toEqual({ atS: 7, residentMb: 80, loopLagP99Ms: 4, backlogMb: 5, errors: 5 });
+    expect(readSample(7, 80e6, page)).toEqual({
+      atS: 7,
+      residentMb: 80,
+      heapMb: 3,
+      loopLagP99Ms: 4,
+      backlogMb: 5,
+      errors: 5,
+    });
   });
 
   test('only the second half tells whether memory grows', () => {
