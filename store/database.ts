@@ -1,5 +1,6 @@
 import type { ColumnType, Generated, JSONColumnType } from 'kysely';
-import type { Capture, Timeouts } from '#core/snapshot/schema.ts';
+import type { Capture, LogPolicy } from '#core/snapshot/log-policy.ts';
+import type { Timeouts } from '#core/snapshot/schema.ts';
 import type { BucketRange } from '#core/split/ranges.ts';
 import type { Role } from '#core/weights.ts';
 
@@ -29,7 +30,9 @@ export interface Database {
     salt: string;
     hash_version: Generated<number>;
     phase: Generated<number>;
+    /** As an earlier release wrote it: fields may lack. */
     capture: JSONColumnType<Capture>;
+    log: JSONColumnType<LogPolicy>;
   };
   variants: {
     group_id: string;

@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import { compileSnapshot } from '#core/snapshot/compile.ts';
+import { spoolPolicySchema } from '#core/snapshot/log-policy.ts';
 import { type SnapshotDocument, snapshotSchema } from '#core/snapshot/schema.ts';
 import { CHANNELS } from './notifications.ts';
 import type { Db, Tx } from './pool.ts';
@@ -111,6 +112,7 @@ async function readDocument(tx: Tx, organizationId: string): Promise<SnapshotDoc
       hashVersion: group.hash_version,
       phase: group.phase,
       capture: group.capture,
+      log: spoolPolicySchema.parse(group.log),
       variants: (variantsOf.get(group.id) ?? []).map((variant) => ({
         modelId: variant.model_id,
         role: variant.role,

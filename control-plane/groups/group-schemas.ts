@@ -1,21 +1,53 @@
 import { z } from '@hono/zod-openapi';
 import { nameSchema } from '#core/names.ts';
-import { captureSchema } from '#core/snapshot/schema.ts';
+import { captureSchema, logPolicySchema, redactionSchema } from '#core/snapshot/log-policy.ts';
 import { ROLES } from '#core/weights.ts';
 
 const name = nameSchema.meta({ description: 'What applications put in `model`.', example: 'support-chat' });
 const description = z.string().max(2_000).openapi({ example: 'Answers in the help centre' });
+/** The same fields without their defaults: what is left out keeps its value. */
+const redaction = z.strictObject({
+  detectors: redactionSchema.shape.detectors.unwrap(),
+  paths: redactionSchema.shape.paths.unwrap(),
+  patterns: redactionSchema.shape.patterns.unwrap(),
+});
 const capture = z
-  .strictObject(captureSchema.shape)
+  .strictObject({
+    mode: captureSchema.shape.mode,
+    maxBytes: captureSchema.shape.maxBytes,
+    sampleBp: captureSchema.shape.sampleBp.unwrap(),
+    redaction: redaction.partial(),
+  })
   .partial()
-  .openapi({ description: 'What the inference log keeps of bodies: `full` (up to `maxBytes` a side) or `none`.' });
+  .openapi({
+    description:
+      'What the inference log keeps of bodies: `full` (up to `maxBytes` a side), `sampled` (of `sampleBp` in 10 000 inferences) or `none`, and what it makes unreadable first.',
+  });
+const log = z
+  .strictObject({
+    durability: logPolicySchema.shape.durability.unwrap(),
+    whenSpoolFull: logPolicySchema.shape.whenSpoolFull.unwrap(),
+    partitionBy: logPolicySchema.shape.partitionBy.unwrap(),
+    retentionDays: logPolicySchema.shape.retentionDays.unwrap(),
+    archive: logPolicySchema.shape.archive.unwrap(),
+  })
+  .partial()
+  .openapi({
+    description:
+      'How durable a record is when its caller has the answer (`memory`, `process`, `disk`), what happens to requests while the spool is full, and how long rows are kept (`retentionDays` null: for ever).',
+  });
 
 export const createGroupSchema = z
-  .strictObject({ name, description: description.optional(), capture: capture.optional() })
+  .strictObject({ name, description: description.optional(), capture: capture.optional(), log: log.optional() })
   .openapi('CreateGroup');
 
 export const updateGroupSchema = z
-  .strictObject({ name: name.optional(), description: description.optional(), capture: capture.optional() })
+  .strictObject({
+    name: name.optional(),
+    description: description.optional(),
+    capture: capture.optional(),
+    log: log.optional(),
+  })
   .openapi('UpdateGroup');
 
 // Only "a number" is left to zod: core/weights.ts says what a weight must be, and how to mend it.
@@ -46,6 +78,7 @@ export const groupSchema = z
     name: nameSchema,
     description: z.string(),
     capture: captureSchema,
+    log: logPolicySchema,
     variants: z.array(z.object({ model: z.string(), role: z.enum(ROLES), weightBp: z.int() })),
     phase: z.int().openapi({ description: 'Grows with each change of the split.' }),
     hashVersion: z.int(),

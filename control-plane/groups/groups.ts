@@ -1,4 +1,10 @@
-import { DEFAULT_CAPTURE } from '#core/snapshot/schema.ts';
+import {
+  type Capture,
+  captureSchema,
+  DEFAULT_CAPTURE,
+  DEFAULT_LOG_POLICY,
+  logPolicySchema,
+} from '#core/snapshot/log-policy.ts';
 import {
   deleteGroup,
   findGroup,
@@ -50,7 +56,8 @@ export function createGroups({ entropy }: { readonly entropy: Entropy }) {
         name: body.name,
         description: body.description ?? '',
         salt: Buffer.from(entropy.bytes(SALT_BYTES)).toString('hex'),
-        capture: JSON.stringify({ ...DEFAULT_CAPTURE, ...body.capture }),
+        capture: JSON.stringify(mergeCapture(DEFAULT_CAPTURE, body.capture)),
+        log: JSON.stringify({ ...DEFAULT_LOG_POLICY, ...body.log }),
       });
       return created('group', groupView(row, []));
     },
@@ -62,7 +69,10 @@ export function createGroups({ entropy }: { readonly entropy: Entropy }) {
       const after = await updateGroup(tx, organizationId, row.id, {
         ...(body.name === undefined ? {} : { name: body.name }),
         ...(body.description === undefined ? {} : { description: body.description }),
-        ...(body.capture === undefined ? {} : { capture: JSON.stringify({ ...row.capture, ...body.capture }) }),
+        ...(body.capture === undefined
+          ? {}
+          : { capture: JSON.stringify(mergeCapture(captureSchema.parse(row.capture), body.capture)) }),
+        ...(body.log === undefined ? {} : { log: JSON.stringify({ ...logPolicySchema.parse(row.log), ...body.log }) }),
       });
       return updated('group', groupView(row, variants), groupView(after, variants));
     },
@@ -88,13 +98,19 @@ export async function variantsOfOne(tx: Tx, row: GroupRow): Promise<VariantRow[]
   return (await variantsOf(tx, row.organization_id, [row.id])).get(row.id) ?? [];
 }
 
+/** What is not given keeps its value, also within `redaction`. */
+function mergeCapture(present: Capture, changes: CreateGroup['capture'] = {}): Capture {
+  return captureSchema.parse({ ...present, ...changes, redaction: { ...present.redaction, ...changes.redaction } });
+}
+
 /** A group as answers show it: never its salt. */
 export function groupView(row: GroupRow, variants: readonly VariantRow[]): GroupView {
   return {
     id: row.id,
     name: row.name,
     description: row.description,
-    capture: row.capture,
+    capture: captureSchema.parse(row.capture),
+    log: logPolicySchema.parse(row.log),
     variants: variants.map(({ model, role, weight_bp }) => ({ model, role, weightBp: weight_bp })),
     phase: row.phase,
     hashVersion: row.hash_version,

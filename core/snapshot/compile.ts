@@ -1,7 +1,8 @@
 import { groupHashOf } from '#core/ids.ts';
 import { compileSplit, type Split } from '#core/split/assign.ts';
 import { isAssigned } from '#core/weights.ts';
-import type { Capture, SnapshotDocument, SnapshotGroup, SnapshotModel, SnapshotProvider } from './schema.ts';
+import type { Capture, SpoolPolicy } from './log-policy.ts';
+import type { SnapshotDocument, SnapshotGroup, SnapshotModel, SnapshotProvider } from './schema.ts';
 
 /** One deployment with its provider looked up. */
 export interface CompiledDeployment {
@@ -26,6 +27,7 @@ export interface CompiledGroup {
   readonly hash: number;
   readonly phase: number;
   readonly capture: Capture;
+  readonly log: SpoolPolicy;
   readonly variants: readonly CompiledVariant[];
   /** Null while the group has no variants: it exists, and answers 503 with a hint. */
   readonly split: Split | null;
@@ -84,6 +86,7 @@ function compileGroup(
     hash: groupHashOf(group.id),
     phase: group.phase,
     capture: group.capture,
+    log: group.log,
     variants: Object.freeze(variants),
     split: assigned
       ? compileSplit(

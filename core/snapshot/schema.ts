@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { nameSchema, PROVIDER_KINDS } from '#core/names.ts';
 import { ROLES } from '#core/weights.ts';
+import { captureSchema, spoolPolicySchema } from './log-policy.ts';
 
 /**
  * The configuration of one organization as gateways receive it: what the control plane publishes, what travels, and what
@@ -39,12 +40,6 @@ const variantSchema = z.object({
   ranges: z.array(rangeSchema),
 });
 
-export const captureSchema = z.object({
-  mode: z.enum(['none', 'full']),
-  /** Bytes kept of each side; beyond them length and SHA-256 only. */
-  maxBytes: z.int().min(0).max(1_048_576),
-});
-
 const groupSchema = z.object({
   id,
   name: nameSchema,
@@ -53,6 +48,7 @@ const groupSchema = z.object({
   hashVersion: z.int().min(1),
   phase: z.int().min(1),
   capture: captureSchema,
+  log: spoolPolicySchema.prefault({}),
   variants: z.array(variantSchema),
 });
 
@@ -70,6 +66,3 @@ export type SnapshotProvider = SnapshotDocument['providers'][number];
 export type SnapshotModel = SnapshotDocument['models'][number];
 export type SnapshotGroup = SnapshotDocument['groups'][number];
 export type Timeouts = z.infer<typeof timeoutsSchema>;
-export type Capture = z.infer<typeof captureSchema>;
-
-export const DEFAULT_CAPTURE: Capture = { mode: 'full', maxBytes: 65_536 };

@@ -1,5 +1,5 @@
 import { createHash, type Hash, subtle } from 'node:crypto';
-import type { Capture as CapturePolicy } from '#core/snapshot/schema.ts';
+import type { Capture as CapturePolicy } from '#core/snapshot/log-policy.ts';
 
 /** A stream's captured bytes go to the spool in pieces of this size, so that 10 000 open streams do not sit in memory. */
 const SPILL_BYTES = 16_384;

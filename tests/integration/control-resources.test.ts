@@ -202,6 +202,18 @@ describe('groups', () => {
       version: 2,
       phase: 1,
     });
+    const redacted = await api('PATCH', '/groups/chat', {
+      capture: { redaction: { detectors: ['email'] } },
+      log: { durability: 'disk', retentionDays: 30 },
+    });
+    expect(redacted.body).toMatchObject({
+      capture: { mode: 'none', maxBytes: 100, redaction: { detectors: ['email'], paths: [], patterns: [] } },
+      log: { durability: 'disk', whenSpoolFull: 'shed', partitionBy: 'week', retentionDays: 30, archive: 'none' },
+    });
+    expect((await api('PATCH', '/groups/chat', { log: { retentionDays: null } })).body.log).toMatchObject({
+      durability: 'disk',
+      retentionDays: null,
+    });
     expect((await api('DELETE', '/groups/chat')).status).toBe(204);
     expect((await api('GET', '/groups/chat')).status).toBe(404);
     const again = await api('POST', '/groups', { name: 'chat' });
@@ -225,6 +237,9 @@ describe('groups', () => {
     [{ name: '' }, 'name'],
     [{ name: 'g', capture: { mode: 'some' } }, 'capture.mode'],
     [{ name: 'g', capture: { maxBytes: -1 } }, 'capture.maxBytes'],
+    [{ name: 'g', capture: { redaction: { paths: ['a..b'] } } }, 'capture.redaction.paths[0]'],
+    [{ name: 'g', log: { durability: 'tape' } }, 'log.durability'],
+    [{ name: 'g', log: { retentionDays: 0 } }, 'log.retentionDays'],
     [{ name: 'g', variants: [] }, 'variants'],
     [{}, 'name'],
   ])('refuses %j', async (wrong, field) => {

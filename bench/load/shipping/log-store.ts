@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { sql } from 'kysely';
-import { DEFAULT_CAPTURE } from '#core/snapshot/schema.ts';
+import { DEFAULT_CAPTURE, DEFAULT_LOG_POLICY } from '#core/snapshot/log-policy.ts';
 import { startEmbeddedPostgres } from '#store/embedded-postgres.ts';
 import { insertGroup } from '#store/groups.ts';
 import { createPool, inOrganization } from '#store/pool.ts';
@@ -71,7 +71,12 @@ async function provision(databaseUrl: string, source: ExchangeSource): Promise<v
     for (const [index, id] of groupIds.entries()) {
       await insertGroup(tx, {
         ...{ id, organization_id: organizationId, name: `group-${index}` },
-        ...{ salt: '00000000000000000000000000000000', capture: JSON.stringify(DEFAULT_CAPTURE), description: '' },
+        ...{
+          salt: '00000000000000000000000000000000',
+          capture: JSON.stringify(DEFAULT_CAPTURE),
+          log: JSON.stringify(DEFAULT_LOG_POLICY),
+          description: '',
+        },
       });
     }
   });

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { envelopeContext, type Keyring, open, seal } from '#core/envelope.ts';
-import { DEFAULT_CAPTURE, type SnapshotDocument } from '#core/snapshot/schema.ts';
+import { DEFAULT_CAPTURE, DEFAULT_LOG_POLICY } from '#core/snapshot/log-policy.ts';
+import type { SnapshotDocument } from '#core/snapshot/schema.ts';
 import { BUCKETS } from '#core/split/bucket.ts';
 import { bindOrganization } from '#gateway/snapshot/bind.ts';
 import type { Pair } from '../pair.ts';
@@ -65,7 +66,13 @@ function documentOf(keyring: Keyring): SnapshotDocument {
   }));
   const groups = Array.from({ length: GROUPS }, (_, index) => ({
     ...{ id: randomUUID(), name: `group-${index}`, createdAt: CREATED_AT },
-    ...{ salt: '000102030405060708090a0b0c0d0e0f', hashVersion: 1, phase: 1, capture: DEFAULT_CAPTURE },
+    ...{
+      salt: '000102030405060708090a0b0c0d0e0f',
+      hashVersion: 1,
+      phase: 1,
+      capture: DEFAULT_CAPTURE,
+      log: DEFAULT_LOG_POLICY,
+    },
     variants: [
       { modelId: models[0]!.id, role: 'champion' as const, weightBp: 9_000, ranges: [[0, 9_000] as [number, number]] },
       {

@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { API_KEY_PREFIX, digestSecret, formatSecret, secretHint } from '#core/credentials.ts';
-import { DEFAULT_CAPTURE } from '#core/snapshot/schema.ts';
+import { DEFAULT_CAPTURE, DEFAULT_LOG_POLICY } from '#core/snapshot/log-policy.ts';
 import { allGroups, insertGroup, replaceVariants, variantsOf } from '#store/groups.ts';
 import { inOrganization } from '#store/pool.ts';
 import { nextKeyVersion, publishSnapshot } from '#store/snapshots.ts';
@@ -34,6 +34,7 @@ export async function addGroups(installation: Installation, count: number): Prom
           description: '',
           salt: randomBytes(16).toString('hex'),
           capture: JSON.stringify(DEFAULT_CAPTURE),
+          log: JSON.stringify(DEFAULT_LOG_POLICY),
         });
         const variants = split.map(({ model_id, position, role, weight_bp, ranges }) => ({
           ...{ group_id: id, model_id, organization_id: organizationId, position, role, weight_bp },
