@@ -19,8 +19,3 @@ export type AlarmCode =
   | 'scan_failed';
 
 export type OnAlarm = (code: AlarmCode, message: string) => void;
-
-/** The text of whatever was thrown. */
-export function reasonOf(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.message : String(thrown);
-}

@@ -1,5 +1,5 @@
 import { isUuid } from '#core/ids.ts';
-import { reasonOf } from './alarms.ts';
+import { reasonOf } from '#core/reason.ts';
 import type { BeginRecord, EndRecord } from './record.ts';
 
 /** What a field must be so that a sink can take it; ranges are the store's to check. A `?` allows null, a `??` also that it is missing. */

@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { type OnAlarm, reasonOf } from './alarms.ts';
+import { reasonOf } from '#core/reason.ts';
+import type { OnAlarm } from './alarms.ts';
 import { createBackOff } from './back-off.ts';
 import { findOrphans } from './orphans.ts';
 import { type Shipped, shipSpool } from './ship-spool.ts';
@@ -39,8 +40,6 @@ export interface ShipperOptions {
 export interface Shipper {
   /** A spool of this process has been opened. */
   addSpool(spoolId: string): void;
-  /** Something has been written: look now. */
-  nudge(): void;
   /** With `drain`, stores all there is first, as far as the store answers within the deadline. */
   stop(options: { readonly drain: boolean; readonly deadlineMs: number }): Promise<{ readonly drained: boolean }>;
 }
@@ -170,7 +169,6 @@ export async function createShipper(options: ShipperOptions): Promise<Shipper> {
     addSpool(spoolId) {
       if (!lanes.has(spoolId)) start(spoolId, undefined);
     },
-    nudge: () => signal.wake(),
     async stop({ drain, deadlineMs }) {
       await stopScans();
       if (drain) await scan(); // spools whose writers have just closed

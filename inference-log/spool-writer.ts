@@ -1,4 +1,5 @@
-import { type OnAlarm, reasonOf } from './alarms.ts';
+import { reasonOf } from '#core/reason.ts';
+import type { OnAlarm } from './alarms.ts';
 import { type FrameType, MAX_FRAME_BYTES } from './frame.ts';
 import { FrameBatch } from './frame-batch.ts';
 import { createLosses, type Release } from './losses.ts';

@@ -15,7 +15,6 @@ export interface ShipperStart {
 
 export type ToShipper =
   | { readonly type: 'add-spool'; readonly spoolId: string }
-  | { readonly type: 'nudge' }
   /** The thread answers `stopped` and ends, at most a little after the deadline. */
   | { readonly type: 'stop'; readonly drain: boolean; readonly deadlineMs: number };
 

@@ -37,9 +37,6 @@ port.on('message', (message: ToShipper) => {
     case 'add-spool':
       shipper.addSpool(message.spoolId);
       return;
-    case 'nudge':
-      shipper.nudge();
-      return;
     case 'stop':
       void stop(message);
       return;

@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { type Migration, Migrator } from 'kysely/migration';
+import { reasonOf } from '#core/reason.ts';
 import { createPool, type Db } from './pool.ts';
 
 const FOLDER = new URL('../migrations/', import.meta.url);
@@ -26,7 +27,7 @@ export async function migrate(databaseUrl: string): Promise<string[]> {
     const { error, results } = await createMigrator(db).migrateToLatest();
     if (error !== undefined) {
       const failed = results?.find((result) => result.status === 'Error')?.migrationName;
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = reasonOf(error);
       throw new Error(failed === undefined ? reason : `migration ${failed} failed: ${reason}`, { cause: error });
     }
     return (results ?? []).map((result) => result.migrationName);

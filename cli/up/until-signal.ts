@@ -1,3 +1,5 @@
+import { reasonOf } from '#core/reason.ts';
+
 /** Collects what a start must undo, and says when to give up starting. */
 export interface Undo {
   /** The last added is undone first. */
@@ -34,7 +36,7 @@ export async function runUntilSignal(log: (line: string) => void, start: (undo: 
       // A failed start that was being undone has its line and its exit code from who called us.
       if (failedWith === undefined) process.exit(0);
     } catch (error) {
-      log(`did not stop cleanly: ${error instanceof Error ? error.message : String(error)}`);
+      log(`did not stop cleanly: ${reasonOf(error)}`);
       process.exit(1);
     }
   };

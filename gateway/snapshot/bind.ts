@@ -1,4 +1,5 @@
 import { envelopeContext, type Keyring, open } from '#core/envelope.ts';
+import { reasonOf } from '#core/reason.ts';
 import {
   type CompiledDeployment,
   type CompiledGroup,
@@ -91,7 +92,6 @@ function openCredentials(
       open(keyring, envelopeContext(organizationId, 'providers', id), credentials),
     ) as ProviderCredentials;
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new Error(`the credentials of provider "${name}" do not open: ${reason}`, { cause });
+    throw new Error(`the credentials of provider "${name}" do not open: ${reasonOf(cause)}`, { cause });
   }
 }

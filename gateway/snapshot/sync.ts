@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Keyring } from '#core/envelope.ts';
+import { reasonOf } from '#core/reason.ts';
 import { snapshotSchema } from '#core/snapshot/schema.ts';
 import { keysSince } from '#store/keys.ts';
 import { listen } from '#store/notifications.ts';
@@ -110,8 +111,7 @@ export async function startConfigSync(deps: ConfigSyncDeps): Promise<ConfigSync>
     } catch (error) {
       refused++;
       refusedVersions.set(snapshot.organizationId, snapshot.version);
-      const reason = error instanceof Error ? error.message : String(error);
-      deps.log(`snapshot ${snapshot.version} refused, the one before stays: ${reason}`);
+      deps.log(`snapshot ${snapshot.version} refused, the one before stays: ${reasonOf(error)}`);
       return false;
     }
   };
@@ -277,8 +277,4 @@ export async function startConfigSync(deps: ConfigSyncDeps): Promise<ConfigSync>
       await running;
     },
   };
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

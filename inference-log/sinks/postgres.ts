@@ -1,6 +1,6 @@
 import type { ClientBase, PoolClient } from 'pg';
+import { reasonOf } from '#core/reason.ts';
 import { createClientPool } from '#store/pool.ts';
-import { reasonOf } from '../alarms.ts';
 import type { InferenceRow } from '../record.ts';
 import { RefusedBatchError, type Sink, type SinkBatch } from '../spool.ts';
 import { createRowCopier, type RowCopier } from './copy-rows.ts';

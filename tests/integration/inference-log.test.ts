@@ -216,7 +216,6 @@ test("the shipper's thread ships, reports and drains", async () => {
   const send = (message: ToShipper) => thread.postMessage(message);
   send({ type: 'add-spool', spoolId: writer.spoolId });
   const ids = [await record(writer), await record(writer)];
-  send({ type: 'nudge' });
   await stored(2);
   ids.push(await record(writer));
   await writer.close();
