@@ -32,5 +32,4 @@ export type FromWorker =
   | { readonly type: 'address-in-use' }
   /** All snapshots up to this version are served. */
   | { readonly type: 'serving'; readonly version: number }
-  | { readonly type: 'log'; readonly level: 'warn' | 'error'; readonly line: string }
-  | { readonly type: 'stopped' };
+  | { readonly type: 'log'; readonly line: string };

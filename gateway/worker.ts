@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import { parentPort } from 'node:worker_threads';
 import { createRandomPool } from '#core/ids.ts';
+import { traceOf } from '#core/reason.ts';
 import { parseAddressPolicy } from '#core/upstream-address.ts';
 import { createSpoolWriter } from '#inference-log/spool-writer.ts';
 import { planRequest } from './dialects/openai-chat/request.ts';
@@ -31,7 +32,6 @@ const IDLE_GRACE_MS = 300;
 
 const port = parentPort!;
 const send = (message: FromWorker) => port.postMessage(message);
-const describe = (error: unknown) => (error instanceof Error ? (error.stack ?? error.message) : String(error));
 
 // What arrives before its receiver is there waits here.
 const early: ToWorker[] = [];
@@ -43,7 +43,7 @@ port.on('message', (message: ToWorker) => {
 
 /** A thread that cannot start ends; the pool says so and tries again. */
 function failStart(error: unknown): void {
-  send({ type: 'log', level: 'error', line: `did not start: ${describe(error)}` });
+  send({ type: 'log', line: `did not start: ${traceOf(error)}` });
   setImmediate(() => process.exit(1));
 }
 
@@ -52,7 +52,7 @@ async function startWorker(start: WorkerStart): Promise<void> {
   const clock = createClock();
   const random = createRandomPool();
   const recorder = createRecorder(start.cells);
-  const onDefect = (error: unknown) => send({ type: 'log', level: 'error', line: `defect: ${describe(error)}` });
+  const onDefect = (error: unknown) => send({ type: 'log', line: `defect: ${traceOf(error)}` });
 
   let keys = readKeyTable(start.keys);
   let organizations: ReadonlyMap<string, BoundOrganization> = new Map();
@@ -75,7 +75,7 @@ async function startWorker(start: WorkerStart): Promise<void> {
     maxSpoolBytes: settings.maxSpoolBytes / settings.workers,
     nowMs: clock.unixMs,
     randomId: randomUUID,
-    onAlarm: (code, message) => send({ type: 'log', level: 'error', line: `inference log: ${code}: ${message}` }),
+    onAlarm: (code, message) => send({ type: 'log', line: `inference log: ${code}: ${message}` }),
   });
   send({ type: 'spool', spoolId: spool.spoolId });
 
@@ -125,7 +125,6 @@ async function startWorker(start: WorkerStart): Promise<void> {
           await spool.close();
           upstream.close();
           stopMeasuring();
-          send({ type: 'stopped' });
           port.close();
         });
         return;
@@ -133,12 +132,17 @@ async function startWorker(start: WorkerStart): Promise<void> {
         message satisfies never;
     }
   };
-  server.on('error', (error: NodeJS.ErrnoException) => {
+  const onListenError = (error: NodeJS.ErrnoException) => {
     if (error.code === 'EADDRINUSE') send({ type: 'address-in-use' });
-    else onDefect(error);
-  });
+    else failStart(error); // deaf, it must not stay in the place of one that hears
+  };
+  server.once('error', onListenError);
   send({ type: 'adopting' });
-  server.listen({ fd: start.listenFd }, () => send({ type: 'listening' }));
+  server.listen({ fd: start.listenFd }, () => {
+    server.off('error', onListenError);
+    server.on('error', onDefect);
+    send({ type: 'listening' });
+  });
   // After that: a `stop` must find a server that listens.
   for (const message of early.splice(0)) receive(message);
 }
@@ -148,7 +152,8 @@ async function startWorker(start: WorkerStart): Promise<void> {
  * moment, lets answers finish, and cuts what is left at the limit. Resolves when every exchange is recorded.
  */
 async function drain(server: Server, drainMs: number, inFlight: () => number): Promise<void> {
-  server.on('request', (_request, response) => response.setHeader('connection', 'close'));
+  // Before the handler, which may send the head of a refusal at once.
+  server.prependListener('request', (_request, response) => response.setHeader('connection', 'close'));
   // Not server.close() of node:http, which would cut idle connections while a request is on its way to them.
   const closed = new Promise<void>((done) => net.Server.prototype.close.call(server, () => done()));
   const idle = setInterval(() => server.closeIdleConnections(), IDLE_GRACE_MS);

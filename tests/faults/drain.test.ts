@@ -39,3 +39,27 @@ test('SIGTERM with open streams: new connections are refused, every stream ends 
   const completed = body.items.filter((item) => item.outcome === 'completed').map((item) => item.id);
   expect(completed.sort()).toEqual(ids.sort());
 }, 60_000);
+
+test('a refusal while draining has its answer and closes its connection', async () => {
+  await stack.startGateway();
+  const socket = net.connect(stack.gatewayPort, '127.0.0.1');
+  let received = '';
+  socket.on('data', (chunk) => {
+    received += chunk.toString();
+  });
+  const closed = new Promise((done) => socket.once('close', done));
+  const exited = new Promise<number | null>((done) => stack.gateway().once('exit', done));
+  // Two requests, so that the answer of the first says that the head of the second has begun to arrive.
+  const chat = 'POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\n';
+  socket.write(`GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n${chat}`);
+  await waitFor('the first answer', () => received.includes('"ok"'));
+  stack.gateway().kill('SIGTERM');
+  await waitFor('new connections to be refused', async () => !(await connects()));
+  received = '';
+  socket.write('content-length: 0\r\n\r\n');
+  await closed;
+  expect(received).toMatch(/^HTTP\/1\.1 401 /);
+  expect(received).toMatch(/connection: close/i);
+  expect(await exited).toBe(0);
+  expect(stack.log()).not.toContain('defect');
+});
