@@ -2,6 +2,15 @@ import { RingsideError } from '#core/errors.ts';
 import type { Exchange, FlowDeps } from './ports.ts';
 
 const EMPTY = Buffer.alloc(0);
+/** The least memory for a body that comes in pieces; many small ones must not make it grow often. */
+const MIN_GATHERED_BYTES = 4_096;
+/**
+ * Memory is taken for so many times the bytes that came, at most for what can come. Where a length is announced a megabyte is
+ * taken with its second piece and copied once; not before, or a few callers who announce much and send little would
+ * spend the budget.
+ */
+const GROWTH_ANNOUNCED = 8;
+const GROWTH = 2;
 
 /**
  * Reads the request body within the per-request cap and the budget that all workers share, and hands it to `done`, or says why
@@ -15,31 +24,50 @@ export function readBody(
 ): void {
   const { incoming } = exchange;
   const announced = Number(incoming.headers['content-length'] ?? 0);
-  if (announced > deps.maxBodyBytes) return refuse(tooLarge(deps));
-  const encoding = incoming.headers['content-encoding'];
-  if (encoding !== undefined && encoding !== 'identity') {
-    const message = `The content encoding "${encoding}" is not supported; send the body uncompressed.`;
-    return refuse(new RingsideError('bad_request', message, { status: 415, param: 'content-encoding' }));
-  }
-  const chunks: Buffer[] = [];
+  const refusal = checkHead(deps, announced, incoming.headers['content-encoding']);
+  if (refusal !== null) return refuse(refusal);
+  // All of a small body, as a rule. The listeners outlive the call's start, so that it is let go of when it is not needed.
+  let first: Buffer = EMPTY;
   let bytes = 0;
   const stop = (error: RingsideError) => {
     incoming.removeListener('data', onData);
     incoming.removeListener('end', onEnd);
+    first = EMPTY;
     refuse(error);
   };
   // hot
   const onData = (chunk: Buffer) => {
+    // A caller who left: the body's memory and its part of the budget are given back already.
+    if (exchange.ended) return;
+    const from = bytes;
     bytes += chunk.length;
     if (bytes > deps.maxBodyBytes) return stop(tooLarge(deps));
-    if (!deps.bodyBudget.take(chunk.length)) return stop(budgetSpent());
-    exchange.heldBytes += chunk.length;
-    chunks.push(chunk);
+    if (from === 0) {
+      if (!deps.bodyBudget.take(chunk.length)) return stop(budgetSpent());
+      exchange.heldBytes = chunk.length;
+      first = chunk;
+    } else {
+      if (!gather(deps, exchange, first, from, chunk, announced)) return stop(budgetSpent());
+      first = EMPTY;
+    }
   };
-  const onEnd = () => done(chunks.length === 1 ? chunks[0]! : gather(deps, exchange, chunks, bytes));
+  const onEnd = () => {
+    if (exchange.ended) return;
+    const body = exchange.gathered?.subarray(0, bytes) ?? first;
+    first = EMPTY;
+    done(body);
+  };
   incoming.on('data', onData);
   incoming.on('end', onEnd);
   incoming.on('error', () => stop(new RingsideError('client_closed', 'The caller closed the connection.')));
+}
+
+/** What the head alone says against the body. */
+function checkHead(deps: FlowDeps, announced: number, encoding: string | undefined): RingsideError | null {
+  if (announced > deps.maxBodyBytes) return tooLarge(deps);
+  if (encoding === undefined || encoding === 'identity') return null;
+  const message = `The content encoding "${encoding}" is not supported; send the body uncompressed.`;
+  return new RingsideError('bad_request', message, { status: 415, param: 'content-encoding' });
 }
 
 function budgetSpent(): RingsideError {
@@ -48,17 +76,36 @@ function budgetSpent(): RingsideError {
   });
 }
 
-/** One buffer for a body that came in pieces, filled to its last byte. */
-function gather(deps: FlowDeps, exchange: Exchange, chunks: readonly Buffer[], bytes: number): Buffer {
-  if (bytes === 0) return EMPTY;
-  const body = deps.bodyPool.take(bytes);
-  let at = 0;
-  for (const chunk of chunks) {
-    body.set(chunk, at);
-    at += chunk.length;
-  }
-  exchange.gathered = body;
-  return body;
+/**
+ * Copies a later piece behind the `from` bytes so far, at once: a piece of one byte would otherwise keep 200 bytes of heap that
+ * the budget does not see. False when the memory for it is not in the budget.
+ */
+function gather(
+  deps: FlowDeps,
+  exchange: Exchange,
+  first: Buffer,
+  from: number,
+  chunk: Buffer,
+  announced: number,
+): boolean {
+  const needed = from + chunk.length;
+  const roomy = exchange.gathered !== null && needed <= exchange.gathered.length;
+  if (!roomy && !grow(deps, exchange, exchange.gathered ?? first, needed, announced)) return false;
+  exchange.gathered!.set(chunk, from);
+  return true;
+}
+
+/** Moves to memory that has room for more; false when that is not in the budget. */
+function grow(deps: FlowDeps, exchange: Exchange, soFar: Buffer, needed: number, announced: number): boolean {
+  const wanted = Math.max(needed * (announced === 0 ? GROWTH : GROWTH_ANNOUNCED), MIN_GATHERED_BYTES);
+  const size = deps.bodyPool.sizeFor(Math.min(wanted, announced === 0 ? deps.maxBodyBytes : announced));
+  if (!deps.bodyBudget.take(size - exchange.heldBytes)) return false;
+  exchange.heldBytes = size;
+  const memory = deps.bodyPool.take(size);
+  memory.set(soFar);
+  if (exchange.gathered !== null) deps.bodyPool.give(exchange.gathered);
+  exchange.gathered = memory;
+  return true;
 }
 
 /**

@@ -29,3 +29,19 @@ test('small and very large bodies are not kept', () => {
     expect(pool.take(bytes).buffer).not.toBe(buffer.buffer);
   }
 });
+
+test('idle memory of one size makes room for another', () => {
+  const pool = createBodyPool(1024 * KB);
+  for (const buffer of [pool.take(500_000), pool.take(500_000)]) pool.give(buffer);
+  const small = [pool.take(100_000), pool.take(100_000)];
+  for (const buffer of small) pool.give(buffer);
+  const again = new Set([pool.take(100_000).buffer, pool.take(100_000).buffer]);
+  expect(small.every(({ buffer }) => again.has(buffer))).toBe(true);
+});
+
+test('says what memory a body takes', () => {
+  const pool = createBodyPool(1024 * KB);
+  for (const bytes of [1, 65_535, 65_536, 100_000, 5_000_000, 9_000_000])
+    expect(pool.take(bytes).buffer.byteLength).toBe(pool.sizeFor(bytes));
+  expect(pool.sizeFor(100_000)).toBe(128 * KB);
+});
