@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { digestSecret } from '#core/credentials.ts';
 import { createAuthenticator } from '#gateway/flow/authenticate.ts';
-import { createKeyTable, type KeyChange, readKeyTable } from '#gateway/snapshot/key-table.ts';
+import { createKeyTable, type KeyChange, type KeyTableReader, readKeyTable } from '#gateway/snapshot/key-table.ts';
 
 const digestOf = (text: string) => createHash('sha256').update(text).digest();
 const change = (name: string, extra: Partial<KeyChange> = {}): KeyChange => ({
@@ -66,12 +66,12 @@ describe('authenticate', () => {
   const pepper = Buffer.from('pepper');
   const now = { ms: 1_000 };
   const table = createKeyTable([]);
+  const reader = readKeyTable(table.buffers);
   const authenticator = createAuthenticator(
     () => reader,
     pepper,
     () => now.ms,
   );
-  const reader = readKeyTable(table.buffers);
   const codeOf = (authorization: string | undefined) => {
     try {
       return authenticator.authenticate(authorization).id;
@@ -98,5 +98,40 @@ describe('authenticate', () => {
     now.ms = 1_000;
     table.apply(change('k', { digest: digestSecret(pepper, 'rsk_good'), deleted: true }));
     expect(codeOf('Bearer rsk_good')).toBe('config_unavailable');
+  });
+
+  test('one spelling of the header is remembered, and only while its table is the one in use', () => {
+    const finds: string[] = [];
+    const countedTable = (name: string): KeyTableReader => {
+      const keys = createKeyTable(
+        ['k', 'other'].map((id) => change(id, { digest: digestSecret(pepper, `rsk_${id}`) })),
+      );
+      const inner = readKeyTable(keys.buffers);
+      const find = (digest: Uint8Array) => {
+        finds.push(name);
+        return inner.find(digest);
+      };
+      return { ...inner, find };
+    };
+    const [first, second] = [countedTable('first'), countedTable('second')];
+    let current = first;
+    const seen = createAuthenticator(
+      () => current,
+      pepper,
+      () => 0,
+    );
+    const findsOf = (authorization: string) => {
+      finds.length = 0;
+      for (let i = 0; i < 3; i++) seen.authenticate(authorization);
+      return finds;
+    };
+    expect(findsOf('Bearer rsk_k')).toEqual(['first']);
+    expect(findsOf('Bearer rsk_k')).toEqual([]);
+    for (const spelling of ['bearer rsk_k', 'Bearer  rsk_k', `Bearer${' '.repeat(6_000)}rsk_k`])
+      expect(findsOf(spelling)).toEqual(['first', 'first', 'first']);
+    current = second;
+    expect(findsOf('Bearer rsk_other')).toEqual(['second']);
+    current = first;
+    expect(findsOf('Bearer rsk_k')).toEqual(['first']);
   });
 });
