@@ -11,6 +11,7 @@ import type { RequestHandler } from './flow/handle-request.ts';
 import type { Authenticator } from './flow/ports.ts';
 import { mayUse, resolveGroup, resolveOrganization } from './flow/resolve-group.ts';
 import type { BoundOrganization } from './snapshot/bind.ts';
+import { createTurns } from './turns.ts';
 
 interface NodeBindings {
   Bindings: { incoming: IncomingMessage; outgoing: ServerResponse };
@@ -69,6 +70,13 @@ export function createGatewayServer(deps: GatewayServerDeps): Server {
     return failWith(c, error);
   });
   const route = getRequestListener(app.fetch, { overrideGlobalObjects: false });
+  // hot
+  const begin = (incoming: IncomingMessage, outgoing: ServerResponse) => {
+    const operation = incoming.method === 'POST' ? GOVERNED.get(incoming.url!) : undefined;
+    if (operation === undefined) void route(incoming, outgoing);
+    else deps.handleRequest(operation, incoming, outgoing);
+  };
+  const takeTurns = createTurns(refusePipelined);
   const server = createServer(
     {
       headersTimeout: HEADERS_TIMEOUT_MS,
@@ -79,9 +87,8 @@ export function createGatewayServer(deps: GatewayServerDeps): Server {
     },
     // hot
     (incoming, outgoing) => {
-      const operation = incoming.method === 'POST' ? GOVERNED.get(incoming.url!) : undefined;
-      if (operation === undefined) void route(incoming, outgoing);
-      else deps.handleRequest(operation, incoming, outgoing);
+      if (outgoing.socket !== null) begin(incoming, outgoing);
+      else takeTurns(incoming, outgoing, () => begin(incoming, outgoing));
     },
   );
   server.maxConnections = deps.maxConnections;
@@ -91,6 +98,12 @@ export function createGatewayServer(deps: GatewayServerDeps): Server {
     server.emit('request', incoming, outgoing);
   });
   return server;
+}
+
+function refusePipelined(outgoing: ServerResponse): void {
+  const message = 'Too many requests wait on this connection for the answer to the first; use more connections.';
+  const body = errorBody(new RingsideError('overloaded', message));
+  outgoing.writeHead(503, { 'content-type': 'application/json', connection: 'close' }).end(body);
 }
 
 function isKnown(deps: GatewayServerDeps, incoming: IncomingMessage): boolean {
