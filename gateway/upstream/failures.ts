@@ -8,6 +8,7 @@ export type FailureCode =
   | 'RINGSIDE_CLOSED'
   | 'RINGSIDE_PROTOCOL'
   | 'RINGSIDE_FORBIDDEN_ADDRESS'
+  | 'RINGSIDE_POOL_FULL'
   | 'RINGSIDE_STOPPED';
 
 /** A failure that the client found itself; the message names no address, URL or header. */
@@ -53,6 +54,10 @@ export function transportFailure(reason: unknown, provider: string): RingsideErr
   const unreachable = UNREACHABLE.get(code);
   if (unreachable !== undefined) {
     return new RingsideError('upstream_unreachable', `The provider "${provider}" ${unreachable}.`, { cause: reason });
+  }
+  if (code === 'RINGSIDE_POOL_FULL') {
+    const message = `The gateway has as many connections to the provider "${provider}" as it may; try again.`;
+    return new RingsideError('overloaded', message, { retryAfterSeconds: 1, cause: reason });
   }
   // A call that cannot be written down is our own defect.
   if (reason instanceof RangeError || reason instanceof TypeError || reason instanceof RingsideError) {

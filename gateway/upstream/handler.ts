@@ -69,7 +69,8 @@ export interface UpstreamHandler {
 export interface UpstreamPools {
   /**
    * Sends the call on an idle connection or a new one. `nowMs` is the clock that the pools were made with.
-   * @throws an error with the code RINGSIDE_FORBIDDEN_ADDRESS when the origin is an address that is not allowed
+   * @throws an error with the code RINGSIDE_FORBIDDEN_ADDRESS when the origin is an address that is not allowed, or
+   * RINGSIDE_POOL_FULL when there are as many connections to it as there may be
    */
   dispatch(call: UpstreamCall, handler: UpstreamHandler, nowMs: number): void;
   /** Destroys every connection; calls in flight fail. */

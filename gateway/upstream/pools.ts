@@ -12,14 +12,22 @@ const MAX_IDLE_MS = 4_000;
 /** A server that names its own limit is left this much before it. */
 const HINT_MARGIN_MS = 1_000;
 
+/**
+ * Connections to one endpoint. Calls are bounded by the connections of callers; this bounds what one upstream that keeps its
+ * connections can take of the descriptors that all share. More than the ports between two addresses (28 000) could never be open.
+ */
+const MAX_CONNECTIONS = 16_384;
+
 export interface PoolDeps {
   readonly policy: AddressPolicy;
   /** Monotonic milliseconds. */
   readonly nowMs: () => number;
+  /** At a time, to one endpoint, idle ones included. */
+  readonly maxConnections?: number;
 }
 
 /** Connection pools by endpoint. Redirects are never followed, nothing is sent twice; every resolved address is checked. */
-export function createUpstreamPools({ policy, nowMs }: PoolDeps): UpstreamPools {
+export function createUpstreamPools({ policy, nowMs, maxConnections = MAX_CONNECTIONS }: PoolDeps): UpstreamPools {
   const pools = new Map<string, Pool>();
   const interest = planInterest(READ_HEADERS);
   const readBuffer = createReadBuffer();
@@ -30,7 +38,8 @@ export function createUpstreamPools({ policy, nowMs }: PoolDeps): UpstreamPools 
       let pool = pools.get(call.endpoint.key);
       if (pool === undefined) {
         const { origin, connectTimeoutMs } = call.endpoint;
-        pool = new Pool(createConnector(origin, connectTimeoutMs, policy, readBuffer), interest, sweep.coarseNowMs);
+        const connector = createConnector(origin, connectTimeoutMs, policy, readBuffer);
+        pool = new Pool(connector, interest, sweep.coarseNowMs, maxConnections);
         pools.set(call.endpoint.key, pool);
       }
       sweep.run(now);
@@ -49,13 +58,15 @@ class Pool implements ConnectionOwner {
   readonly #connector: Connector;
   readonly #interest: HeaderInterest;
   readonly #coarseNowMs: () => number;
+  readonly #maxConnections: number;
   readonly #all = new Set<Connection>();
   readonly #idle: Connection[] = [];
 
-  constructor(connector: Connector, interest: HeaderInterest, coarseNowMs: () => number) {
+  constructor(connector: Connector, interest: HeaderInterest, coarseNowMs: () => number, maxConnections: number) {
     this.#connector = connector;
     this.#interest = interest;
     this.#coarseNowMs = coarseNowMs;
+    this.#maxConnections = maxConnections;
   }
 
   get isEmpty(): boolean {
@@ -72,6 +83,9 @@ class Pool implements ConnectionOwner {
   }
 
   #open(): Connection {
+    if (this.#all.size >= this.#maxConnections) {
+      throw new UpstreamFailure('RINGSIDE_POOL_FULL', 'the pool has as many connections as it may');
+    }
     const connection = new Connection(this.#connector, this, this.#interest);
     this.#all.add(connection);
     return connection;

@@ -139,6 +139,30 @@ describe('connections', () => {
     expect(sockets).toHaveLength(2);
   });
 
+  test('are bounded for each endpoint: one more call is refused, and taken again when there is room', async () => {
+    const few = createClient('127.0.0.0/8', 2);
+    const held: ServerResponse[] = [];
+    answer = (_, response) => held.push(response);
+    const two = [few.send(httpOrigin), few.send(httpOrigin)];
+    let reason: unknown;
+    try {
+      few.send(httpOrigin);
+    } catch (full) {
+      reason = full;
+    }
+    expect(transportFailure(reason, 'acme')).toMatchObject({ code: 'overloaded', status: 503, retryAfterSeconds: 1 });
+    talk = ok;
+    expect((await few.send(rawOrigin).over).status).toBe(200);
+    await waitFor('two requests', () => held.length === 2);
+    held.shift()!.end('ok');
+    await Promise.race(two.map((log) => log.over));
+    const third = few.send(httpOrigin);
+    await waitFor('the third request', () => held.length === 2);
+    for (const response of held) response.end('ok');
+    expect(await third.over).toMatchObject({ status: 200, body: 'ok' });
+    few.pools.close();
+  });
+
   test('an answer that nobody asked for closes an idle connection and reaches no call', async () => {
     talk = ok;
     await client.send(rawOrigin).over;

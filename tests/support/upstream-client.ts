@@ -82,10 +82,11 @@ export function callTo(origin: string, options: CallOptions = {}): UpstreamCall 
 }
 
 /** Pools that may call this machine, on a clock that can be put forward. */
-export function createClient(privateUpstreams = '127.0.0.0/8,localhost') {
+export function createClient(privateUpstreams = '127.0.0.0/8,localhost', maxConnections?: number) {
   let aheadMs = 0;
   const nowMs = () => performance.now() + aheadMs;
-  const pools = createUpstreamPools({ policy: parseAddressPolicy(privateUpstreams), nowMs });
+  const policy = parseAddressPolicy(privateUpstreams);
+  const pools = createUpstreamPools({ policy, nowMs, ...(maxConnections === undefined ? {} : { maxConnections }) });
   return {
     pools,
     putForward(ms: number) {
