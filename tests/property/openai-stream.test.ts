@@ -76,6 +76,20 @@ describe('OpenAI stream tap', () => {
     expect(run(Buffer.from('data: {"choices":[]}'), [3, 9], true).text).toBe('data: {"choices":[]}');
   });
 
+  test('choices that are no objects are passed on like any others', () => {
+    const odd = [[null], [7], [[]], ['x', null], [{ delta: null }], [{ delta: [1] }], null, 3].map((choices) =>
+      event({ choices, usage: 7 }, '\n\n'),
+    );
+    const text = odd.join('') + event(delta('x'), '\n\n') + event(finish, '\n\n');
+    for (const hideUsage of [true, false])
+      expect(run(Buffer.from(text + event('[DONE]', '\n\n')), [], hideUsage)).toMatchObject({
+        text,
+        terminal: event('[DONE]', '\n\n'),
+        facts: { finishReason: 'stop' },
+        sawToken: true,
+      });
+  });
+
   test('any bytes pass through unchanged when nothing is hidden', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300 }), cuts, (bytes, points) => {

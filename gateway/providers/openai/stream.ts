@@ -80,9 +80,10 @@ export function openStream(hideUsage: boolean): StreamTap {
       errorBody = Buffer.from(data);
       return 'error';
     }
-    const choices = Array.isArray(chunk['choices']) ? (chunk['choices'] as Record<string, unknown>[]) : [];
+    const choices: unknown[] = Array.isArray(chunk['choices']) ? chunk['choices'] : [];
     usage = readUsage(chunk['usage']) ?? usage;
     for (const choice of choices) {
+      if (!isRecord(choice)) continue;
       if (typeof choice['finish_reason'] === 'string') finishReason = choice['finish_reason'];
       sawToken ||= hasContent(choice);
     }
@@ -144,7 +145,7 @@ function mentionsUsage(text: string): boolean {
 function hasContent(choice: Record<string, unknown>): boolean {
   if (typeof choice['text'] === 'string' && choice['text'] !== '') return true;
   const delta = choice['delta'];
-  if (typeof delta !== 'object' || delta === null) return false;
+  if (!isRecord(delta)) return false;
   return Object.entries(delta).some(([key, value]) => key !== 'role' && value !== null && value !== '');
 }
 
@@ -193,10 +194,14 @@ function tailOf(pieces: readonly Buffer[], count: number): Buffer {
   return all.subarray(Math.max(0, all.length - count));
 }
 
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}
+
 function parse(data: string): Record<string, unknown> | null {
   try {
     const value: unknown = JSON.parse(data);
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : null;
+    return isRecord(value) ? value : null;
   } catch {
     return null; // not ours to judge: the event is passed on as it is
   }
