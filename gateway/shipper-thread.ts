@@ -1,8 +1,15 @@
 import { Worker } from 'node:worker_threads';
+import { traceOf } from '#core/reason.ts';
 import type { LedgerTotals } from '#inference-log/spool.ts';
 import type { FromShipper, ShipperStart, ToShipper } from '#inference-log/thread-messages.ts';
 
-/** The shipper's thread, kept running: it is replaced when it dies, and picks up from the cursors in the store. */
+/**
+ * The shipper's thread, kept running: it is replaced when it dies, and picks up from the cursors in the store.
+ *
+ *   new ──start──▶ running ──died──▶ waiting ──RETRY_MS──▶ running
+ *   running ──stop──▶ stopping ──ended──▶ stopped
+ *   waiting ──stop──▶ stopping, with a last thread that ships what is left
+ */
 export interface ShipperThread {
   /** Starts the thread; it gets the spools that were added before. */
   start(): void;
@@ -31,6 +38,7 @@ export function createShipperThread(options: ShipperThreadOptions): ShipperThrea
   let backlogBytes = 0;
   let stopping = false;
   let worker: Worker | null = null;
+  let retry: NodeJS.Timeout | null = null;
 
   const launch = () => {
     const workerData: ShipperStart = {
@@ -40,6 +48,7 @@ export function createShipperThread(options: ShipperThreadOptions): ShipperThrea
     };
     const next = new Worker(new URL('../inference-log/thread.ts', import.meta.url), { workerData, name: 'shipper' });
     worker = next;
+    retry = null;
     for (const spoolId of spools) next.postMessage({ type: 'add-spool', spoolId } satisfies ToShipper);
     next.on('message', (message: FromShipper) => {
       switch (message.type) {
@@ -58,16 +67,12 @@ export function createShipperThread(options: ShipperThreadOptions): ShipperThrea
           message satisfies never;
       }
     });
-    next.on('error', (error) =>
-      options.log(`the shipper failed: ${error instanceof Error ? error.stack : String(error)}`),
-    );
+    next.on('error', (error) => options.log(`the shipper failed: ${traceOf(error)}`));
     next.on('exit', () => {
       worker = null;
       if (stopping) return;
       options.log(`the shipper ended; a new one starts in ${RETRY_MS} ms`);
-      setTimeout(() => {
-        if (!stopping) launch();
-      }, RETRY_MS);
+      retry = setTimeout(launch, RETRY_MS);
     });
   };
   return {
@@ -80,7 +85,11 @@ export function createShipperThread(options: ShipperThreadOptions): ShipperThrea
     backlogBytes: () => backlogBytes,
     async stop(deadlineMs) {
       stopping = true;
-      const running = worker;
+      if (retry !== null) {
+        clearTimeout(retry);
+        launch();
+      }
+      const running: Worker | null = worker;
       if (running === null) return;
       const exited = new Promise<void>((done) => running.once('exit', () => done()));
       running.postMessage({ type: 'stop', drain: true, deadlineMs } satisfies ToShipper);
