@@ -32,3 +32,8 @@ export function bootWorker(index: number): BootedWorker {
 export function bootWorkers(count: number): BootedWorker[] {
   return Array.from({ length: count }, (_, index) => bootWorker(index));
 }
+
+/** Ends what is left of them. */
+export async function endWorkers(booted: readonly BootedWorker[]): Promise<void> {
+  await Promise.all(booted.map(({ worker }) => worker.terminate()));
+}

@@ -1,17 +1,21 @@
 import { randomUUID } from 'node:crypto';
+import { closeSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { within } from '#inference-log/timing.ts';
 import { reportGateway, stopGateway } from '#store/gateways.ts';
 import { createPool } from '#store/pool.ts';
-import { type BootedWorker, bootWorkers } from './boot.ts';
-import { bindListener } from './listener.ts';
+import { type BootedWorker, bootWorkers, endWorkers } from './boot.ts';
+import { createHeartbeat } from './heartbeat.ts';
+import { bindListener, type Listener } from './listener.ts';
 import type { GatewaySettings } from './settings.ts';
-import { createShipperThread } from './shipper-thread.ts';
-import { startConfigSync } from './snapshot/sync.ts';
+import { createShipperThread, type ShipperThread } from './shipper-thread.ts';
+import { type ConfigSync, startConfigSync } from './snapshot/sync.ts';
 import { writeExposition } from './telemetry/exposition.ts';
 import { startMetricsServer } from './telemetry/metrics-server.ts';
-import { createSeriesRegistry } from './telemetry/series.ts';
+import { createSeriesRegistry, type SeriesRegistry } from './telemetry/series.ts';
+import { createUndo, type Undo } from './undo.ts';
 import { startWorkerPool, type WorkerPool } from './worker-pool.ts';
 
 /** A running gateway process. */
@@ -23,15 +27,26 @@ export interface Gateway {
   stop(): Promise<void>;
 }
 
-const HEARTBEAT_MS = 2_000;
-/** How long a stop waits for the database beside that. */
+/** What the parts of a start share. */
+interface Start {
+  readonly settings: GatewaySettings;
+  readonly log: (line: string) => void;
+  readonly undo: Undo;
+  readonly gatewayId: string;
+  readonly startedAt: Date;
+  readonly series: SeriesRegistry;
+  /** Null until they listen. */
+  workers: WorkerPool | null;
+}
+
+/** How long a stop waits for the database beside the drain limit. */
 const GOODBYE_MS = 2_000;
 /** How long a stop waits for the store to take the rest of the spool; what is left is shipped by the next start. */
 const SHIP_AT_STOP_MS = 5_000;
 
 /**
  * Starts the data plane of one process: binds, loads the configuration, starts workers and shipper. `booted`: threads that
- * are loading already, one for each worker.
+ * are loading already, one for each worker. A start that fails leaves nothing behind, those threads included.
  * @throws AddressInUseError for the gateway's address; an error with code EADDRINUSE for the metrics address
  */
 export async function startGateway(
@@ -39,127 +54,122 @@ export async function startGateway(
   log: (line: string) => void,
   booted: readonly BootedWorker[] = bootWorkers(settings.workers),
 ): Promise<Gateway> {
-  const gatewayId = randomUUID();
-  const startedAt = new Date();
+  const undo = createUndo(log);
+  undo.add(() => endWorkers(booted));
+  const series = createSeriesRegistry();
+  const start = { settings, log, undo, gatewayId: randomUUID(), startedAt: new Date(), series, workers: null };
+  try {
+    return await startParts(start, booted);
+  } catch (error) {
+    await undo.run();
+    throw error;
+  }
+}
+
+async function startParts(start: Start, booted: readonly BootedWorker[]): Promise<Gateway> {
+  const { settings, log, undo, gatewayId } = start;
   const listener = bindListener(settings.host, settings.port);
-  // Meanwhile the configuration is loaded.
-  const duplicating = listener.duplicate(settings.workers);
-  duplicating.catch(() => undefined); // awaited below
+  undo.add(listener.close);
+  // Before anybody is accepted, who would be cut off if this address were taken.
+  const exposition = Promise.withResolvers<() => string>();
+  const metrics = await startMetricsServer(settings.metricsHost, settings.metricsPort, exposition.promise);
+  undo.add(metrics.stop);
   const spoolRoot = join(settings.dataFolder, 'spool');
   await mkdir(spoolRoot, { recursive: true, mode: 0o700 });
-  const { databaseUrl } = settings;
-  const pool = {
-    databaseUrl,
-    role: 'gateway',
-    maxConnections: 2,
-    applicationName: 'ringside gateway',
-    queryTimeoutMs: 5_000,
-  } as const;
-  const db = createPool({ ...pool, onConnectionError: () => undefined }); // the sync reports outages
-  const series = createSeriesRegistry();
-  let workers: WorkerPool | null = null;
-
-  const report = async () => {
-    const snapshotVersion = Math.min(workers!.servedVersion(), config.servedVersion);
-    await reportGateway(db, {
-      id: gatewayId,
-      host: hostname(),
-      pid: process.pid,
-      release: settings.release,
-      workers: settings.workers,
-      snapshotVersion,
-      keyVersion: config.keyVersion,
-      startedAt,
-    });
-  };
-  let reporting = false;
-  let reportAgain = false;
-  const reportSoon = (): void => {
-    if (workers === null) return;
-    if (reporting) {
-      reportAgain = true;
-      return;
-    }
-    reporting = true;
-    void report()
-      .catch(() => undefined) // an outage, which the sync reports; the next heartbeat tries again
-      .finally(() => {
-        reporting = false;
-        if (!reportAgain) return;
-        reportAgain = false;
-        reportSoon();
-      });
-  };
-
-  const config = await startConfigSync({
-    db,
-    databaseUrl,
-    folder: join(settings.dataFolder, 'gateway'),
-    keyring: settings.keyring,
-    timeouts: settings.timeouts,
-    series,
-    monotonicMs: () => performance.now(),
-    onSnapshots: (version, snapshots) => workers?.broadcast({ type: 'snapshots', version, snapshots }),
-    onKeyTable: (keys) => workers?.broadcast({ type: 'keys', keys }),
-    onKeys: reportSoon,
-    log,
-  });
-  const shipper = createShipperThread({ databaseUrl, spoolRoot, gatewayId, log });
-  workers = await startWorkerPool({
-    ...{ settings, gatewayId, listener, config, booted },
-    descriptors: await duplicating,
+  const takeDescriptors = openDescriptors(listener, settings.workers, undo);
+  const { config, heartbeat } = await followConfig(start);
+  const shipper = createShipperThread({ databaseUrl: settings.databaseUrl, spoolRoot, gatewayId, log });
+  undo.add(() => shipper.stop(SHIP_AT_STOP_MS));
+  const workers = await startWorkerPool({
+    ...{ settings, gatewayId, listener, config, booted, log },
+    descriptors: await takeDescriptors(),
     onSpool: shipper.addSpool,
     onServing: () => {
-      if (workers !== null && workers.servedVersion() >= config.current().version) reportSoon();
+      if (start.workers !== null && start.workers.servedVersion() >= config.current().version) heartbeat.soon();
     },
-    log,
   });
+  undo.add(() => workers.stop(settings.drainMs));
+  start.workers = workers;
   // After the workers, so that it does not load while they do.
   shipper.start();
+  heartbeat.start();
   // What arrived while the workers started.
   const { version, snapshots, keys } = config.current();
   workers.broadcast({ type: 'keys', keys });
   workers.broadcast({ type: 'snapshots', version, snapshots });
-  const heartbeat = setInterval(reportSoon, HEARTBEAT_MS);
-  const serving = workers;
-  const metrics = await startMetricsServer(settings.metricsHost, settings.metricsPort, () =>
-    writeExposition({
-      workers: serving.cells,
-      series: series.labels,
-      snapshotVersion: Math.min(serving.servedVersion(), config.servedVersion),
-      keyVersion: config.keyVersion,
-      configSyncAgeS: config.ageS(),
-      snapshotsRefused: config.refused,
-      workerRestarts: serving.restarts,
-      groupIds: series.groupIds,
-      ledger: shipper.totals(),
-      backlogBytes: shipper.backlogBytes(),
-      residentBytes: process.memoryUsage.rss(),
-      uptimeS: process.uptime(),
-      release: settings.release,
-    }),
-  );
-
+  exposition.resolve(() => expose(start, workers, config, shipper));
   return {
-    host: settings.host,
-    port: listener.port,
-    metricsPort: metrics.port,
+    ...{ host: settings.host, port: listener.port, metricsPort: metrics.port },
     async stop() {
-      clearInterval(heartbeat);
-      listener.close();
-      await serving.stop(settings.drainMs);
-      await shipper.stop(SHIP_AT_STOP_MS);
-      // A database that is frozen must not keep the process: the row in `gateways` goes stale by itself.
-      const goodbye = async () => {
-        await config.stop();
-        await stopGateway(db, gatewayId);
-        await db.destroy();
-      };
-      await Promise.race([
-        goodbye().catch((error: unknown) => log(`did not say goodbye to the database: ${String(error)}`)),
-        new Promise((done) => setTimeout(done, GOODBYE_MS)),
-      ]);
-      await metrics.stop();
+      listener.close(); // first, so that no connection waits for workers which drain
+      await undo.run();
     },
   };
+}
+
+/** Descriptors for the workers, opened beside the rest of the start. Until they are taken they are the start's to close. */
+function openDescriptors(listener: Listener, count: number, undo: Undo): () => Promise<number[]> {
+  const opening = listener.duplicate(count);
+  const opened = opening.catch((): number[] => []); // who takes them hears of a failure
+  let taken = false;
+  undo.add(async () => {
+    if (!taken) for (const descriptor of await opened) closeSync(descriptor);
+  });
+  return () => {
+    taken = true;
+    return opening;
+  };
+}
+
+/** What speaks with the database from the main thread: the configuration comes in, what is served goes out. */
+async function followConfig(start: Start) {
+  const { settings, log, undo, gatewayId, series } = start;
+  const { databaseUrl, release } = settings;
+  // A database that is frozen must not keep the process: the row in `gateways` goes stale by itself.
+  const goodbye = createUndo(log);
+  undo.add(() => within(GOODBYE_MS, goodbye.run()));
+  const db = createPool({
+    ...{ databaseUrl, role: 'gateway', maxConnections: 2, applicationName: 'ringside gateway', queryTimeoutMs: 5_000 },
+    onConnectionError: () => undefined, // the sync reports outages
+  });
+  goodbye.add(() => db.destroy());
+  const heartbeat = createHeartbeat(async () => {
+    const snapshotVersion = Math.min(start.workers!.servedVersion(), config.servedVersion);
+    await reportGateway(db, {
+      ...{ id: gatewayId, host: hostname(), pid: process.pid, release, startedAt: start.startedAt },
+      ...{ workers: settings.workers, snapshotVersion, keyVersion: config.keyVersion },
+    });
+  });
+  const config: ConfigSync = await startConfigSync({
+    ...{ db, databaseUrl, series, log, keyring: settings.keyring, timeouts: settings.timeouts },
+    folder: join(settings.dataFolder, 'gateway'),
+    monotonicMs: () => performance.now(),
+    onSnapshots: (version, snapshots) => start.workers?.broadcast({ type: 'snapshots', version, snapshots }),
+    onKeyTable: (keys) => start.workers?.broadcast({ type: 'keys', keys }),
+    onKeys: () => heartbeat.soon(),
+  });
+  goodbye.add(() => config.stop());
+  goodbye.add(async () => {
+    await heartbeat.stop();
+    if (start.workers !== null) await stopGateway(db, gatewayId);
+  });
+  return { config, heartbeat };
+}
+
+function expose(start: Start, workers: WorkerPool, config: ConfigSync, shipper: ShipperThread): string {
+  return writeExposition({
+    workers: workers.cells,
+    series: start.series.labels,
+    snapshotVersion: Math.min(workers.servedVersion(), config.servedVersion),
+    keyVersion: config.keyVersion,
+    configSyncAgeS: config.ageS(),
+    snapshotsRefused: config.refused,
+    workerRestarts: workers.restarts,
+    groupIds: start.series.groupIds,
+    ledger: shipper.totals(),
+    backlogBytes: shipper.backlogBytes(),
+    residentBytes: process.memoryUsage.rss(),
+    uptimeS: process.uptime(),
+    release: start.settings.release,
+  });
 }

@@ -38,6 +38,8 @@ test('SIGTERM with open streams: new connections are refused, every stream ends 
   const { body } = await stack.api<{ items: { id: string; outcome: string }[] }>('GET', '/inferences?group=drained');
   const completed = body.items.filter((item) => item.outcome === 'completed').map((item) => item.id);
   expect(completed.sort()).toEqual(ids.sort());
+  const gateways = await stack.api<{ items: { live: boolean }[] }>('GET', '/gateways');
+  expect(gateways.body.items.map(({ live }) => live)).toEqual([false]);
 }, 60_000);
 
 test('a refusal while draining has its answer and closes its connection', async () => {

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { openSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -6,9 +5,9 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type BootedWorker, bootWorkers } from '#gateway/boot.ts';
 import { bindListener } from '#gateway/listener.ts';
-import type { GatewaySettings } from '#gateway/settings.ts';
 import { createKeyTable } from '#gateway/snapshot/key-table.ts';
 import { startWorkerPool } from '#gateway/worker-pool.ts';
+import { gatewaySettings } from '../support/gateway-settings.ts';
 
 let folder: string;
 let booted: BootedWorker[];
@@ -23,16 +22,9 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-const settings = (): GatewaySettings => ({
-  ...{ release: 'test', databaseUrl: '', host: '127.0.0.1', port: 0, metricsHost: '127.0.0.1', metricsPort: 0 },
-  ...{ workers: 2, dataFolder: folder, keyring: [{ id: 'k', key: randomBytes(32) }], pepper: randomBytes(32) },
-  ...{ privateUpstreams: '', maxConnections: 10, maxBodyBytes: 1e6, maxHeldBodyBytes: 1e6, maxSpoolBytes: 1e8 },
-  ...{ drainMs: 1_000, timeouts: { connectMs: 1_000, firstByteMs: 1_000, idleMs: 1_000 } },
-});
-
 function start(descriptors: readonly number[], duplicate: (count: number) => Promise<number[]>, log: string[] = []) {
   return startWorkerPool({
-    ...{ settings: settings(), gatewayId: 'g', descriptors, booted, listener: { duplicate } },
+    ...{ settings: gatewaySettings(folder), gatewayId: 'g', descriptors, booted, listener: { duplicate } },
     config: { current: () => ({ version: 3, snapshots: [], keys: createKeyTable([]).buffers }) },
     onSpool: () => undefined,
     onServing: () => undefined,
