@@ -6,8 +6,7 @@ import { z } from 'zod';
  */
 
 /** What is looked for in every text that is kept; core/redaction finds it. */
-export const DETECTORS = ['email', 'phone', 'card', 'iban'] as const;
-export type Detector = (typeof DETECTORS)[number];
+const DETECTORS = ['email', 'phone', 'card', 'iban'] as const;
 
 const MAX_PATHS = 100;
 const MAX_PATTERNS = 50;
@@ -48,20 +47,16 @@ export const captureSchema = z.object({
 });
 
 /** What an acknowledged inference survives: a slow store, a killed gateway, a host without power. */
-export const DURABILITIES = ['memory', 'process', 'disk'] as const;
-export type Durability = (typeof DURABILITIES)[number];
+const DURABILITIES = ['memory', 'process', 'disk'] as const;
 
 /** What becomes of a request while the spool cannot take more. */
-export const FULL_SPOOL_POLICIES = ['shed', 'serve-unlogged', 'metadata-only'] as const;
-export type FullSpoolPolicy = (typeof FULL_SPOOL_POLICIES)[number];
+const FULL_SPOOL_POLICIES = ['shed', 'serve-unlogged', 'metadata-only'] as const;
 
 /** How much time one partition of a group's tables holds. */
-export const PARTITION_SPANS = ['day', 'week', 'month'] as const;
-export type PartitionSpan = (typeof PARTITION_SPANS)[number];
+const PARTITION_SPANS = ['day', 'week', 'month'] as const;
 
 /** What is made of a partition before retention drops it. */
-export const ARCHIVE_FORMATS = ['none', 'jsonl', 'parquet'] as const;
-export type ArchiveFormat = (typeof ARCHIVE_FORMATS)[number];
+const ARCHIVE_FORMATS = ['none', 'jsonl', 'parquet'] as const;
 
 /** The part of a group's policy that gateways act on. */
 export const spoolPolicySchema = z.object({
@@ -76,7 +71,6 @@ export const logPolicySchema = spoolPolicySchema.extend({
   archive: z.enum(ARCHIVE_FORMATS).default('none'),
 });
 
-export type Redaction = z.infer<typeof redactionSchema>;
 export type Capture = z.infer<typeof captureSchema>;
 export type SpoolPolicy = z.infer<typeof spoolPolicySchema>;
 export type LogPolicy = z.infer<typeof logPolicySchema>;
