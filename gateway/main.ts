@@ -13,6 +13,7 @@ import type { GatewaySettings } from './settings.ts';
 import { createShipperThread, type ShipperThread } from './shipper-thread.ts';
 import { type ConfigSync, startConfigSync } from './snapshot/sync.ts';
 import { writeExposition } from './telemetry/exposition.ts';
+import { utilisationOf } from './telemetry/layout.ts';
 import { startMetricsServer } from './telemetry/metrics-server.ts';
 import { createSeriesRegistry, type SeriesRegistry } from './telemetry/series.ts';
 import { createUndo, type Undo } from './undo.ts';
@@ -78,7 +79,10 @@ async function startParts(start: Start, booted: readonly BootedWorker[]): Promis
   await mkdir(spoolRoot, { recursive: true, mode: 0o700 });
   const takeDescriptors = openDescriptors(listener, settings.workers, undo);
   const { config, heartbeat } = await followConfig(start);
-  const shipper = createShipperThread({ databaseUrl: settings.databaseUrl, spoolRoot, gatewayId, log });
+  const shipper = createShipperThread({
+    ...{ databaseUrl: settings.databaseUrl, spoolRoot, gatewayId, log },
+    maxSpoolBytes: settings.maxSpoolBytes,
+  });
   undo.add(() => shipper.stop(SHIP_AT_STOP_MS));
   const workers = await startWorkerPool({
     ...{ settings, gatewayId, listener, config, booted, log },
@@ -91,7 +95,7 @@ async function startParts(start: Start, booted: readonly BootedWorker[]): Promis
   undo.add(() => workers.stop(settings.drainMs));
   start.workers = workers;
   // After the workers, so that it does not load while they do.
-  shipper.start();
+  shipper.start(workers.cells.map(utilisationOf));
   heartbeat.start();
   // What arrived while the workers started.
   const { version, snapshots, keys } = config.current();

@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { traceOf } from '#core/reason.ts';
+import type { ServingLoad } from '#inference-log/pace.ts';
 import type { LedgerTotals } from '#inference-log/spool.ts';
 import type { FromShipper, ShipperStart, ToShipper } from '#inference-log/thread-messages.ts';
 
@@ -11,8 +12,8 @@ import type { FromShipper, ShipperStart, ToShipper } from '#inference-log/thread
  *   waiting ──stop──▶ stopping, with a last thread that ships what is left
  */
 export interface ShipperThread {
-  /** Starts the thread; it gets the spools that were added before. */
-  start(): void;
+  /** Starts the thread; it gets the spools that were added before, and gives way to the serving threads while they are busy. */
+  start(servingLoad: ServingLoad): void;
   addSpool(spoolId: string): void;
   /** What the store holds of this process, by group. */
   totals(): readonly LedgerTotals[];
@@ -25,6 +26,7 @@ export interface ShipperThreadOptions {
   readonly databaseUrl: string;
   readonly spoolRoot: string;
   readonly gatewayId: string;
+  readonly maxSpoolBytes: number;
   readonly log: (line: string) => void;
 }
 
@@ -35,6 +37,7 @@ const STOP_GRACE_MS = 2_000;
 export function createShipperThread(options: ShipperThreadOptions): ShipperThread {
   const spools: string[] = [];
   const totals = new Map<string, LedgerTotals>();
+  let servingLoad: ServingLoad = [];
   let backlogBytes = 0;
   let stopping = false;
   let worker: Worker | null = null;
@@ -45,6 +48,8 @@ export function createShipperThread(options: ShipperThreadOptions): ShipperThrea
       databaseUrl: options.databaseUrl,
       root: options.spoolRoot,
       gatewayId: options.gatewayId,
+      servingLoad,
+      maxSpoolBytes: options.maxSpoolBytes,
     };
     const next = new Worker(new URL('../inference-log/thread.ts', import.meta.url), { workerData, name: 'shipper' });
     worker = next;
@@ -76,7 +81,10 @@ export function createShipperThread(options: ShipperThreadOptions): ShipperThrea
     });
   };
   return {
-    start: launch,
+    start(load) {
+      servingLoad = load;
+      launch();
+    },
     addSpool(spoolId) {
       spools.push(spoolId);
       worker?.postMessage({ type: 'add-spool', spoolId } satisfies ToShipper);

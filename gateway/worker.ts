@@ -29,6 +29,7 @@ const STALLED_READER_MS = 60_000;
 const MAX_IDLE_BODY_BYTES = 16 * 1024 * 1024;
 /** A request that was sent while we stopped has this long to arrive. */
 const IDLE_GRACE_MS = 300;
+const LOAD_MS = 250;
 
 const port = parentPort!;
 const send = (message: FromWorker) => port.postMessage(message);
@@ -187,13 +188,9 @@ function measure(server: Server, gauge: (index: number, value: number) => void):
   // What is measured is the time between two ticks of the resolution; the lag is what goes beyond it.
   const lagS = (ns: number) => Math.max(0, ns / 1e9 - resolutionMs / 1e3);
   delay.enable();
-  let last = performance.eventLoopUtilization();
   const timer = setInterval(() => {
     gauge(GAUGE.LOOP_LAG_P50_S, lagS(delay.percentile(50)));
     gauge(GAUGE.LOOP_LAG_P99_S, lagS(delay.percentile(99)));
-    const now = performance.eventLoopUtilization();
-    gauge(GAUGE.LOOP_UTILISATION, performance.eventLoopUtilization(now, last).utilization);
-    last = now;
     gauge(GAUGE.HEAP_BYTES, process.memoryUsage().heapUsed);
     server.getConnections((error, count) => {
       if (error === null) gauge(GAUGE.CONNECTIONS, count);
@@ -201,8 +198,22 @@ function measure(server: Server, gauge: (index: number, value: number) => void):
     delay.reset();
   }, 1_000);
   timer.unref();
+  const stopMeasuringLoad = measureLoad(gauge);
   return () => {
     clearInterval(timer);
+    stopMeasuringLoad();
     delay.disable();
   };
+}
+
+/** Publishes the share of time in which the event loop had work; more often than the rest, since shipping gives way to it. */
+function measureLoad(gauge: (index: number, value: number) => void): () => void {
+  let last = performance.eventLoopUtilization();
+  const timer = setInterval(() => {
+    const now = performance.eventLoopUtilization();
+    gauge(GAUGE.LOOP_UTILISATION, performance.eventLoopUtilization(now, last).utilization);
+    last = now;
+  }, LOAD_MS);
+  timer.unref();
+  return () => clearInterval(timer);
 }

@@ -22,6 +22,9 @@ export interface ShipSpoolOptions {
   readonly chunkBytes?: number;
   readonly pollMs: number;
   readonly nowMs: () => number;
+  readonly monotonicMs: () => number;
+  /** How long to rest after so much work. */
+  readonly restMs: (workedMs: number) => number;
   readonly signal: WakeSignal;
   readonly onAlarm: OnAlarm;
   /** Whether the spool has no writer any more and belongs to us. */
@@ -71,6 +74,8 @@ export async function shipSpool(options: ShipSpoolOptions): Promise<Shipped> {
   let pinnedBytes = 0;
   let isOld = false;
   let ageTimer: NodeJS.Timeout | undefined;
+  /** When the work began that no rest has followed. */
+  let workingSince = options.monotonicMs();
 
   const add = (item: ShipItem) => {
     if (items.length === 0) {
@@ -99,6 +104,13 @@ export async function shipSpool(options: ShipSpoolOptions): Promise<Shipped> {
     options.onCursor(stored);
     options.onHealthy();
     await removeStored();
+    await rest();
+  };
+
+  const rest = async () => {
+    const ms = options.stopping() === 'no' ? options.restMs(options.monotonicMs() - workingSince) : 0;
+    if (ms > 0) await signal.sleep(ms);
+    workingSince = options.monotonicMs();
   };
 
   const removeStored = async () => {
@@ -161,6 +173,7 @@ export async function shipSpool(options: ShipSpoolOptions): Promise<Shipped> {
           if (items.length === 0) options.onHealthy();
           if (draining) return 'stopped';
           await signal.sleep(options.pollMs);
+          workingSince = options.monotonicMs();
         }
       }
     }

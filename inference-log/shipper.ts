@@ -19,6 +19,9 @@ export interface ShipperOptions {
   readonly batchBytes: number;
   readonly maxBatchAgeMs: number;
   readonly nowMs: () => number;
+  readonly monotonicMs: () => number;
+  /** How long to rest after so much work, so that shipping gives way to serving. Default: not at all. */
+  readonly restMs?: (workedMs: number, backlogBytes: number) => number;
   /** In [0, 1). */
   readonly random: () => number;
   /** The gateway's totals as the store has them, at most once in `reportMs`. */
@@ -66,6 +69,7 @@ export async function createShipper(options: ShipperOptions): Promise<Shipper> {
   let stopping: 'no' | 'drained' | 'now' = 'no';
   let ledgerMoved = true;
   let scanFailed = false;
+  let backlogBytes = 0;
 
   const start = (spoolId: string, ownership: OwnedFolder | undefined) => {
     const lane: Lane = { spoolId, ownership, stored: undefined };
@@ -107,6 +111,7 @@ export async function createShipper(options: ShipperOptions): Promise<Shipper> {
       ...options,
       ...{ root, spoolId, pollMs, signal, onHealthy },
       gatewayId: gatewayId ?? UNKNOWN_GROUP,
+      restMs: (workedMs) => options.restMs?.(workedMs, backlogBytes) ?? 0,
       sealed: () => lane.ownership !== undefined,
       stopping: () => stopping,
       onCursor: (stored) => {
@@ -154,7 +159,8 @@ export async function createShipper(options: ShipperOptions): Promise<Shipper> {
       const behind = await Promise.all(
         spools.map(({ spoolId, stored }) => bytesBehind(join(root, spoolId), stored?.shipped)),
       );
-      options.onBacklog({ bytes: behind.reduce((sum, bytes) => sum + bytes, 0), spools: spools.length });
+      backlogBytes = behind.reduce((sum, bytes) => sum + bytes, 0);
+      options.onBacklog({ bytes: backlogBytes, spools: spools.length });
       if (!ledgerMoved) return;
       ledgerMoved = false;
       options.onLedger(await sink.readLedger(options.gatewayId));

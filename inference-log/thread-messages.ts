@@ -1,4 +1,5 @@
 import type { AlarmCode } from './alarms.ts';
+import type { ServingLoad } from './pace.ts';
 import type { LedgerTotals } from './spool.ts';
 
 /** What the shipper's thread is started with (its `workerData`). */
@@ -8,6 +9,10 @@ export interface ShipperStart {
   readonly root: string;
   /** Whose ledger is reported. */
   readonly gatewayId: string;
+  /** How busy the serving threads are. */
+  readonly servingLoad: ServingLoad;
+  /** The bound of all their spools together. */
+  readonly maxSpoolBytes: number;
   readonly batchRows?: number;
   readonly batchBytes?: number;
   readonly maxBatchAgeMs?: number;

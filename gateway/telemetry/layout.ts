@@ -47,6 +47,11 @@ export function allocateCells(): Float64Array {
   return new Float64Array(new SharedArrayBuffer(8 * (GAUGE_CELLS + MAX_SERIES * SERIES_CELLS)));
 }
 
+/** The one cell of a worker that says how busy its event loop is, 0 to 1. */
+export function utilisationOf(cells: Float64Array): Float64Array {
+  return new Float64Array(cells.buffer, GAUGE.LOOP_UTILISATION * Float64Array.BYTES_PER_ELEMENT, 1);
+}
+
 /** Offset of a series' first cell. */
 export function seriesOffset(series: number): number {
   return GAUGE_CELLS + series * SERIES_CELLS;

@@ -9,6 +9,8 @@ import { ResponseParser, type ResponseSink } from './response-parser.ts';
 
 /** What a connection tells its pool. */
 export interface ConnectionOwner {
+  /** It has a call to send: `send` is due at the end of this turn of the event loop. */
+  queued(connection: Connection): void;
   /** The answer has ended and the connection can carry another call. */
   released(connection: Connection, keepAliveHintMs: number | null): void;
   /** It is gone. Comes once. */
@@ -18,9 +20,9 @@ export interface ConnectionOwner {
 /**
  * One connection to an upstream; it carries one call at a time.
  *
- *   connecting ──connected──▶ busy ──answer ended──▶ idle ──start──▶ busy
- *       │                      │                      │
- *       └──────────────────────┴──────────────────────┴──▶ closed   (error, end, timeout, abort, bytes while idle)
+ *   connecting ──connected──▶ queued ──send──▶ busy ──answer ended──▶ idle ──start──▶ queued
+ *       │                        │              │                      │
+ *       └────────────────────────┴──────────────┴──────────────────────┴──▶ closed   (error, end, timeout, abort, bytes unasked for)
  *
  * Deadlines are counted in ticks of the pools' sweep. A limit is armed by the first tick after it began, so that
  * a call reads no clock and a late event loop stretches a deadline instead of cutting an answer short.
@@ -29,7 +31,7 @@ export class Connection implements ResponseSink, SocketEvents, Steerable {
   readonly #socket: Socket;
   readonly #owner: ConnectionOwner;
   readonly #parser: ResponseParser;
-  #state: 'connecting' | 'busy' | 'idle' | 'closed' = 'connecting';
+  #state: 'connecting' | 'queued' | 'busy' | 'idle' | 'closed' = 'connecting';
   #call: UpstreamCall | null = null;
   #handler: UpstreamHandler | null = null;
   #lease: Lease | null = null;
@@ -56,18 +58,23 @@ export class Connection implements ResponseSink, SocketEvents, Steerable {
     this.#call = call;
     this.#handler = handler;
     this.#lease = new Lease(this);
-    if (this.#state === 'connecting') return;
-    this.#state = 'busy';
-    this.#send();
+    if (this.#state !== 'connecting') this.#queue();
   }
 
   connected(): void {
-    if (this.#state !== 'connecting') return;
-    this.#state = 'busy';
-    this.#send();
+    if (this.#state === 'connecting') this.#queue();
   }
 
-  #send(): void {
+  #queue(): void {
+    this.#state = 'queued';
+    this.#owner.queued(this);
+  }
+
+  /** Sends the call that is queued, if it has not failed meanwhile. */
+  // hot
+  send(): void {
+    if (this.#state !== 'queued') return;
+    this.#state = 'busy';
     const call = this.#call!;
     this.#isAnswering = false;
     this.#ticksLeft = 0;

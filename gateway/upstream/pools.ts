@@ -32,6 +32,7 @@ export function createUpstreamPools({ policy, nowMs, maxConnections = MAX_CONNEC
   const interest = planInterest(READ_HEADERS);
   const readBuffer = createReadBuffer();
   const sweep = createSweep(pools, nowMs);
+  const outbox = createOutbox();
   return {
     // hot
     dispatch(call, handler, now) {
@@ -39,7 +40,7 @@ export function createUpstreamPools({ policy, nowMs, maxConnections = MAX_CONNEC
       if (pool === undefined) {
         const { origin, connectTimeoutMs } = call.endpoint;
         const connector = createConnector(origin, connectTimeoutMs, policy, readBuffer);
-        pool = new Pool(connector, interest, sweep.coarseNowMs, maxConnections);
+        pool = new Pool(connector, interest, sweep.coarseNowMs, outbox, maxConnections);
         pools.set(call.endpoint.key, pool);
       }
       sweep.run(now);
@@ -58,14 +59,22 @@ class Pool implements ConnectionOwner {
   readonly #connector: Connector;
   readonly #interest: HeaderInterest;
   readonly #coarseNowMs: () => number;
+  readonly #outbox: Outbox;
   readonly #maxConnections: number;
   readonly #all = new Set<Connection>();
   readonly #idle: Connection[] = [];
 
-  constructor(connector: Connector, interest: HeaderInterest, coarseNowMs: () => number, maxConnections: number) {
+  constructor(
+    connector: Connector,
+    interest: HeaderInterest,
+    coarseNowMs: () => number,
+    outbox: Outbox,
+    maxConnections: number,
+  ) {
     this.#connector = connector;
     this.#interest = interest;
     this.#coarseNowMs = coarseNowMs;
+    this.#outbox = outbox;
     this.#maxConnections = maxConnections;
   }
 
@@ -89,6 +98,10 @@ class Pool implements ConnectionOwner {
     const connection = new Connection(this.#connector, this, this.#interest);
     this.#all.add(connection);
     return connection;
+  }
+
+  queued(connection: Connection): void {
+    this.#outbox.add(connection);
   }
 
   released(connection: Connection, keepAliveHintMs: number | null): void {
@@ -117,6 +130,29 @@ class Pool implements ConnectionOwner {
       connection.fail(new UpstreamFailure('RINGSIDE_STOPPED', 'the gateway is stopping'));
     }
   }
+}
+
+interface Outbox {
+  add(connection: Connection): void;
+}
+
+/**
+ * Calls leave at the end of the turn in which they came, one behind the other: the upstream is woken once for all of
+ * them, which was a fifth of a small call's CPU time.
+ */
+function createOutbox(): Outbox {
+  let waiting: Connection[] = [];
+  const flush = () => {
+    const batch = waiting;
+    waiting = [];
+    for (const connection of batch) connection.send();
+  };
+  return {
+    // hot
+    add(connection) {
+      if (waiting.push(connection) === 1) setImmediate(flush);
+    },
+  };
 }
 
 /** The one timer of all pools; it runs while there are connections. */

@@ -208,7 +208,13 @@ test('one record beyond the bound does not stop the spool for ever', async () =>
 
 test("the shipper's thread ships, reports and drains", async () => {
   const writer = await rig.openWriter();
-  const workerData: ShipperStart = { databaseUrl: rig.databaseUrl, root: rig.root, gatewayId: rig.gatewayId };
+  const workerData: ShipperStart = {
+    databaseUrl: rig.databaseUrl,
+    root: rig.root,
+    gatewayId: rig.gatewayId,
+    servingLoad: [],
+    maxSpoolBytes: 1e9,
+  };
   const thread = new Worker(new URL('../../inference-log/thread.ts', import.meta.url), { workerData });
   const messages: FromShipper[] = [];
   thread.on('message', (message: FromShipper) => messages.push(message));

@@ -163,6 +163,27 @@ describe('connections', () => {
     few.pools.close();
   });
 
+  test('leave at the end of the turn in which they came; one that is aborted before is never sent', async () => {
+    answer = (_request, response) => void response.end('ok');
+    // Two connections that are open and idle.
+    await Promise.all([client.send(httpOrigin).over, client.send(httpOrigin).over]);
+    const seen: unknown[] = [];
+    answer = (request, response) => {
+      seen.push(request.headers['tracestate']);
+      response.end('ok');
+    };
+    const kept = client.send(httpOrigin, { headers: [['tracestate', 'kept']] });
+    const dropped = client.send(httpOrigin, { headers: [['tracestate', 'dropped']] }, (log) => {
+      log.on = (event) => {
+        if (event === 'start') log.controller!.abort(new Error('no longer wanted'));
+      };
+    });
+    expect((await dropped.over).events).toEqual(['start', 'error']);
+    expect((await kept.over).body).toBe('ok');
+    expect((await client.send(httpOrigin, { headers: [['tracestate', 'next']] }).over).body).toBe('ok');
+    expect(seen).toEqual(['kept', 'next']);
+  });
+
   test('an answer that nobody asked for closes an idle connection and reaches no call', async () => {
     talk = ok;
     await client.send(rawOrigin).over;

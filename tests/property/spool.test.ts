@@ -53,7 +53,14 @@ async function ship(spoolId: string, sink: Sink, how: Shipping, sealed: () => bo
       const shipped = await shipSpool({
         ...how,
         ...{ root, spoolId, gatewayId, sink, sealed },
-        ...{ maxBatchAgeMs: 2, pollMs: 1, nowMs: Date.now, signal: createWakeSignal() },
+        ...{
+          maxBatchAgeMs: 2,
+          pollMs: 1,
+          nowMs: Date.now,
+          monotonicMs: () => performance.now(),
+          signal: createWakeSignal(),
+        },
+        restMs: () => 0,
         ...{ onAlarm: () => {}, stopping: () => 'no', onCursor: () => {}, onHealthy: () => {} },
       });
       expect(shipped).toBe('finished');

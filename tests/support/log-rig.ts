@@ -66,7 +66,7 @@ export async function createLogRig(): Promise<LogRig> {
     async startShipper(sink = createPostgresSink({ databaseUrl: database.url })) {
       sinks.push(sink);
       const shipper = await createShipper({
-        ...{ root, sink, gatewayId, onAlarm, nowMs: Date.now, random: () => 0 },
+        ...{ root, sink, gatewayId, onAlarm, nowMs: Date.now, monotonicMs: () => performance.now(), random: () => 0 },
         ...{ batchRows: 100, batchBytes: 1_000_000, maxBatchAgeMs: 20, pollMs: 5, scanMs: 20, reportMs: 10 },
         onLedger: (totals) => {
           ledger = totals;

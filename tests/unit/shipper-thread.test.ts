@@ -13,8 +13,14 @@ test('a stop while a dead shipper waits for its successor still ships: a last on
   const log: string[] = [];
   const spoolRoot = join(blocked, 'spool');
   const databaseUrl = 'postgresql://nobody@127.0.0.1:1/none';
-  const shipper = createShipperThread({ databaseUrl, spoolRoot, gatewayId: 'g', log: (line) => void log.push(line) });
-  shipper.start();
+  const shipper = createShipperThread({
+    databaseUrl,
+    spoolRoot,
+    gatewayId: 'g',
+    maxSpoolBytes: 1e9,
+    log: (line) => void log.push(line),
+  });
+  shipper.start([]);
   await waitFor('the shipper to end', () => log.some((line) => line.startsWith('the shipper ended')));
   await rm(blocked);
   const before = log.length;
@@ -25,6 +31,12 @@ test('a stop while a dead shipper waits for its successor still ships: a last on
 });
 
 test('a stop before the start does nothing', async () => {
-  const shipper = createShipperThread({ databaseUrl: '', spoolRoot: '/nowhere', gatewayId: 'g', log: () => undefined });
+  const shipper = createShipperThread({
+    databaseUrl: '',
+    spoolRoot: '/nowhere',
+    gatewayId: 'g',
+    maxSpoolBytes: 1e9,
+    log: () => undefined,
+  });
   await shipper.stop(1_000);
 });
