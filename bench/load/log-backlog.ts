@@ -14,6 +14,23 @@ export async function backlogBytes(metricsUrl: string): Promise<number> {
   return Math.max(...values);
 }
 
+const SETTLED_BELOW_BYTES = 1_000_000;
+const SETTLES_WITHIN_MS = 10_000;
+
+/**
+ * Waits until what a load left in the spool is as good as stored, so that shipping it is not measured with the gateway whose
+ * turn is next. False when that takes too long.
+ */
+export async function settle(metricsUrl: string): Promise<boolean> {
+  const deadline = performance.now() + SETTLES_WITHIN_MS;
+  do {
+    // The figure is up to a second old.
+    await new Promise((wake) => setTimeout(wake, SETTLED_MS));
+    if ((await backlogBytes(metricsUrl)) < SETTLED_BELOW_BYTES) return true;
+  } while (performance.now() < deadline);
+  return false;
+}
+
 /** Waits until the spool is empty; the gateway looks once a second. */
 export async function untilStored(metricsUrl: string): Promise<void> {
   const deadline = performance.now() + STORED_WITHIN_MS;

@@ -1,5 +1,5 @@
 import type { Field } from './row.ts';
-import type { Target } from './side.ts';
+import { OURS, type Target } from './side.ts';
 
 export interface Rounds<Result> {
   /** What is measured, for progress and notes: "P1 wrk". */
@@ -34,6 +34,7 @@ export async function measureInRounds<Result>(
       if (kept === undefined) continue;
       try {
         const result = await options.run(target, round === 0 ? Math.min(WARM_UP_S, seconds) : seconds);
+        if (target.name === OURS) await field.settle();
         field.say(
           `${label} ${round === 0 ? 'warm-up' : `${round}/${rounds}`} ${target.name}: ${options.describe(result)}`,
         );
