@@ -16,7 +16,7 @@ const MAX_YOUNG_GENERATION_MB = 12;
 /**
  * The old generation may grow to four times what lives in it before it is collected. By itself V8 starts at 1.3 times 20 MB: streams
  * that begin and end brought a collection every two seconds, whose last step waits for helper threads on cores that
- * others use too. With it the gap between tokens has half the p99 (docs/decisions/0011).
+ * others use too. It holds for all threads of the process (docs/decisions/0012).
  */
 const HEAP_GROWING = '--heap-growing-percent=300';
 

@@ -81,7 +81,7 @@ async function startParts(start: Start, booted: readonly BootedWorker[]): Promis
   const { config, heartbeat } = await followConfig(start);
   const shipper = createShipperThread({
     ...{ databaseUrl: settings.databaseUrl, spoolRoot, gatewayId, log },
-    maxSpoolBytes: settings.maxSpoolBytes,
+    maxSpoolBytes: settings.maxSpoolBytes / settings.workers,
   });
   undo.add(() => shipper.stop(SHIP_AT_STOP_MS));
   const workers = await startWorkerPool({

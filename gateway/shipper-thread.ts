@@ -26,6 +26,7 @@ export interface ShipperThreadOptions {
   readonly databaseUrl: string;
   readonly spoolRoot: string;
   readonly gatewayId: string;
+  /** The bound of each spool. */
   readonly maxSpoolBytes: number;
   readonly log: (line: string) => void;
 }

@@ -158,6 +158,7 @@ export class WorkerSlot {
 
   #ended(): void {
     this.cells[GAUGE.IN_FLIGHT] = 0;
+    this.cells[GAUGE.LOOP_UTILISATION] = 0; // shipping would go on giving way to it
     this.#deps.onEnded();
     const isOver = this.#state.kind === 'draining' || (this.#state.kind === 'starting' && this.#state.first);
     this.#state = { kind: 'empty' };

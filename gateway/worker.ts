@@ -29,6 +29,7 @@ const STALLED_READER_MS = 60_000;
 const MAX_IDLE_BODY_BYTES = 16 * 1024 * 1024;
 /** A request that was sent while we stopped has this long to arrive. */
 const IDLE_GRACE_MS = 300;
+/** Shipping gives way to a burst that lasts as long. */
 const LOAD_MS = 250;
 
 const port = parentPort!;

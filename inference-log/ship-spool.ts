@@ -23,8 +23,8 @@ export interface ShipSpoolOptions {
   readonly pollMs: number;
   readonly nowMs: () => number;
   readonly monotonicMs: () => number;
-  /** How long to rest after so much work. */
-  readonly restMs: (workedMs: number) => number;
+  /** Gives way to serving after so much work; ends early when we stop. */
+  readonly rest: (workedMs: number) => Promise<void>;
   readonly signal: WakeSignal;
   readonly onAlarm: OnAlarm;
   /** Whether the spool has no writer any more and belongs to us. */
@@ -108,8 +108,7 @@ export async function shipSpool(options: ShipSpoolOptions): Promise<Shipped> {
   };
 
   const rest = async () => {
-    const ms = options.stopping() === 'no' ? options.restMs(options.monotonicMs() - workingSince) : 0;
-    if (ms > 0) await signal.sleep(ms);
+    if (options.stopping() === 'no') await options.rest(options.monotonicMs() - workingSince);
     workingSince = options.monotonicMs();
   };
 

@@ -4,6 +4,7 @@ import { reasonOf } from '#core/reason.ts';
 import type { OnAlarm } from './alarms.ts';
 import { createBackOff } from './back-off.ts';
 import { findOrphans } from './orphans.ts';
+import { createPace } from './pace.ts';
 import { type Shipped, shipSpool } from './ship-spool.ts';
 import { type LedgerTotals, type Sink, type SpoolCursor, StaleCursorError, UNKNOWN_GROUP } from './spool.ts';
 import { bytesBehind, listSegments, type OwnedFolder, readSpoolGateway, removeSpoolFolder } from './spool-folder.ts';
@@ -20,8 +21,10 @@ export interface ShipperOptions {
   readonly maxBatchAgeMs: number;
   readonly nowMs: () => number;
   readonly monotonicMs: () => number;
-  /** How long to rest after so much work, so that shipping gives way to serving. Default: not at all. */
-  readonly restMs?: (workedMs: number, backlogBytes: number) => number;
+  /** How busy the serving threads are, 0 to 1: shipping gives way to them (pace.ts). Default: not at all. */
+  readonly busiest?: () => number;
+  /** A backlog of so many bytes is not made larger by that. */
+  readonly calmBytes?: number;
   /** In [0, 1). */
   readonly random: () => number;
   /** The gateway's totals as the store has them, at most once in `reportMs`. */
@@ -63,6 +66,12 @@ export async function createShipper(options: ShipperOptions): Promise<Shipper> {
   await mkdir(root, { recursive: true, mode: 0o700 });
   const signal = createWakeSignal();
   const patience = createWakeSignal();
+  const pace = createPace({
+    monotonicMs: options.monotonicMs,
+    busiest: options.busiest ?? (() => 0),
+    calmBytes: options.calmBytes ?? 0,
+    sleep: patience.sleep,
+  });
   const lanes = new Map<string, Lane>();
   const running = new Map<Lane, Promise<void>>();
   const stalled = new Set<Lane>();
@@ -111,7 +120,7 @@ export async function createShipper(options: ShipperOptions): Promise<Shipper> {
       ...options,
       ...{ root, spoolId, pollMs, signal, onHealthy },
       gatewayId: gatewayId ?? UNKNOWN_GROUP,
-      restMs: (workedMs) => options.restMs?.(workedMs, backlogBytes) ?? 0,
+      rest: (workedMs) => pace.rest(workedMs, backlogBytes),
       sealed: () => lane.ownership !== undefined,
       stopping: () => stopping,
       onCursor: (stored) => {

@@ -11,7 +11,7 @@ export interface ShipperStart {
   readonly gatewayId: string;
   /** How busy the serving threads are. */
   readonly servingLoad: ServingLoad;
-  /** The bound of all their spools together. */
+  /** The bound of each of their spools. */
   readonly maxSpoolBytes: number;
   readonly batchRows?: number;
   readonly batchBytes?: number;

@@ -1,6 +1,6 @@
 import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
-import { busiestOf, restMs } from './pace.ts';
+import { busiestOf, calmBytesFor } from './pace.ts';
 import { createShipper } from './shipper.ts';
 import { createPostgresSink } from './sinks/postgres.ts';
 import type { FromShipper, ShipperStart, ToShipper } from './thread-messages.ts';
@@ -29,8 +29,8 @@ const shipper = await createShipper({
   nowMs: Date.now,
   monotonicMs: () => performance.now(),
   random: Math.random,
-  restMs: (workedMs, backlogBytes) =>
-    restMs(workedMs, busiestOf(start.servingLoad), backlogBytes / start.maxSpoolBytes),
+  busiest: () => busiestOf(start.servingLoad),
+  calmBytes: calmBytesFor(start.maxSpoolBytes),
   onLedger: (totals) => send({ type: 'ledger', totals }),
   onBacklog: ({ bytes, spools }) => send({ type: 'backlog', bytes, spools }),
   onAlarm: (code, message) => send({ type: 'alarm', code, message }),

@@ -1,6 +1,6 @@
 import type { Field } from './row.ts';
 import { missed, runScheduled } from './scheduled.ts';
-import { chatBody, gatewaysOf, type Target } from './side.ts';
+import { chatBody, gatewaysOf, settled, type Target } from './side.ts';
 import { runWrk } from './wrk.ts';
 
 /** Latency of one gateway at shares of its own peak rate. */
@@ -33,6 +33,8 @@ export async function measureCurves(field: Field): Promise<readonly Curve[]> {
       curves.push(await measureCurve(field, target));
     } catch (error) {
       field.note(`curve: ${target.name} could not be measured: ${String(error)}`);
+    } finally {
+      await settled(field, target);
     }
   }
   return curves;

@@ -35,9 +35,11 @@ export interface RunSize {
 
 /** A run of a tool ends a little later than what it measures. */
 const OVERHEAD_S = 0.4;
+/** Behind each turn of ours the shipper catches up. */
+const SETTLING_S = 3;
 const LATENCY_RUN_S = 3;
 const inTurns = (sides: number, { rounds, seconds }: Pick<RunSize, 'rounds' | 'seconds'>) =>
-  sides * (rounds * (seconds + OVERHEAD_S) + Math.min(2, seconds) + OVERHEAD_S);
+  sides * (rounds * (seconds + OVERHEAD_S) + Math.min(2, seconds) + OVERHEAD_S) + (rounds + 1) * SETTLING_S;
 
 /** In the order of the table. */
 export const FAMILIES: readonly Listed[] = [

@@ -1,12 +1,11 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ringside, startRingside } from '../peers/ringside/peer.ts';
+import { ringside } from '../peers/ringside/peer.ts';
 import { type Curve, measureCurves } from './curve.ts';
 import { FAMILIES, type Listed, type RunSize } from './families.ts';
 import { emptyLine } from './lines.ts';
 import { loadNiceLevel } from './load-tool.ts';
-import { settle } from './log-backlog.ts';
 import { describeMachine, toolVersions } from './machine.ts';
 import { CURVE, HELP, type Options, OptionsError, parseOptions } from './options.ts';
 import { residentBytes } from './processes.ts';
@@ -82,7 +81,7 @@ async function prepare(notes: string[]): Promise<Field & { readonly versions: Re
   stops.push(() => upstream.stop());
   const layout = { upstreamUrl: upstream.url, core: SERVING_CORE, otherCore: OTHER_CORE, scratch };
   print('starting ringside');
-  const ours = await startRingside(layout, {});
+  const ours = await ringside.start(layout);
   stops.push(() => ours.stop());
   await checkAnswer(ours);
   const versions = { ringside: await ringside.version(), ...(await toolVersions()) } as Record<string, string>;
@@ -101,13 +100,7 @@ async function prepare(notes: string[]): Promise<Field & { readonly versions: Re
   }
   const { rounds, seconds, quick } = options;
   const note = (line: string) => void notes.push(line);
-  let unsettled = 0;
-  const settleOurs = async () => {
-    if (await settle(ours.metricsUrl)) return;
-    if (unsettled++ === 0)
-      note('after some loads the shipper had not caught up within 10 s: the next gateway shared its core with it');
-  };
-  return { ...layout, rounds, seconds, quick, ringside: ours, peers, versions, note, say: print, settle: settleOurs };
+  return { ...layout, rounds, seconds, quick, ringside: ours, peers, versions, note, say: print };
 }
 
 /** All rows that were asked for; one that throws becomes a line that says so. */
@@ -151,6 +144,6 @@ async function conditions(): Promise<string[]> {
       ? `Upstream and load tools run at nice ${nice}, for every peer alike, so that the serving core is what is measured.`
       : 'The system did not permit a higher priority for upstream and load tools: they share their core with the rest evenly.',
     'Ringside with its log on, durable against the death of the process and shipped to PostgreSQL meanwhile; default capture, the first 64 KB of each side.',
-    'Shipping takes a quarter of its time while the serving thread is busy, and catches up before the next gateway has its turn; the all-in row counts until everything is stored.',
+    'Shipping takes a quarter of its time while the serving thread is busy, and catches up before the next gateway has its turn (waited for, at most 10 s); the rate that lasts is the all-in row, which counts until everything is stored.',
   ];
 }

@@ -1,5 +1,5 @@
 import type { Field } from './row.ts';
-import { OURS, type Target } from './side.ts';
+import { settled, type Target } from './side.ts';
 
 export interface Rounds<Result> {
   /** What is measured, for progress and notes: "P1 wrk". */
@@ -34,7 +34,6 @@ export async function measureInRounds<Result>(
       if (kept === undefined) continue;
       try {
         const result = await options.run(target, round === 0 ? Math.min(WARM_UP_S, seconds) : seconds);
-        if (target.name === OURS) await field.settle();
         field.say(
           `${label} ${round === 0 ? 'warm-up' : `${round}/${rounds}`} ${target.name}: ${options.describe(result)}`,
         );
@@ -46,6 +45,8 @@ export async function measureInRounds<Result>(
       } catch (error) {
         results.delete(target.name);
         field.note(`${label}: ${target.name} could not be measured: ${String(error)}`);
+      } finally {
+        await settled(field, target);
       }
     }
   }

@@ -28,8 +28,6 @@ export interface Field {
   readonly ringside: StartedPeer;
   /** The peers that were asked for and could be started, in the order asked for. */
   readonly peers: readonly { readonly name: string; readonly started: StartedPeer }[];
-  /** Waits until the shipper has stored what the last load on `ringside` left behind, so that no other gateway pays for it. */
-  settle(): Promise<void>;
   /** A line of progress. */
   say(line: string): void;
   /** A remark that goes into the report, under the table. */

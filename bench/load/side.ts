@@ -2,8 +2,19 @@ import type { StartedPeer } from '../peers/peer.ts';
 import type { Field } from './row.ts';
 
 /** Something that load can be sent to: Ringside, a peer, or the upstream itself. */
-export interface Target extends Pick<StartedPeer, 'url' | 'headers' | 'model'> {
+export interface Target extends Pick<StartedPeer, 'url' | 'headers' | 'model' | 'settle'> {
   readonly name: string;
+}
+
+/** Gives a gateway time to finish what the last load left behind, so that the next one does not share its core with that. */
+export async function settled(
+  field: Pick<Field, 'note'>,
+  { name, settle }: Pick<Target, 'name' | 'settle'>,
+): Promise<void> {
+  const isSettled = await settle?.().catch((error: unknown) => String(error));
+  if (isSettled === undefined || isSettled === true) return;
+  const why = isSettled === false ? '' : ` (${isSettled})`;
+  field.note(`${name} had not finished the work of its last load when the next gateway had its turn${why}`);
 }
 
 export const OURS = 'ringside';

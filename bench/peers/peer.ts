@@ -21,5 +21,7 @@ export interface StartedPeer {
   readonly pid: number;
   /** What `model` must say. */
   readonly model: string;
+  /** Waits until the work that a load left behind is done; false when that takes too long. A gateway that leaves none has none. */
+  settle?(): Promise<boolean>;
   stop(): Promise<void>;
 }

@@ -52,7 +52,7 @@ export class Connection implements ResponseSink, SocketEvents, Steerable {
     return this.#state === 'idle';
   }
 
-  /** Gives it a call: sent at once, or as soon as it is connected. */
+  /** Gives it a call: sent at the end of this turn of the event loop, or of the one in which it is connected. */
   // hot
   start(call: UpstreamCall, handler: UpstreamHandler): void {
     this.#call = call;

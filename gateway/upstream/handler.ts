@@ -50,7 +50,7 @@ export interface UpstreamController {
 
 /**
  * What the transport reports of one call: a start, a head, any number of pieces, an end; an error may take the place of each of
- * them after the start, or come alone when no connection was made. Nothing follows the end or the error; by then the transport
+ * them after the start, or come alone when no connection was made or an idle one ended before the call was sent. Nothing follows the end or the error; by then the transport
  * has let go of the body's bytes. No method may throw:
  * one that does loses its connection.
  */

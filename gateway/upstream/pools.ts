@@ -145,7 +145,13 @@ function createOutbox(): Outbox {
   const flush = () => {
     const batch = waiting;
     waiting = [];
-    for (const connection of batch) connection.send();
+    for (const connection of batch) {
+      try {
+        connection.send();
+      } catch (defect) {
+        connection.fail(defect as Error); // the calls behind it leave all the same
+      }
+    }
   };
   return {
     // hot

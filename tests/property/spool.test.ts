@@ -60,7 +60,7 @@ async function ship(spoolId: string, sink: Sink, how: Shipping, sealed: () => bo
           monotonicMs: () => performance.now(),
           signal: createWakeSignal(),
         },
-        restMs: () => 0,
+        rest: async () => {},
         ...{ onAlarm: () => {}, stopping: () => 'no', onCursor: () => {}, onHealthy: () => {} },
       });
       expect(shipped).toBe('finished');

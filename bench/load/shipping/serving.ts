@@ -22,7 +22,7 @@ const PROMPT_BYTES = 1_000;
 const LOAD_S = 5;
 const QUICK_LOAD_S = 2;
 /** More than the shipper stores while the load runs. */
-const ROWS_PER_LOAD_S = 25_000;
+const ROWS_PER_LOAD_S = 60_000;
 const MAX_ROUNDS = 3;
 /** The shipper looks for spools without an owner every 3 s. */
 const ADOPTED_WITHIN_MS = 15_000;

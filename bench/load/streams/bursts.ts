@@ -1,4 +1,5 @@
 import type { Field, Line } from '../row.ts';
+import { settled } from '../side.ts';
 import { median } from '../statistics.ts';
 import { runClient } from './start.ts';
 import { noteFaults, peersOf, type StreamTarget } from './target.ts';
@@ -11,12 +12,14 @@ const WARM_UP_SECONDS = 2;
 export async function measureBursts(field: Field, targets: readonly StreamTarget[]): Promise<Line[]> {
   const rates = new Map<string, number[]>(targets.map(({ name }) => [name, []]));
   for (let round = 0; round <= field.rounds; round++) {
-    for (const { name, url, headers, model } of targets) {
+    for (const target of targets) {
+      const { name, url, headers, model } = target;
       const seconds = round === 0 ? WARM_UP_SECONDS : field.seconds;
       const pace = { kind: 'burst', tokens: EVENTS } as const;
       const run = { url, headers, model, pace, streams: CONNECTIONS, rampPerS: 1_000, settleMs: 200, seconds };
       const result = await runClient(run, field.otherCore, () => undefined);
       noteFaults(field, `${name}, bursts, round ${round}`, result);
+      await settled(field, target);
       if (round === 0) continue;
       rates.get(name)!.push(result.endedPerS);
       field.say(`P4 ${name.padEnd(9)} ${result.endedPerS.toFixed(0)} bursts/s`);

@@ -3,7 +3,7 @@ import type { Field } from '../row.ts';
 import type { ClientResult } from './tally.ts';
 
 /** What streams are opened against: the streamer itself (`direct`) or a gateway before it. */
-export type StreamTarget = Pick<StartedPeer, 'url' | 'headers' | 'model'> & { readonly name: string };
+export type StreamTarget = Pick<StartedPeer, 'url' | 'headers' | 'model' | 'settle'> & { readonly name: string };
 
 /** Puts into the report what went wrong in a run, if anything did. */
 export function noteFaults(field: Field, what: string, result: ClientResult): void {

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { settle } from '../../load/log-backlog.ts';
 import { freePort } from '../../load/processes.ts';
 import type { Peer, PeerOptions, StartedPeer } from '../peer.ts';
 import { addGroups, addKeys } from './bulk.ts';
@@ -62,7 +63,7 @@ export async function startRingside(options: PeerOptions, variation: Variation):
     const { environment = {} } = variation;
     const gateway = await startGatewayProcess(installation, { workerCores, otherCore, environment });
     stops.push(() => gateway.stop());
-    const started = { ...gateway, installation, groups, keys, stop };
+    const started = { ...gateway, installation, groups, keys, stop, settle: () => settle(gateway.metricsUrl) };
     await untilServed(started);
     return started;
   } catch (error) {
