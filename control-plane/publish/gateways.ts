@@ -4,7 +4,7 @@ import type { Tx } from '#store/pool.ts';
 import { latestVersions } from '#store/snapshots.ts';
 
 /** A gateway that was not heard of for this long is shown as not live. */
-const LIVE_WITHIN_MS = 10_000;
+export const LIVE_WITHIN_MS = 10_000;
 /** Processes that ended longer ago are not shown. */
 const SHOWN_WITHIN_MS = 24 * 3_600_000;
 

@@ -50,6 +50,8 @@ const READS = [
   '/keys',
   '/keys/k',
   '/inferences',
+  '/ledger',
+  '/ledger/minutes',
   '/gateways',
   '/audit',
 ];
