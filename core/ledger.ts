@@ -89,3 +89,15 @@ function withDeadLetters(dropped: Readonly<Record<string, number>>, deadLetters:
 export function sumOf(dropped: Readonly<Record<string, number>>): number {
   return Object.values(dropped).reduce((sum, count) => sum + count, 0);
 }
+
+/** A gateway that was not heard of for this long is not live. */
+export const LIVE_WITHIN_MS = 10_000;
+
+/** How a gateway process is, by its last report; null: it never reported. */
+export function ledgerStateOf(
+  gateway: { readonly stoppedAt: Date | null; readonly silentMs: number } | null,
+): GatewayState {
+  if (gateway === null) return 'vanished';
+  if (gateway.stoppedAt !== null) return 'stopped';
+  return gateway.silentMs <= LIVE_WITHIN_MS ? 'live' : 'vanished';
+}

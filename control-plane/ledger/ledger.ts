@@ -1,20 +1,23 @@
 import { z } from '@hono/zod-openapi';
-import { balanceLedger, type GatewayState } from '#core/ledger.ts';
+import { isUuid } from '#core/ids.ts';
+import { balanceLedger, ledgerStateOf } from '#core/ledger.ts';
 import { allGroups } from '#store/groups.ts';
 import { type LedgerRow, listLedger, listLedgerMinutes, placeOf } from '#store/ledger.ts';
 import type { Tx } from '#store/pool.ts';
 import type { ReadCall } from '../http/operation.ts';
 import { decodeCursor, type Page, toPage } from '../paging.ts';
 import { invalid } from '../problem.ts';
-import { LIVE_WITHIN_MS } from '../publish/gateways.ts';
 import type { LedgerEntryView, LedgerMinuteView, LedgerQuery } from './ledger-schemas.ts';
 
 /** `<milliseconds>/<gateway>/<group>` */
 const placeSchema = z
   .string()
-  .transform((text) => text.split('/'))
-  .pipe(z.tuple([z.coerce.number().int(), z.uuid(), z.uuid()]))
-  .transform(([unixMs, gatewayId, groupId]) => ({ unixMs, gatewayId, groupId }));
+  .regex(/^\d{1,15}\/[^/]+\/[^/]+$/)
+  .transform((text) => {
+    const [unixMs, gatewayId, groupId] = text.split('/') as [string, string, string];
+    return { unixMs: Number(unixMs), gatewayId, groupId };
+  })
+  .refine(({ gatewayId, groupId }) => isUuid(gatewayId) && isUuid(groupId));
 
 /** The ledger of an organization's groups by gateway, newest gateway first. */
 export async function listLedgerPage(tx: Tx, call: ReadCall<LedgerQuery>): Promise<Page<LedgerEntryView>> {
@@ -72,7 +75,7 @@ async function prepare(tx: Tx, { organizationId, query }: ReadCall<LedgerQuery>)
 
 function entryView(row: LedgerRow, group: string): LedgerEntryView {
   const { gatewayId, groupId, gateway } = row;
-  const state = stateOf(gateway);
+  const state = ledgerStateOf(gateway);
   const settled =
     state !== 'live' && gateway !== null && gateway.spools > 0 && row.finishedSpools >= gateway.spools;
   return {
@@ -91,10 +94,4 @@ function entryView(row: LedgerRow, group: string): LedgerEntryView {
     ...balanceLedger(row.reported, row.held, state, settled),
     reportedAt: row.reportedAt?.toISOString() ?? null,
   };
-}
-
-function stateOf(gateway: LedgerRow['gateway']): GatewayState {
-  if (gateway === null) return 'vanished';
-  if (gateway.stoppedAt !== null) return 'stopped';
-  return gateway.silentMs <= LIVE_WITHIN_MS ? 'live' : 'vanished';
 }

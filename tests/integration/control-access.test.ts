@@ -51,7 +51,6 @@ const READS = [
   '/keys/k',
   '/inferences',
   '/ledger',
-  '/ledger/minutes',
   '/gateways',
   '/audit',
 ];

@@ -1,0 +1,186 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isUuid, unixMsOfId } from '#core/ids.ts';
+import { presentIds, spoolCursors } from '#store/log-audit.ts';
+import type { Tx } from '#store/pool.ts';
+import { type SpoolCursor, UNKNOWN_GROUP } from '../spool.ts';
+import { isMissing, listSegments, readSpoolGateway, type Segment } from '../spool-folder.ts';
+import { type DeadLetterHead, readDeadLetters } from './read-dead-letters.ts';
+import { type Finding, finding } from './report.ts';
+import { checkCursor, type ShippedInference, scanSpool } from './scan-spool.ts';
+
+/** A spool folder as it was listed. */
+export interface ListedSpool {
+  readonly spoolId: string;
+  readonly gatewayId: string;
+  readonly segments: readonly Segment[];
+}
+
+/** What the spools of a folder hold, by gateway and group. */
+export interface SpoolHoldings {
+  readonly waiting: Counts;
+  readonly open: Counts;
+  readonly findings: readonly Finding[];
+  readonly deadLetters: ReadonlyMap<string, DeadLetterHead>;
+  /** Spools that were read whole and that the store does not know as finished, by gateway. */
+  readonly unfinished: ReadonlyMap<string, number>;
+  readonly bytes: number;
+}
+
+export interface VerifySpoolsOptions {
+  readonly tx: Tx;
+  readonly root: string;
+  /** Listed before the transaction began, so that whatever its cursors stand in is among them. */
+  readonly listed: readonly ListedSpool[];
+  /** Which groups are of interest. */
+  readonly isWanted: (groupId: string) => boolean;
+  /** How many ids a finding names. */
+  readonly maxIds: number;
+  readonly chunkBytes?: number;
+  readonly onProgress: (text: string) => void;
+}
+
+const LOOKED_UP_AT_ONCE = 2_000;
+const BYTES_PER_MB = 1_048_576;
+
+/** The spools under a root; none when there is no such folder. Reads directories and each spool's `meta.json` only. */
+export async function listSpools(root: string): Promise<ListedSpool[]> {
+  const spools: ListedSpool[] = [];
+  for (const spoolId of (await namesIn(root)).filter(isUuid).sort()) {
+    const folder = join(root, spoolId);
+    const segments = await listSegments(folder);
+    if (segments === undefined) continue;
+    spools.push({ spoolId, segments, gatewayId: (await readSpoolGateway(folder)) ?? UNKNOWN_GROUP });
+  }
+  return spools;
+}
+
+/** Reads the spools of a folder and looks up what should be stored of them. */
+export async function verifySpools(options: VerifySpoolsOptions): Promise<SpoolHoldings> {
+  const { tx, root, listed, isWanted } = options;
+  const cursors = new Map((await spoolCursors(tx)).map((row) => [row.id, row]));
+  const deadLetters = await readDeadLetters(root);
+  const [waiting, open] = [createCounts(), createCounts()];
+  const findings: Finding[] = [];
+  const unfinished = new Map<string, number>();
+  const totalBytes = listed.reduce((sum, { segments }) => sum + bytesOf(segments), 0);
+  let readBytes = 0;
+  for (const [index, spool] of listed.entries()) {
+    const { spoolId, gatewayId } = spool;
+    const folder = join(root, spoolId);
+    const segments = await listSegments(folder);
+    if (segments === undefined) continue; // wholly stored and removed meanwhile
+    const row = cursors.get(spoolId);
+    const cursor: SpoolCursor | undefined = row && {
+      scan: { segment: row.scan_segment, offset: row.scan_offset },
+      shipped: { segment: row.shipped_segment, offset: row.shipped_offset },
+    };
+    if (cursor !== undefined) findings.push(...checkCursor(spool, cursor, spool.segments, segments));
+    const lookUp = createLookUp(options, spool, deadLetters, findings);
+    const contents = await scanSpool({
+      ...{ folder, spoolId, gatewayId, segments, cursor, onShipped: lookUp.add },
+      ...(options.chunkBytes === undefined ? {} : { chunkBytes: options.chunkBytes }),
+      onRead(bytes) {
+        readBytes += bytes;
+        const place = `spool ${index + 1} of ${listed.length}`;
+        options.onProgress(`${place}, ${megabytes(readBytes)} of ${megabytes(totalBytes)} MB`);
+      },
+    });
+    await lookUp.finish();
+    findings.push(...contents.findings);
+    for (const [groupId, count] of contents.waiting) waiting.add(gatewayId, groupId, count);
+    const openOfWanted = [...contents.open].filter(([, groupId]) => isWanted(groupId));
+    for (const [groupId, some] of Map.groupBy(openOfWanted, ([, group]) => group)) {
+      open.add(gatewayId, groupId, some.length);
+      const ids = some.slice(0, options.maxIds).map(([id]) => id);
+      const detail = 'begun and not ended: in flight, or to become interrupted rows';
+      findings.push(finding('begin_without_end', detail, { gatewayId, groupId, spoolId, ids, count: some.length }));
+    }
+    if (row?.finished !== true) unfinished.set(gatewayId, (unfinished.get(gatewayId) ?? 0) + 1);
+  }
+  findings.push(...namedLetters(deadLetters, options));
+  return { waiting, open, findings, deadLetters, unfinished, bytes: totalBytes };
+}
+
+/** Looks inferences up in the tables, many at once, and names those without a row. */
+function createLookUp(
+  { tx, isWanted, maxIds }: VerifySpoolsOptions,
+  { spoolId, gatewayId }: ListedSpool,
+  deadLetters: ReadonlyMap<string, DeadLetterHead>,
+  findings: Finding[],
+) {
+  let pending: ShippedInference[] = [];
+  const missing = new Map<string, string[]>();
+  const flush = async () => {
+    const wanted = pending;
+    pending = [];
+    for (const [groupId, inferences] of Map.groupBy(wanted, (inference) => inference.groupId)) {
+      const ids = inferences.map(({ id }) => id);
+      const times = ids.map(unixMsOfId);
+      const [from, to] = [Math.min(...times), Math.max(...times)];
+      const present = await presentIds(tx, groupId, ids, new Date(from), new Date(to));
+      const absent = ids.filter((id) => !present.has(id) && !deadLetters.has(id));
+      if (absent.length > 0) missing.set(groupId, [...(missing.get(groupId) ?? []), ...absent]);
+    }
+  };
+  return {
+    async add(inference: ShippedInference) {
+      if (!isWanted(inference.groupId)) return;
+      pending.push(inference);
+      if (pending.length >= LOOKED_UP_AT_ONCE) await flush();
+    },
+    async finish() {
+      await flush();
+      for (const [groupId, ids] of missing) {
+        const detail = 'the cursor says that they are stored, and they have no row';
+        const named = { ids: ids.slice(0, maxIds), count: ids.length };
+        findings.push(finding('shipped_row_missing', detail, { gatewayId, groupId, spoolId, ...named }));
+      }
+    },
+  };
+}
+
+function namedLetters(
+  letters: ReadonlyMap<string, DeadLetterHead>,
+  { isWanted, maxIds }: VerifySpoolsOptions,
+): Finding[] {
+  const wanted = [...letters.values()].filter(({ groupId }) => isWanted(groupId));
+  const kinds = Map.groupBy(wanted, ({ gatewayId, groupId, reason }) => `${gatewayId} ${groupId} ${reason}`);
+  return [...kinds.values()].map((some) => {
+    const { gatewayId, groupId, spoolId, reason } = some[0]!;
+    const ids = some.slice(0, maxIds).map(({ id }) => id);
+    return finding('dead_letter', reason, { gatewayId, groupId, spoolId, ids, count: some.length });
+  });
+}
+
+/** Counts by gateway and group. */
+export interface Counts {
+  add(gatewayId: string, groupId: string, count: number): void;
+  of(gatewayId: string, groupId: string): number;
+}
+
+function createCounts(): Counts {
+  const counts = new Map<string, number>();
+  const of = (gatewayId: string, groupId: string) => counts.get(`${gatewayId} ${groupId}`) ?? 0;
+  return {
+    add: (gatewayId, groupId, count) => void counts.set(`${gatewayId} ${groupId}`, of(gatewayId, groupId) + count),
+    of,
+  };
+}
+
+function bytesOf(segments: readonly Segment[]): number {
+  return segments.reduce((sum, { bytes }) => sum + bytes, 0);
+}
+
+function megabytes(bytes: number): string {
+  return (bytes / BYTES_PER_MB).toFixed(0);
+}
+
+async function namesIn(root: string): Promise<string[]> {
+  try {
+    return await readdir(root);
+  } catch (error) {
+    if (isMissing(error)) return [];
+    throw error;
+  }
+}
