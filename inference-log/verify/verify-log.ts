@@ -40,7 +40,7 @@ export async function verifyLog(options: VerifyLogOptions): Promise<LogReport> {
     const groups = await wantedGroups(tx, options.group);
     const names = new Map(groups.map(({ id, name }) => [id, name]));
     const rows = await listLedger(tx, {
-      ...{ groupIds: groups.map(({ id }) => id), gatewayId: undefined, since: undefined, until: undefined },
+      ...{ groupIds: [...names.keys(), UNKNOWN_GROUP], gatewayId: undefined, since: undefined, until: undefined },
       ...{ after: undefined, limit: ALL },
     });
     const isWanted = (groupId: string) => options.group === undefined || names.has(groupId);
