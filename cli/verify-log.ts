@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Finding, LogReport, VerifiedEntry } from '#inference-log/verify/report.ts';
 import { requireSchema } from './commands.ts';
@@ -21,7 +22,10 @@ export async function verifyLogCommand(settings: Settings, args: readonly string
   const { verifyLog } = await import('#inference-log/verify/verify-log.ts');
   const db = openAudit(databaseUrl);
   try {
-    const report = await verifyLog({ db, dataFolder, group, maxIds, onProgress: sparing(printProgress) });
+    const report = await verifyLog({
+      ...{ db, group, maxIds, spoolRoot: join(dataFolder, 'spool') },
+      onProgress: sparing(printProgress),
+    });
     print(json ? JSON.stringify(report, null, 2) : describeReport(report));
     if (report.findings.some(({ gap }) => gap)) process.exitCode = 1;
   } finally {

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { balanceLedger, type Ledger, ledgerStateOf } from '#core/ledger.ts';
 import { type LedgerRow, listLedger } from '#store/ledger.ts';
 import { atOneMoment, auditedGroups } from '#store/log-audit.ts';
@@ -11,8 +10,8 @@ import { verifyTables } from './verify-tables.ts';
 export interface VerifyLogOptions {
   /** As the role `leader`: see store/log-audit.ts. */
   readonly db: Db;
-  /** RINGSIDE_DATA_DIR; its spools are read and not touched. */
-  readonly dataFolder: string;
+  /** The folder of the spools here; they are read and not touched. */
+  readonly spoolRoot: string;
   /** Name or id; undefined: all groups. */
   readonly group: string | undefined;
   /** How many ids a finding names. */
@@ -33,8 +32,7 @@ const ALL = 1_000_000;
  * @throws UnknownGroupError; store and file errors
  */
 export async function verifyLog(options: VerifyLogOptions): Promise<LogReport> {
-  const { db, maxIds, onProgress } = options;
-  const root = join(options.dataFolder, 'spool');
+  const { db, maxIds, onProgress, spoolRoot: root } = options;
   const listed = await listSpools(root);
   return atOneMoment(db, async (tx) => {
     const groups = await wantedGroups(tx, options.group);
