@@ -3,7 +3,7 @@ import { createPool, type Db, type Tx } from './pool.ts';
 
 /** What `ringside verify-log` asks, of all organizations, as the role `leader`: counts, ids and places, no contents. */
 export function openAudit(databaseUrl: string): Db {
-  return createPool({ databaseUrl, role: 'leader', maxConnections: 1, applicationName: 'ringside verify-log' });
+  return createPool({ databaseUrl, role: 'leader', maxConnections: 2, applicationName: 'ringside verify-log' });
 }
 
 /** Runs `work` on one state of the store: whatever is shipped meanwhile, all its counts are of the same moment. */
@@ -23,6 +23,12 @@ export async function auditedGroups(tx: Tx): Promise<{ id: string; name: string 
 /** Where each spool stands. */
 export async function spoolCursors(tx: Tx) {
   return tx.selectFrom('spools').selectAll().execute();
+}
+
+/** Where a spool's reading starts now, whatever the moment of `atOneMoment`; undefined when the store does not know it. */
+export async function scanSegmentNow(db: Db, spoolId: string): Promise<number | undefined> {
+  const row = await db.selectFrom('spools').select('scan_segment').where('id', '=', spoolId).executeTakeFirst();
+  return row?.scan_segment;
 }
 
 /** Counts of one gateway, by rows or by rollups. */

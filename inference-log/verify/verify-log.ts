@@ -42,7 +42,7 @@ export async function verifyLog(options: VerifyLogOptions): Promise<LogReport> {
       ...{ after: undefined, limit: ALL },
     });
     const isWanted = (groupId: string) => options.group === undefined || names.has(groupId);
-    const spools = await verifySpools({ tx, root, listed, isWanted, maxIds, onProgress });
+    const spools = await verifySpools({ db, tx, root, listed, isWanted, maxIds, onProgress });
     const byGroup = Map.groupBy(rows, ({ groupId }) => groupId);
     // Dead letters that do not tell their group are accepted inferences of some group.
     const strayed = new Map((byGroup.get(UNKNOWN_GROUP) ?? []).map((row) => [row.gatewayId, row.held.deadLetters]));

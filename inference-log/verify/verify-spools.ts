@@ -1,8 +1,8 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isUuid, unixMsOfId } from '#core/ids.ts';
-import { presentIds, spoolCursors } from '#store/log-audit.ts';
-import type { Tx } from '#store/pool.ts';
+import { presentIds, scanSegmentNow, spoolCursors } from '#store/log-audit.ts';
+import type { Db, Tx } from '#store/pool.ts';
 import { type SpoolCursor, UNKNOWN_GROUP } from '../spool.ts';
 import { isMissing, listSegments, readSpoolGateway, type Segment } from '../spool-folder.ts';
 import { type DeadLetterHead, readDeadLetters } from './read-dead-letters.ts';
@@ -28,6 +28,8 @@ export interface SpoolHoldings {
 }
 
 export interface VerifySpoolsOptions {
+  readonly db: Db;
+  /** On `db`, at one moment. */
   readonly tx: Tx;
   readonly root: string;
   /** Listed before the transaction began, so that whatever its cursors stand in is among them. */
@@ -75,7 +77,12 @@ export async function verifySpools(options: VerifySpoolsOptions): Promise<SpoolH
       scan: { segment: row.scan_segment, offset: row.scan_offset },
       shipped: { segment: row.shipped_segment, offset: row.shipped_offset },
     };
-    if (cursor !== undefined) findings.push(...checkCursor(spool, cursor, spool.segments, segments));
+    if (cursor !== undefined) {
+      const suspected = checkCursor(spool, cursor, spool.segments, segments);
+      // A segment may have been begun, stored and removed between our two looks at the folder: then the cursor has moved on.
+      const moved = suspected.length > 0 && (await scanSegmentNow(options.db, spoolId)) !== cursor.scan.segment;
+      if (!moved) findings.push(...suspected);
+    }
     const lookUp = createLookUp(options, spool, deadLetters, findings);
     const contents = await scanSpool({
       ...{ folder, spoolId, gatewayId, segments, cursor, onShipped: lookUp.add },
