@@ -7,7 +7,7 @@ import { type SpoolCursor, UNKNOWN_GROUP } from '../spool.ts';
 import { isMissing, listSegments, readSpoolGateway, type Segment } from '../spool-folder.ts';
 import { type DeadLetterHead, readDeadLetters } from './read-dead-letters.ts';
 import { type Finding, finding } from './report.ts';
-import { checkCursor, type ShippedInference, scanSpool } from './scan-spool.ts';
+import { checkCursor, type ShippedInference, type SpoolContents, scanSpool } from './scan-spool.ts';
 
 /** A spool folder as it was listed. */
 export interface ListedSpool {
@@ -21,7 +21,6 @@ export interface SpoolHoldings {
   readonly waiting: Counts;
   readonly open: Counts;
   readonly findings: readonly Finding[];
-  readonly deadLetters: ReadonlyMap<string, DeadLetterHead>;
   /** Spools that were read whole and that the store does not know as finished, by gateway. */
   readonly unfinished: ReadonlyMap<string, number>;
   readonly bytes: number;
@@ -59,7 +58,7 @@ export async function listSpools(root: string): Promise<ListedSpool[]> {
 
 /** Reads the spools of a folder and looks up what should be stored of them. */
 export async function verifySpools(options: VerifySpoolsOptions): Promise<SpoolHoldings> {
-  const { tx, root, listed, isWanted } = options;
+  const { tx, root, listed } = options;
   const cursors = new Map((await spoolCursors(tx)).map((row) => [row.id, row]));
   const deadLetters = await readDeadLetters(root);
   const [waiting, open] = [createCounts(), createCounts()];
@@ -68,45 +67,59 @@ export async function verifySpools(options: VerifySpoolsOptions): Promise<SpoolH
   const totalBytes = listed.reduce((sum, { segments }) => sum + bytesOf(segments), 0);
   let readBytes = 0;
   for (const [index, spool] of listed.entries()) {
-    const { spoolId, gatewayId } = spool;
-    const folder = join(root, spoolId);
-    const segments = await listSegments(folder);
-    if (segments === undefined) continue; // wholly stored and removed meanwhile
-    const row = cursors.get(spoolId);
-    const cursor: SpoolCursor | undefined = row && {
-      scan: { segment: row.scan_segment, offset: row.scan_offset },
-      shipped: { segment: row.shipped_segment, offset: row.shipped_offset },
-    };
-    if (cursor !== undefined) {
-      const suspected = checkCursor(spool, cursor, spool.segments, segments);
-      // A segment may have been begun, stored and removed between our two looks at the folder: then the cursor has moved on.
-      const moved = suspected.length > 0 && (await scanSegmentNow(options.db, spoolId)) !== cursor.scan.segment;
-      if (!moved) findings.push(...suspected);
-    }
-    const lookUp = createLookUp(options, spool, deadLetters, findings);
-    const contents = await scanSpool({
-      ...{ folder, spoolId, gatewayId, segments, cursor, onShipped: lookUp.add },
-      ...(options.chunkBytes === undefined ? {} : { chunkBytes: options.chunkBytes }),
-      onRead(bytes) {
-        readBytes += bytes;
-        const place = `spool ${index + 1} of ${listed.length}`;
-        options.onProgress(`${place}, ${megabytes(readBytes)} of ${megabytes(totalBytes)} MB`);
-      },
+    const { gatewayId } = spool;
+    const row = cursors.get(spool.spoolId);
+    const read = await readSpool(options, spool, row, deadLetters, (bytes) => {
+      readBytes += bytes;
+      const place = `spool ${index + 1} of ${listed.length}`;
+      options.onProgress(`${place}, ${megabytes(readBytes)} of ${megabytes(totalBytes)} MB`);
     });
-    await lookUp.finish();
-    findings.push(...contents.findings);
-    for (const [groupId, count] of contents.waiting) waiting.add(gatewayId, groupId, count);
-    const openOfWanted = [...contents.open].filter(([, groupId]) => isWanted(groupId));
-    for (const [groupId, some] of Map.groupBy(openOfWanted, ([, group]) => group)) {
-      open.add(gatewayId, groupId, some.length);
-      const ids = some.slice(0, options.maxIds).map(([id]) => id);
-      const detail = 'begun and not ended: in flight, or to become interrupted rows';
-      findings.push(finding('begin_without_end', detail, { gatewayId, groupId, spoolId, ids, count: some.length }));
-    }
-    if (row?.finished !== true) unfinished.set(gatewayId, (unfinished.get(gatewayId) ?? 0) + 1);
+    if (read === undefined) continue;
+    findings.push(...read.findings);
+    for (const [groupId, count] of read.contents.waiting) waiting.add(gatewayId, groupId, count);
+    for (const groupId of read.contents.open.values()) open.add(gatewayId, groupId, 1);
+    if (read.isWhole && row?.finished !== true) unfinished.set(gatewayId, (unfinished.get(gatewayId) ?? 0) + 1);
   }
   findings.push(...namedLetters(deadLetters, options));
-  return { waiting, open, findings, deadLetters, unfinished, bytes: totalBytes };
+  return { waiting, open, findings, unfinished, bytes: totalBytes };
+}
+
+/** `isWhole`: nothing of it was stored and removed while we read. Undefined: all of it was. */
+async function readSpool(
+  options: VerifySpoolsOptions,
+  spool: ListedSpool,
+  row: Awaited<ReturnType<typeof spoolCursors>>[number] | undefined,
+  deadLetters: ReadonlyMap<string, DeadLetterHead>,
+  onRead: (bytes: number) => void,
+) {
+  const { spoolId, gatewayId } = spool;
+  const folder = join(options.root, spoolId);
+  const segments = await listSegments(folder);
+  if (segments === undefined) return undefined;
+  const cursor: SpoolCursor | undefined = row && {
+    scan: { segment: row.scan_segment, offset: row.scan_offset },
+    shipped: { segment: row.shipped_segment, offset: row.shipped_offset },
+  };
+  const lookUp = createLookUp(options, spool, deadLetters);
+  const contents = await scanSpool({
+    ...{ folder, spoolId, gatewayId, segments, cursor, onShipped: lookUp.add, onRead },
+    ...(options.chunkBytes === undefined ? {} : { chunkBytes: options.chunkBytes }),
+  });
+  // A segment may have been begun, stored and removed between our looks at the folder: then the cursor has moved on.
+  const isWhole = (await scanSegmentNow(options.db, spoolId)) === cursor?.scan.segment;
+  const suspected = cursor === undefined || !isWhole ? [] : checkCursor(spool, cursor, spool.segments, segments);
+  const findings = [...suspected, ...(await lookUp.finish()), ...contents.findings, ...namedOpen(options, spool, contents)];
+  return { contents, findings, isWhole };
+}
+
+function namedOpen({ isWanted, maxIds }: VerifySpoolsOptions, spool: ListedSpool, { open }: SpoolContents): Finding[] {
+  const { spoolId, gatewayId } = spool;
+  const wanted = [...open].filter(([, groupId]) => isWanted(groupId));
+  return [...Map.groupBy(wanted, ([, groupId]) => groupId)].map(([groupId, some]) => {
+    const ids = some.slice(0, maxIds).map(([id]) => id);
+    const detail = 'begun and not ended: in flight, or to become interrupted rows';
+    return finding('begin_without_end', detail, { gatewayId, groupId, spoolId, ids, count: some.length });
+  });
 }
 
 /** Looks inferences up in the tables, many at once, and names those without a row. */
@@ -114,7 +127,6 @@ function createLookUp(
   { tx, isWanted, maxIds }: VerifySpoolsOptions,
   { spoolId, gatewayId }: ListedSpool,
   deadLetters: ReadonlyMap<string, DeadLetterHead>,
-  findings: Finding[],
 ) {
   let pending: ShippedInference[] = [];
   const missing = new Map<string, string[]>();
@@ -136,13 +148,13 @@ function createLookUp(
       pending.push(inference);
       if (pending.length >= LOOKED_UP_AT_ONCE) await flush();
     },
-    async finish() {
+    async finish(): Promise<Finding[]> {
       await flush();
-      for (const [groupId, ids] of missing) {
+      return [...missing].map(([groupId, ids]) => {
         const detail = 'the cursor says that they are stored, and they have no row';
         const named = { ids: ids.slice(0, maxIds), count: ids.length };
-        findings.push(finding('shipped_row_missing', detail, { gatewayId, groupId, spoolId, ...named }));
-      }
+        return finding('shipped_row_missing', detail, { gatewayId, groupId, spoolId, ...named });
+      });
     },
   };
 }
