@@ -9,8 +9,8 @@ interface Command {
   readonly summary: string;
   /** The one optional argument. */
   readonly parameter?: string;
-  /** It reads its arguments itself. */
-  readonly takesArguments?: true;
+  /** It reads its arguments itself: sub-commands and flags. */
+  readonly parsesArguments?: true;
   run(settings: Settings, release: string, args: readonly string[]): Promise<void>;
 }
 
@@ -31,7 +31,8 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   'admin-token': {
     summary: 'print a new owner token of an organization (default: "default"), made if missing',
     parameter: 'organization',
-    run: async (settings, _version, [organization]) => (await import('./commands.ts')).adminToken(settings, organization),
+    run: async (settings, _version, [organization]) =>
+      (await import('./commands.ts')).adminToken(settings, organization),
   },
   migrate: {
     summary: 'bring the schema of DATABASE_URL up to date',
@@ -39,7 +40,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   },
   'verify-log': {
     summary: 'recompute the ledger from spools and tables; 1 when there is a gap [--group g] [--json] [--ids n]',
-    takesArguments: true,
+    parsesArguments: true,
     run: async (settings, _version, args) => (await import('./verify-log.ts')).verifyLogCommand(settings, args),
   },
   simulate: {
@@ -73,7 +74,7 @@ else {
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (command === undefined) fail(`unknown command "${name}"; see ringside --help`);
   const allowed = command.parameter === undefined ? 0 : 1;
-  if (command.takesArguments !== true && rest.length > allowed) {
+  if (command.parsesArguments === undefined && rest.length > allowed) {
     fail(`${name} takes no argument "${rest[allowed]}"; settings come from the environment`);
   }
   try {

@@ -90,7 +90,10 @@ const COLUMNS: readonly (readonly [title: string, of: (entry: VerifiedEntry) => 
 ];
 
 function table(entries: readonly VerifiedEntry[]): string {
-  const lines = [COLUMNS.map(([title]) => title), ...entries.map((entry) => COLUMNS.map(([, of]) => String(of(entry))))];
+  const lines = [
+    COLUMNS.map(([title]) => title),
+    ...entries.map((entry) => COLUMNS.map(([, of]) => String(of(entry)))),
+  ];
   const widths = COLUMNS.map((_, column) => Math.max(...lines.map((line) => line[column]!.length)));
   const isText = (column: number) => column < 2 || column === COLUMNS.length - 1;
   return lines
@@ -110,7 +113,8 @@ function describeFinding(found: Finding): string[] {
     found.spoolId === null ? [] : `spool ${found.spoolId}`,
   ].flat();
   const count = found.count === 0 ? '' : ` (${found.count})`;
-  const more = found.count > found.ids.length && found.ids.length > 0 ? [`    … ${found.count - found.ids.length} more`] : [];
+  const more =
+    found.count > found.ids.length && found.ids.length > 0 ? [`    … ${found.count - found.ids.length} more`] : [];
   return [
     `  ${found.kind}${count}: ${found.detail}`,
     `    ${place.join(', ')}`,

@@ -10,10 +10,12 @@ export interface ReportedLedger {
 
 /** What the store has counted of the same group, since the gateway's first record. */
 export interface HeldLedger {
-  /** Rows that ended, those archived and expired since included. */
+  /** Rows that ended and are in the tables now. */
   readonly stored: number;
+  /** Those that never ended, also when their rows have been removed since. */
   readonly interrupted: number;
   readonly deadLetters: number;
+  /** Rows that ended and have left the tables. */
   readonly archived: number;
   readonly expired: number;
 }
@@ -59,7 +61,7 @@ export function balanceLedger(
   settled: boolean,
 ): Ledger {
   const lost = reported === null ? 0 : sumOf(reported.dropped);
-  const shipped = held.stored + held.deadLetters;
+  const shipped = held.stored + held.archived + held.expired + held.deadLetters;
   // A report is a moment old, and a worker that died may have left an end uncounted: what is shipped was recorded.
   const recorded = Math.max(reported?.recorded ?? 0, shipped);
   const least = recorded + lost + held.interrupted;
@@ -69,12 +71,9 @@ export function balanceLedger(
   const inFlight = Math.max(0, accepted - least);
   const underWay = spooled + inFlight;
   const missing = least > accepted ? accepted - least : settled ? underWay : 0;
-  // The interrupted among those that were archived or expired are in `interrupted` already.
-  const archived = Math.min(held.archived, held.stored);
-  const expired = Math.min(held.expired, held.stored - archived);
   return {
     ...{ accepted, recorded: recorded + lost, inFlight, interrupted: held.interrupted },
-    ...{ stored: held.stored - archived - expired, spooled, archived, expired },
+    ...{ stored: held.stored, spooled, archived: held.archived, expired: held.expired },
     dropped: withDeadLetters(reported?.dropped ?? {}, held.deadLetters),
     balance: missing !== 0 ? 'gap' : reported === null ? 'unreported' : underWay > 0 ? 'open' : 'balanced',
     missing,

@@ -71,10 +71,11 @@ CREATE VIEW rollup_minutes WITH (security_invoker = true) AS
 `;
 
 const LEDGER = `
--- "rolled" of the stored and interrupted rows are in the rollups: all but those that an earlier release shipped.
+-- "rolled" of all rows that came are in the rollups: all but those that an earlier release shipped.
 ALTER TABLE ledger
   ADD COLUMN IF NOT EXISTS archived bigint NOT NULL DEFAULT 0,
   ADD COLUMN IF NOT EXISTS expired bigint NOT NULL DEFAULT 0,
+  ADD COLUMN IF NOT EXISTS interrupted_removed bigint NOT NULL DEFAULT 0,
   ADD COLUMN rolled bigint NOT NULL DEFAULT 0;
 
 -- How many spools a gateway has opened: when so many are finished, nothing of it is under way any more.
@@ -124,7 +125,6 @@ GRANT SELECT, INSERT, UPDATE ON gateway_ledgers TO ringside_gateway;
 GRANT SELECT ON rollups, rollup_minutes, gateway_ledgers TO ringside_application;
 GRANT SELECT ON rollups, rollup_minutes, gateway_ledgers, ledger, spools, gateways TO ringside_leader;
 GRANT SELECT (id, organization_id, name) ON groups TO ringside_leader;
--- Enough to count rows; nothing of what was said.
 GRANT SELECT (id, group_id, created_at, gateway_id, outcome) ON inferences TO ringside_leader;
 `;
 

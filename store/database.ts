@@ -141,6 +141,7 @@ export interface Database {
     dropped: number;
     archived: Generated<number>;
     expired: Generated<number>;
+    interrupted_removed: Generated<number>;
     rolled: Generated<number>;
   };
   gateway_ledgers: {

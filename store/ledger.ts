@@ -10,7 +10,9 @@ export interface LedgerRow {
   readonly reported: ReportedLedger | null;
   readonly reportedAt: Date | null;
   readonly held: HeldLedger;
-  /** How many of the stored and interrupted rows are in the rollups; the others were shipped by an earlier release. */
+  /** Interrupted rows that have left the tables. */
+  readonly interruptedRemoved: number;
+  /** How many of all rows that came are in the rollups; the others were shipped by an earlier release. */
   readonly rolled: number;
   /** What is known of the process; null: it never reported at all. */
   readonly gateway: {
@@ -58,6 +60,7 @@ interface FlatRow {
   readonly dead_letters: number | null;
   readonly archived: number | null;
   readonly expired: number | null;
+  readonly interrupted_removed: number | null;
   readonly rolled: number | null;
   readonly host: string | null;
   readonly started_at: Date | null;
@@ -92,7 +95,7 @@ export async function listLedger(tx: Tx, filter: LedgerFilter): Promise<LedgerRo
     FROM (
       SELECT gateway_id, group_id, floor(extract(epoch FROM coalesce(g.started_at, 'epoch')) * 1000)::bigint AS started_ms,
         own.accepted, own.recorded, own.dropped, own.reported_at,
-        held.stored, held.interrupted, held.dropped AS dead_letters, held.archived, held.expired, held.rolled,
+        held.stored, held.interrupted, held.dropped AS dead_letters, held.archived, held.expired, held.interrupted_removed, held.rolled,
         g.host, g.started_at, g.seen_at, g.stopped_at, g.spools,
         (extract(epoch FROM clock_timestamp() - g.seen_at) * 1000)::bigint AS silent_ms
       FROM ledger held FULL JOIN gateway_ledgers own USING (gateway_id, group_id) LEFT JOIN gateways g ON g.id = gateway_id
@@ -122,6 +125,7 @@ function rowOf(row: FlatRow): LedgerRow {
       archived: row.archived ?? 0,
       expired: row.expired ?? 0,
     },
+    interruptedRemoved: row.interrupted_removed ?? 0,
     rolled: row.rolled ?? 0,
     gateway:
       row.host === null

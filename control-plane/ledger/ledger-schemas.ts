@@ -28,7 +28,9 @@ export const ledgerEntrySchema = z
       .openapi({ description: 'The process; null when it never reported.' }),
     group: z.string(),
     groupId: z.uuid(),
-    accepted: z.int().openapi({ description: 'Dispatched, so they must be recorded. = recorded + inFlight + interrupted' }),
+    accepted: z
+      .int()
+      .openapi({ description: 'Dispatched, so they must be recorded. = recorded + inFlight + interrupted' }),
     recorded: z.int().openapi({ description: 'Ended. = stored + spooled + archived + expired + the sum of dropped' }),
     inFlight: z.int(),
     interrupted: z.int().openapi({ description: 'Cut off by a crash; stored with that outcome.' }),
@@ -43,10 +45,9 @@ export const ledgerEntrySchema = z
         'not; `missing` says how many. `unreported`: the gateway does not report its side.',
     }),
     missing: z.int(),
-    reportedAt: z.iso
-      .datetime()
-      .nullable()
-      .openapi({ description: "When the gateway's own figures last changed in the store; null: it does not report them." }),
+    reportedAt: z.iso.datetime().nullable().openapi({
+      description: "When the gateway's own figures last changed in the store; null: it does not report them.",
+    }),
   })
   .openapi('LedgerEntry');
 

@@ -23,9 +23,7 @@ const placeSchema = z
 export async function listLedgerPage(tx: Tx, call: ReadCall<LedgerQuery>): Promise<Page<LedgerEntryView>> {
   const { names, place, filter } = await prepare(tx, call);
   const after =
-    place === undefined
-      ? undefined
-      : { startedMs: place.unixMs, gatewayId: place.gatewayId, groupId: place.groupId };
+    place === undefined ? undefined : { startedMs: place.unixMs, gatewayId: place.gatewayId, groupId: place.groupId };
   const rows = await listLedger(tx, { ...filter, after });
   return toPage(
     rows,
@@ -76,8 +74,7 @@ async function prepare(tx: Tx, { organizationId, query }: ReadCall<LedgerQuery>)
 function entryView(row: LedgerRow, group: string): LedgerEntryView {
   const { gatewayId, groupId, gateway } = row;
   const state = ledgerStateOf(gateway);
-  const settled =
-    state !== 'live' && gateway !== null && gateway.spools > 0 && row.finishedSpools >= gateway.spools;
+  const settled = state !== 'live' && gateway !== null && gateway.spools > 0 && row.finishedSpools >= gateway.spools;
   return {
     gatewayId,
     gateway:

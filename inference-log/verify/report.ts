@@ -72,5 +72,14 @@ export function finding(
   place: Partial<Pick<Finding, 'gatewayId' | 'groupId' | 'spoolId' | 'count' | 'ids'>>,
 ): Finding {
   const { gatewayId = null, groupId = null, spoolId = null, ids = [] } = place;
-  return { kind, gap: FINDING_KINDS[kind].gap, gatewayId, groupId, spoolId, count: place.count ?? ids.length, ids, detail };
+  return {
+    kind,
+    gap: FINDING_KINDS[kind].gap,
+    gatewayId,
+    groupId,
+    spoolId,
+    count: place.count ?? ids.length,
+    ids,
+    detail,
+  };
 }

@@ -53,8 +53,9 @@ export async function scanSpool(options: ScanSpoolOptions): Promise<SpoolContent
   });
 
   const take = async (placed: PlacedFrame) => {
-    const { id, type, meta } = placed.frame;
-    switch (type) {
+    const { frame } = placed;
+    const { id, meta } = frame;
+    switch (frame.type) {
       case 'begin':
         if (!open.has(id)) open.set(id, groupOf(meta));
         return;
@@ -75,7 +76,7 @@ export async function scanSpool(options: ScanSpoolOptions): Promise<SpoolContent
         return;
       }
       default:
-        type satisfies never;
+        frame.type satisfies never;
     }
   };
 

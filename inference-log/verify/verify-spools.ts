@@ -5,6 +5,7 @@ import { presentIds, scanSegmentNow, spoolCursors } from '#store/log-audit.ts';
 import type { Db, Tx } from '#store/pool.ts';
 import { type SpoolCursor, UNKNOWN_GROUP } from '../spool.ts';
 import { isMissing, listSegments, readSpoolGateway, type Segment } from '../spool-folder.ts';
+import { type Counts, createCounts } from './counts.ts';
 import { type DeadLetterHead, readDeadLetters } from './read-dead-letters.ts';
 import { type Finding, finding } from './report.ts';
 import { checkCursor, type ShippedInference, type SpoolContents, scanSpool } from './scan-spool.ts';
@@ -108,7 +109,12 @@ async function readSpool(
   // A segment may have been begun, stored and removed between our looks at the folder: then the cursor has moved on.
   const isWhole = (await scanSegmentNow(options.db, spoolId)) === cursor?.scan.segment;
   const suspected = cursor === undefined || !isWhole ? [] : checkCursor(spool, cursor, spool.segments, segments);
-  const findings = [...suspected, ...(await lookUp.finish()), ...contents.findings, ...namedOpen(options, spool, contents)];
+  const findings = [
+    ...suspected,
+    ...(await lookUp.finish()),
+    ...contents.findings,
+    ...namedOpen(options, spool, contents),
+  ];
   return { contents, findings, isWhole };
 }
 
@@ -170,21 +176,6 @@ function namedLetters(
     const ids = some.slice(0, maxIds).map(({ id }) => id);
     return finding('dead_letter', reason, { gatewayId, groupId, spoolId, ids, count: some.length });
   });
-}
-
-/** Counts by gateway and group. */
-export interface Counts {
-  add(gatewayId: string, groupId: string, count: number): void;
-  of(gatewayId: string, groupId: string): number;
-}
-
-function createCounts(): Counts {
-  const counts = new Map<string, number>();
-  const of = (gatewayId: string, groupId: string) => counts.get(`${gatewayId} ${groupId}`) ?? 0;
-  return {
-    add: (gatewayId, groupId, count) => void counts.set(`${gatewayId} ${groupId}`, of(gatewayId, groupId) + count),
-    of,
-  };
 }
 
 function bytesOf(segments: readonly Segment[]): number {

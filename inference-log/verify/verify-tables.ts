@@ -57,18 +57,20 @@ export async function verifyTables(
     const found = { rows: sum(tables.rows), rolled: sum(tables.rolled) };
     counted.set(gatewayId, found);
     const held = ledger.get(gatewayId);
-    const stored = (held?.held.stored ?? 0) + (held?.held.interrupted ?? 0);
-    const gone = (held?.held.archived ?? 0) + (held?.held.expired ?? 0);
+    const expected = expectedRows(held);
     const place = { gatewayId, groupId };
     if (found.rolled !== (held?.rolled ?? 0)) {
       const detail = `the rollups count ${found.rolled} rows, the ledger ${held?.rolled ?? 0} of them`;
-      findings.push(finding('rollups_differ', detail, { ...place, count: Math.abs(found.rolled - (held?.rolled ?? 0)) }));
+      findings.push(
+        finding('rollups_differ', detail, { ...place, count: Math.abs(found.rolled - (held?.rolled ?? 0)) }),
+      );
     }
-    const unrolled = stored - (held?.rolled ?? 0);
+    const unrolled = tookRows(held) - (held?.rolled ?? 0);
     if (unrolled > 0) {
-      findings.push(finding('not_rolled', 'shipped by an earlier release, without rollups', { ...place, count: unrolled }));
+      findings.push(
+        finding('not_rolled', 'shipped by an earlier release, without rollups', { ...place, count: unrolled }),
+      );
     }
-    const expected = stored - gone;
     if (found.rows !== expected) findings.push(await explainRows(options, gatewayId, tables, found.rows, expected));
   }
   return { counted, findings };
@@ -111,8 +113,8 @@ async function explainRows(
   expected: number,
 ): Promise<Finding> {
   const place = { groupId, gatewayId };
-  const held = ledger.get(gatewayId)?.held;
-  const isThinned = held !== undefined && held.archived + held.expired > 0;
+  const row = ledger.get(gatewayId);
+  const isThinned = expected < tookRows(row);
   const minutes: MinuteGap[] = [];
   for (const { span, rows: found } of tables.differing) {
     // Whole spans go when they are archived or expire.
@@ -133,6 +135,18 @@ async function explainRows(
     ids,
     count: Math.abs(rows - expected),
   });
+}
+
+/** All rows that the store ever took of a gateway and group. */
+function tookRows(row: LedgerRow | undefined): number {
+  if (row === undefined) return 0;
+  const { stored, archived, expired, interrupted } = row.held;
+  return stored + archived + expired + interrupted;
+}
+
+/** Those of them that should be in the tables. */
+function expectedRows(row: LedgerRow | undefined): number {
+  return row === undefined ? 0 : row.held.stored + row.held.interrupted - row.interruptedRemoved;
 }
 
 function emptyTables(): GatewayTables {

@@ -128,12 +128,18 @@ export function describeSink(name: string, { sink, storedIds, rollups }: SinkUnd
       const varied = Array.from({ length: 60 }, (_, i) =>
         row(gatewayId, {
           id: newInferenceId(minute + i * 5_000),
-          begin: beginRecord(i % 3 === 0 ? { groupId: OTHER_GROUP } : { assignedVariant: i % 2 === 0 ? 'small' : 'b\0' }),
+          begin: beginRecord(
+            i % 3 === 0 ? { groupId: OTHER_GROUP } : { assignedVariant: i % 2 === 0 ? 'small' : 'b\0' },
+          ),
           end: endRecord({
             ...(i % 7 === 0 ? FAILED : {}),
             ...(i % 11 === 0 ? CUT : {}),
             ...{ inputTokens: i % 4 === 0 ? null : i, outputTokens: i % 4 === 0 ? null : 2 * i, cachedTokens: i % 5 },
-            ...{ costMicroUsd: i % 2 === 0 ? i * 1_000 : null, totalNs: i ** 4 * 1_000, firstTokenNs: i % 3 === 0 ? i : null },
+            ...{
+              costMicroUsd: i % 2 === 0 ? i * 1_000 : null,
+              totalNs: i ** 4 * 1_000,
+              firstTokenNs: i % 3 === 0 ? i : null,
+            },
           }),
         }),
       );
@@ -150,7 +156,9 @@ export function describeSink(name: string, { sink, storedIds, rollups }: SinkUnd
       const late = batch({ expected: at(10), cursor: at(40), rows: [row(gatewayId)] });
       await expect(sink().write(late)).rejects.toThrow(StaleCursorError);
       const poison = [row(gatewayId), row(gatewayId, { end: endRecord({ status: 70_000 }) })];
-      await expect(sink().write(batch({ expected: at(30), cursor: at(40), rows: poison }))).rejects.toThrow(RefusedBatchError);
+      await expect(sink().write(batch({ expected: at(30), cursor: at(40), rows: poison }))).rejects.toThrow(
+        RefusedBatchError,
+      );
       expect(await rollups!(gatewayId)).toEqual(figuresOf(clean));
     });
 

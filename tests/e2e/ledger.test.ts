@@ -89,6 +89,14 @@ test('a gap ends it with 1, a wrong argument or group with one line', async () =
   const found = await verifyLog('--group', 'books');
   expect(found.code).toBe(1);
   expect(found.out).toMatch(/rows_missing \(\d+\): \d+ rows, the ledger says 1000/);
-  expect(await verifyLog('--group', 'nobody')).toEqual({ code: 1, out: '', err: 'ringside: there is no group "nobody"\n' });
-  expect(await verifyLog('--colour')).toMatchObject({ code: 1, out: '', err: expect.stringMatching(/^ringside: verify-log: .*colour/) });
+  expect(await verifyLog('--group', 'nobody')).toEqual({
+    code: 1,
+    out: '',
+    err: 'ringside: there is no group "nobody"\n',
+  });
+  expect(await verifyLog('--colour')).toMatchObject({
+    code: 1,
+    out: '',
+    err: expect.stringMatching(/^ringside: verify-log: .*colour/),
+  });
 });

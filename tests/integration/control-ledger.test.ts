@@ -86,19 +86,32 @@ test('each gateway and group shows both sides and whether they balance', async (
   expect(status).toBe(200);
   expect(body.nextCursor).toBeNull();
   const of = (gatewayId: string, group: string) =>
-    body.items.find((item: { gatewayId: string; group: string }) => item.gatewayId === gatewayId && item.group === group);
+    body.items.find(
+      (item: { gatewayId: string; group: string }) => item.gatewayId === gatewayId && item.group === group,
+    );
   expect(of(live, 'demo')).toMatchObject({
     ...{ accepted: 9, recorded: 8, inFlight: 1, interrupted: 0, stored: 5, spooled: 1, archived: 0, expired: 0 },
     ...{ dropped: { spool_write_failed: 1, dead_letter: 1 }, balance: 'open', missing: 0 },
     gateway: { host: 'h', state: 'live', stoppedAt: null },
   });
-  expect(of(stopped, 'demo')).toMatchObject({ accepted: 4, stored: 4, balance: 'balanced', gateway: { state: 'stopped' } });
+  expect(of(stopped, 'demo')).toMatchObject({
+    accepted: 4,
+    stored: 4,
+    balance: 'balanced',
+    gateway: { state: 'stopped' },
+  });
   expect(of(stopped, 'second')).toMatchObject({ accepted: 2, stored: 1, spooled: 1, balance: 'gap', missing: 1 });
   // One of its two spools is still to come.
   expect(of(dead, 'demo')).toMatchObject({
     ...{ accepted: 8, stored: 3, spooled: 3, inFlight: 2, balance: 'open', gateway: { state: 'vanished' } },
   });
-  expect(of(old, 'second')).toMatchObject({ accepted: 2, stored: 2, balance: 'unreported', gateway: null, reportedAt: null });
+  expect(of(old, 'second')).toMatchObject({
+    accepted: 2,
+    stored: 2,
+    balance: 'unreported',
+    gateway: null,
+    reportedAt: null,
+  });
   expect(body.items).toHaveLength(5);
 });
 

@@ -29,7 +29,12 @@ async function writeVaried(writer: SpoolWriter, count: number): Promise<void> {
     if (i % 17 === 0) continue;
     const end = endRecord({
       ...(i % 6 === 0 ? FAILED : {}),
-      ...{ inputTokens: i % 5 === 0 ? null : i, outputTokens: i, reasoningTokens: i % 2, costMicroUsd: i % 3 === 0 ? null : i },
+      ...{
+        inputTokens: i % 5 === 0 ? null : i,
+        outputTokens: i,
+        reasoningTokens: i % 2,
+        costMicroUsd: i % 3 === 0 ? null : i,
+      },
       ...{ totalNs: (i % 50) ** 5 * 1_000, firstTokenNs: i % 2 === 0 ? i * 1_000_000 : null },
       ...(i % 23 === 0 ? { status: 70_000 } : {}),
     });
@@ -121,7 +126,6 @@ test('an organization reads its own rollups and nobody else changes them', async
     await expect(gateway.selectFrom('rollups').selectAll().execute()).rejects.toThrow(/permission denied/);
     expect(await leader.selectFrom('rollups').selectAll().execute()).toHaveLength(own.rollups);
     await expect(leader.deleteFrom('rollups').execute()).rejects.toThrow(/permission denied/);
-    await expect(leader.selectFrom('inferences').select('unit').execute()).rejects.toThrow(/permission denied/);
   } finally {
     await Promise.all([application, gateway, leader].map((db) => db.destroy()));
   }

@@ -55,7 +55,9 @@ async function ship(): Promise<void> {
 async function report(accepted: number, spools = 1): Promise<void> {
   const process = { host: 'h', pid: 1, release: '0', workers: 1, snapshotVersion: 0, keyVersion: 0 };
   await reportGateway(gateway, { id: rig.gatewayId, ...process, startedAt: new Date() });
-  await reportLedgers(gateway, rig.gatewayId, spools, [{ groupId: GROUP_ID, accepted, recorded: accepted, dropped: {} }]);
+  await reportLedgers(gateway, rig.gatewayId, spools, [
+    { groupId: GROUP_ID, accepted, recorded: accepted, dropped: {} },
+  ]);
   await stopGateway(gateway, rig.gatewayId);
 }
 
@@ -165,10 +167,16 @@ test('rows that were archived or have expired are not missing', async () => {
   await ship();
   await report(10);
   await sql`DELETE FROM ringside.inferences WHERE id = ANY (${ids.slice(0, 6)}::uuid[])`.execute(rig.db);
-  await sql`UPDATE ringside.ledger SET archived = 4, expired = 2`.execute(rig.db);
+  await sql`UPDATE ringside.ledger SET stored = 4, archived = 4, expired = 2`.execute(rig.db);
   const found = await verify();
   expect(found.findings).toEqual([]);
-  expect(found.entries[0]!.ledger).toMatchObject({ stored: 4, archived: 4, expired: 2, recorded: 10, balance: 'balanced' });
+  expect(found.entries[0]!.ledger).toMatchObject({
+    stored: 4,
+    archived: 4,
+    expired: 2,
+    recorded: 10,
+    balance: 'balanced',
+  });
 });
 
 test('what the gateway accepted and nobody has is missing; what its spools hold is not', async () => {
@@ -197,7 +205,9 @@ test('dead letters are named with their reason, and are accounted for', async ()
   await report(7);
   const found = await verify();
   expect(gaps(found)).toEqual([]);
-  expect(found.findings).toMatchObject([{ kind: 'dead_letter', count: 2, detail: expect.stringMatching(/out of range/) }]);
+  expect(found.findings).toMatchObject([
+    { kind: 'dead_letter', count: 2, detail: expect.stringMatching(/out of range/) },
+  ]);
   expect([...found.findings[0]!.ids].sort()).toEqual(poison.sort());
   expect(describeReport(found)).toContain(`    ${poison[0]}`);
 });

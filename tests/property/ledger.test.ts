@@ -41,7 +41,11 @@ describe('a gateway of ten', () => {
 
   test('that has died balances once both have come', () => {
     const all = { ...held, stored: 7, interrupted: 1 };
-    expect(balanceLedger(reported, all, 'vanished', true)).toMatchObject({ inFlight: 0, spooled: 0, balance: 'balanced' });
+    expect(balanceLedger(reported, all, 'vanished', true)).toMatchObject({
+      inFlight: 0,
+      spooled: 0,
+      balance: 'balanced',
+    });
   });
 
   test('that has died and whose spools are all stored lacks two', () => {
@@ -61,8 +65,13 @@ describe('a gateway of ten', () => {
   });
 
   test('whose rows were archived and expired has them no more', () => {
-    const gone = { ...held, archived: 4, expired: 1 };
-    expect(balanceLedger(reported, gone, 'live', false)).toMatchObject({ stored: 1, archived: 4, expired: 1, recorded: 9 });
+    const gone = { ...held, stored: 1, archived: 4, expired: 1 };
+    expect(balanceLedger(reported, gone, 'live', false)).toMatchObject({
+      stored: 1,
+      archived: 4,
+      expired: 1,
+      recorded: 9,
+    });
   });
 });
 

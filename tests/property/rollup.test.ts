@@ -16,7 +16,7 @@ const ends: fc.Arbitrary<Partial<EndRecord>> = fc.record({
   servedVariant: fc.constantFrom(null, 'a', 'b'),
   ...{ inputTokens: count, outputTokens: count, cachedTokens: count, reasoningTokens: count, costMicroUsd: count },
   totalNs: fc.nat(4e12),
-  firstTokenNs: fc.option(fc.nat(4e12)),
+  firstTokenNs: fc.option(fc.nat(4e12), { nil: null }),
 });
 const rows: fc.Arbitrary<InferenceRow> = fc
   .record({

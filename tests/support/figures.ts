@@ -20,7 +20,13 @@ interface CountedRow {
 
 /** The figures of one minute, as both ways of finding them give them. */
 export interface Figures {
-  readonly key: readonly [groupId: string, minute: string, assigned: string, served: string | null, code: string | null];
+  readonly key: readonly [
+    groupId: string,
+    minute: string,
+    assigned: string,
+    served: string | null,
+    code: string | null,
+  ];
   readonly count: number;
   readonly interrupted: number;
   readonly tokens: readonly number[];
@@ -41,7 +47,8 @@ function countAll(rows: readonly CountedRow[]): Figures[] {
   };
   const figures = [...Map.groupBy(rows, (row) => JSON.stringify(keyOf(row))).values()].map((some): Figures => {
     const ended = some.filter(({ interrupted }) => !interrupted);
-    const sum = (values: readonly (number | null)[]) => values.reduce<number>((total, value) => total + (value ?? 0), 0);
+    const sum = (values: readonly (number | null)[]) =>
+      values.reduce<number>((total, value) => total + (value ?? 0), 0);
     const spread = (values: readonly number[]) =>
       Object.fromEntries([...Map.groupBy(values, bucketOf)].map(([bucket, counted]) => [bucket, counted.length]));
     const firstTokens = ended.flatMap(({ firstTokenNs }) => firstTokenNs ?? []);
@@ -70,7 +77,13 @@ function sorted(figures: readonly Figures[]): Figures[] {
 export function figuresOf(rows: Iterable<InferenceRow>): Figures[] {
   return countAll(
     [...rows].map(({ id, begin, end }) => ({
-      ...{ id, groupId: begin.groupId, assigned: begin.assignedVariant, served: end.servedVariant, code: end.errorCode },
+      ...{
+        id,
+        groupId: begin.groupId,
+        assigned: begin.assignedVariant,
+        served: end.servedVariant,
+        code: end.errorCode,
+      },
       interrupted: end.outcome === 'interrupted',
       tokens: [end.inputTokens, end.outputTokens, end.cachedTokens, end.reasoningTokens],
       ...{ cost: end.costMicroUsd ?? null, totalNs: end.totalNs, firstTokenNs: end.firstTokenNs },
