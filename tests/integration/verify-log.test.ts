@@ -52,11 +52,11 @@ async function ship(): Promise<void> {
   await shipper.stop({ drain: true, deadlineMs: 5_000 });
 }
 
-async function report(accepted: number, spools = 1): Promise<void> {
+async function report(accepted: number, spools = 1, recorded = accepted): Promise<void> {
   const process = { host: 'h', pid: 1, release: '0', workers: 1, snapshotVersion: 0, keyVersion: 0 };
   await reportGateway(gateway, { id: rig.gatewayId, ...process, startedAt: new Date() });
   await reportLedgers(gateway, rig.gatewayId, spools, [
-    { groupId: GROUP_ID, accepted, recorded: accepted, dropped: {} },
+    { groupId: GROUP_ID, accepted, recorded, dropped: {} },
   ]);
   await stopGateway(gateway, rig.gatewayId);
 }
@@ -80,7 +80,7 @@ test('a log without a gap, empty or full, has none', async () => {
   writer.begin(open, beginRecord(), null);
   await writer.close();
   await ship();
-  await report(31);
+  await report(31, 1, 30);
   const full = await verify();
   expect(full.findings).toEqual([]);
   expect(full.entries).toMatchObject([
