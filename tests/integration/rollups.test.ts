@@ -59,15 +59,23 @@ async function expectExact(): Promise<void> {
 test('rollups are what a SELECT over the rows says, after crashes before, within and after commits, and with poison', async () => {
   await writeVaried(await rig.openWriter({ maxSegmentBytes: 20_000 }), 500);
   const real = createPostgresSink({ databaseUrl: rig.databaseUrl });
+  const faults = new Map([
+    [1, 'before'],
+    [3, 'within'],
+    [5, 'after'],
+    [9, 'within'],
+    [10, 'after'],
+    [14, 'before'],
+  ]);
   let turn = 0;
   await rig.startShipper({
     ...real,
     async write(batch) {
-      turn++;
-      if (turn % 12 === 1) throw new Error('died before');
-      if (turn % 12 === 5) setTimeout(() => void rig.cutConnections(), 1);
+      const fault = faults.get(++turn);
+      if (fault === 'before') throw new Error('died before');
+      if (fault === 'within') setTimeout(() => void rig.cutConnections(), 1);
       await real.write(batch);
-      if (turn % 12 === 9) throw new Error('died after');
+      if (fault === 'after') throw new Error('died after');
     },
   });
   await shipped();

@@ -55,9 +55,7 @@ async function ship(): Promise<void> {
 async function report(accepted: number, spools = 1, recorded = accepted): Promise<void> {
   const process = { host: 'h', pid: 1, release: '0', workers: 1, snapshotVersion: 0, keyVersion: 0 };
   await reportGateway(gateway, { id: rig.gatewayId, ...process, startedAt: new Date() });
-  await reportLedgers(gateway, rig.gatewayId, spools, [
-    { groupId: GROUP_ID, accepted, recorded, dropped: {} },
-  ]);
+  await reportLedgers(gateway, rig.gatewayId, spools, [{ groupId: GROUP_ID, accepted, recorded, dropped: {} }]);
   await stopGateway(gateway, rig.gatewayId);
 }
 
