@@ -30,7 +30,7 @@ CREATE AGGREGATE sum_histograms(jsonb) (
 
 const ROLLUPS = `
 -- One row a gateway, so that their shippers never wait for each other. A row holds what ended with one error code (none:
--- null), so that errors by code need no table of their own. Half of each page is left free for updates in place.
+-- null), so that errors by code need no table of their own. A row is updated for its minute and then never again.
 CREATE TABLE rollups (
   group_id uuid NOT NULL,
   minute timestamptz NOT NULL,
@@ -52,7 +52,7 @@ CREATE TABLE rollups (
   first_token_ns bigint NOT NULL,
   latency jsonb NOT NULL,
   first_token jsonb NOT NULL
-) WITH (fillfactor = 50);
+) WITH (fillfactor = 80);
 CREATE UNIQUE INDEX rollups_key ON rollups
   (group_id, minute, assigned_variant, served_variant, error_code, gateway_id) NULLS NOT DISTINCT;
 
