@@ -114,11 +114,11 @@ async function explainRows(
 ): Promise<Finding> {
   const place = { groupId, gatewayId };
   const row = ledger.get(gatewayId);
-  const isThinned = expected < tookRows(row);
+  const thinned = row !== undefined && isThinned(row);
   const minutes: MinuteGap[] = [];
   for (const { span, rows: found } of tables.differing) {
     // Whole spans go when they are archived or expire.
-    if (isThinned && found === 0) continue;
+    if (thinned && found === 0) continue;
     if (minutes.length >= MAX_MINUTES) break;
     minutes.push(...(await differingMinutes(tx, place, span, MAX_MINUTES - minutes.length)));
   }
@@ -142,6 +142,11 @@ function tookRows(row: LedgerRow | undefined): number {
   if (row === undefined) return 0;
   const { stored, archived, expired, interrupted } = row.held;
   return stored + archived + expired + interrupted;
+}
+
+/** Whether some of them have left the tables since. */
+export function isThinned(row: LedgerRow): boolean {
+  return expectedRows(row) < tookRows(row);
 }
 
 /** Those of them that should be in the tables. */
