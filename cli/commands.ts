@@ -66,7 +66,8 @@ export async function controlPlane(settings: Settings): Promise<void> {
   });
 }
 
-async function requireSchema(databaseUrl: string): Promise<void> {
+/** @throws SettingsError when the schema is not up to date */
+export async function requireSchema(databaseUrl: string): Promise<void> {
   const pending = await pendingMigrations(databaseUrl);
   if (pending.length > 0) {
     throw new SettingsError(`the database lacks ${pending.join(', ')}; run: ringside migrate`);

@@ -9,7 +9,9 @@ interface Command {
   readonly summary: string;
   /** The one optional argument. */
   readonly parameter?: string;
-  run(settings: Settings, release: string, argument?: string): Promise<void>;
+  /** It reads its arguments itself: sub-commands and flags. */
+  readonly parsesArguments?: true;
+  run(settings: Settings, release: string, args: readonly string[]): Promise<void>;
 }
 
 /** Each command loads only what it needs: `--help` is instant. */
@@ -29,11 +31,17 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   'admin-token': {
     summary: 'print a new owner token of an organization (default: "default"), made if missing',
     parameter: 'organization',
-    run: async (settings, _version, organization) => (await import('./commands.ts')).adminToken(settings, organization),
+    run: async (settings, _version, [organization]) =>
+      (await import('./commands.ts')).adminToken(settings, organization),
   },
   migrate: {
     summary: 'bring the schema of DATABASE_URL up to date',
     run: async (settings) => (await import('./commands.ts')).migrateDatabase(settings),
+  },
+  'verify-log': {
+    summary: 'recompute the ledger from spools and tables; 1 when there is a gap [--group g] [--json] [--ids n]',
+    parsesArguments: true,
+    run: async (settings, _version, args) => (await import('./verify-log.ts')).verifyLogCommand(settings, args),
   },
   simulate: {
     summary: 'run the provider simulator',
@@ -66,11 +74,11 @@ else {
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (command === undefined) fail(`unknown command "${name}"; see ringside --help`);
   const allowed = command.parameter === undefined ? 0 : 1;
-  if (rest.length > allowed) {
+  if (command.parsesArguments === undefined && rest.length > allowed) {
     fail(`${name} takes no argument "${rest[allowed]}"; settings come from the environment`);
   }
   try {
-    await command.run(parseSettings(process.env), release, rest[0]);
+    await command.run(parseSettings(process.env), release, rest);
   } catch (error) {
     fail((await import('./start-failure.ts')).explainStartFailure(error));
   }

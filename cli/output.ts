@@ -13,3 +13,8 @@ export function fail(line: string): never {
   process.stderr.write(`ringside: ${line}\n`);
   process.exit(1);
 }
+
+/** How far a long command is. Goes to stderr, so that the output stays what was asked for. */
+export function printProgress(line: string): void {
+  process.stderr.write(`${line}\n`);
+}

@@ -30,7 +30,7 @@ export async function namingAddress<Result>(
 /** One clear line for whatever stopped a start; only defects come with their stack. */
 export function explainStartFailure(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  if (error.name === 'SettingsError' || error.name === 'AddressTakenError') return error.message;
+  if (['SettingsError', 'AddressTakenError', 'UnknownGroupError'].includes(error.name)) return error.message;
   const outage = causes(error).find(isOutage);
   if (outage !== undefined) {
     const reason = outage.message === '' ? String((outage as { code?: unknown }).code) : outage.message;

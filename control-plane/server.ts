@@ -15,6 +15,7 @@ import { routeDocs } from './routes/docs.ts';
 import { routeGroups } from './routes/groups.ts';
 import { routeHealth } from './routes/health.ts';
 import { routeKeys } from './routes/keys.ts';
+import { routeLedger } from './routes/ledger.ts';
 import { routeModels } from './routes/models.ts';
 import { routeProviders } from './routes/providers.ts';
 import { routeRecords } from './routes/records.ts';
@@ -52,6 +53,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<ApiEnv> {
   routeGroups(operations, deps.groups);
   routeKeys(operations, deps.keys);
   routeRecords(operations);
+  routeLedger(operations);
   routeHealth(app, deps.db);
   routeDocs(app, buildOpenApiDocument(app));
   return app;

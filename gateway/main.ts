@@ -4,16 +4,19 @@ import { mkdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { within } from '#inference-log/timing.ts';
+import { reportLedgers } from '#store/gateway-ledgers.ts';
 import { reportGateway, stopGateway } from '#store/gateways.ts';
 import { createPool } from '#store/pool.ts';
 import { type BootedWorker, bootWorkers, endWorkers } from './boot.ts';
 import { createHeartbeat } from './heartbeat.ts';
+import { createLedgerReport } from './ledger-report.ts';
 import { bindListener, type Listener } from './listener.ts';
 import type { GatewaySettings } from './settings.ts';
 import { createShipperThread, type ShipperThread } from './shipper-thread.ts';
 import { type ConfigSync, startConfigSync } from './snapshot/sync.ts';
 import { writeExposition } from './telemetry/exposition.ts';
 import { utilisationOf } from './telemetry/layout.ts';
+import { ledgersOf } from './telemetry/ledger.ts';
 import { startMetricsServer } from './telemetry/metrics-server.ts';
 import { createSeriesRegistry, type SeriesRegistry } from './telemetry/series.ts';
 import { createUndo, type Undo } from './undo.ts';
@@ -38,6 +41,8 @@ interface Start {
   readonly series: SeriesRegistry;
   /** Null until they listen. */
   workers: WorkerPool | null;
+  /** How many were opened: one a worker, and one more for each that was replaced. */
+  spools: number;
 }
 
 /** How long a stop waits for the database beside the drain limit. */
@@ -58,7 +63,10 @@ export async function startGateway(
   const undo = createUndo(log);
   undo.add(() => endWorkers(booted));
   const series = createSeriesRegistry();
-  const start = { settings, log, undo, gatewayId: randomUUID(), startedAt: new Date(), series, workers: null };
+  const start = {
+    ...{ settings, log, undo, series, gatewayId: randomUUID(), startedAt: new Date() },
+    ...{ workers: null, spools: 0 },
+  };
   try {
     return await startParts(start, booted);
   } catch (error) {
@@ -87,7 +95,10 @@ async function startParts(start: Start, booted: readonly BootedWorker[]): Promis
   const workers = await startWorkerPool({
     ...{ settings, gatewayId, listener, config, booted, log },
     descriptors: await takeDescriptors(),
-    onSpool: shipper.addSpool,
+    onSpool: (spoolId) => {
+      start.spools++;
+      shipper.addSpool(spoolId);
+    },
     onServing: () => {
       if (start.workers !== null && start.workers.servedVersion() >= config.current().version) heartbeat.soon();
     },
@@ -137,12 +148,17 @@ async function followConfig(start: Start) {
     onConnectionError: () => undefined, // the sync reports outages
   });
   goodbye.add(() => db.destroy());
+  const ledgerReport = createLedgerReport(
+    () => ledgersOf(start.workers?.cells ?? [], series.groupIds),
+    (moved) => reportLedgers(db, gatewayId, start.spools, moved),
+  );
   const heartbeat = createHeartbeat(async () => {
     const snapshotVersion = Math.min(start.workers!.servedVersion(), config.servedVersion);
     await reportGateway(db, {
       ...{ id: gatewayId, host: hostname(), pid: process.pid, release, startedAt: start.startedAt },
       ...{ workers: settings.workers, snapshotVersion, keyVersion: config.keyVersion },
     });
+    await ledgerReport.tell();
   });
   const config: ConfigSync = await startConfigSync({
     ...{ db, databaseUrl, series, log, keyring: settings.keyring, timeouts: settings.timeouts },
@@ -155,7 +171,9 @@ async function followConfig(start: Start) {
   goodbye.add(() => config.stop());
   goodbye.add(async () => {
     await heartbeat.stop();
-    if (start.workers !== null) await stopGateway(db, gatewayId);
+    if (start.workers === null) return;
+    await ledgerReport.tell().catch(() => undefined); // the last figures: the workers have ended
+    await stopGateway(db, gatewayId);
   });
   return { config, heartbeat };
 }

@@ -3,7 +3,7 @@ import { reasonOf } from '#core/reason.ts';
 import type { BeginRecord, EndRecord } from './record.ts';
 
 /** What a field must be so that a sink can take it; ranges are the store's to check. A `?` allows null, a `??` also that it is missing. */
-type Kind = 'uuid' | 'text' | 'text?' | 'text??' | 'number' | 'number?' | 'boolean' | 'list';
+type Kind = 'uuid' | 'text' | 'text?' | 'text??' | 'number' | 'number?' | 'number??' | 'boolean' | 'list';
 
 interface Field {
   readonly name: string;
@@ -53,6 +53,7 @@ const END_FIELDS = fieldsOf({
   firstByteNs: 'number?',
   firstTokenNs: 'number?',
   totalNs: 'number',
+  costMicroUsd: 'number??',
   requestSha256: 'text??',
   responseBytes: 'number',
   responseSha256: 'text?',
@@ -106,6 +107,8 @@ function matches(value: unknown, kind: Kind): boolean {
       return typeof value === 'number';
     case 'number?':
       return value === null || typeof value === 'number';
+    case 'number??':
+      return value === undefined || value === null || typeof value === 'number';
     case 'text?':
       return value === null || typeof value === 'string';
     case 'text??':

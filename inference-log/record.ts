@@ -70,6 +70,8 @@ export interface EndRecord {
   readonly firstByteNs: number | null;
   readonly firstTokenNs: number | null;
   readonly totalNs: number;
+  /** What the call cost, where prices are known. */
+  readonly costMicroUsd?: number | null;
   /** The request's digest where it was computed beside the call: then the begin record has none. */
   readonly requestSha256?: string | null;
   readonly responseBytes: number;

@@ -1,9 +1,10 @@
 import { join } from 'node:path';
 import type { OnAlarm } from './alarms.ts';
 import { createAssembler } from './assembler.ts';
+import { type AdaptiveBatchSize, createBatchSize } from './batch-size.ts';
 import { type BatchTarget, type Progress, shipBatch } from './ship-batch.ts';
 import { endedItem, type ItemContext, interruptedItem, type ShipItem, strayItem } from './ship-item.ts';
-import type { Sink, SpoolCursor, SpoolPosition } from './spool.ts';
+import { type Sink, type SpoolCursor, type SpoolPosition, StaleCursorError } from './spool.ts';
 import { removeSegmentsBefore, SPOOL_START } from './spool-folder.ts';
 import { createSpoolReader, type PlacedFrame } from './spool-reader.ts';
 import type { WakeSignal } from './wake-signal.ts';
@@ -16,6 +17,8 @@ export interface ShipSpoolOptions {
   readonly sink: Sink;
   readonly batchRows: number;
   readonly batchBytes: number;
+  /** What was learnt of the store before; without it, batches start at `batchRows` and `batchBytes`. */
+  readonly batchSize?: AdaptiveBatchSize;
   readonly maxBatchAgeMs: number;
   readonly maxKeptFrameBytes: number;
   readonly maxKeptBytes: number;
@@ -68,6 +71,7 @@ export async function shipSpool(options: ShipSpoolOptions): Promise<Shipped> {
     ...(options.chunkBytes === undefined ? {} : { chunkBytes: options.chunkBytes }),
   });
   const context: ItemContext = { gatewayId: options.gatewayId, nowMs: options.nowMs, readAt: reader.readAt };
+  const size = options.batchSize ?? createBatchSize(options);
   let items: ShipItem[] = [];
   let itemBytes = 0;
   /** Of the chunks that items have views of. */
@@ -89,17 +93,23 @@ export async function shipSpool(options: ShipSpoolOptions): Promise<Shipped> {
     itemBytes += item.bytes;
   };
   const isFull = () =>
-    items.length >= options.batchRows ||
-    itemBytes >= options.batchBytes ||
+    items.length >= size.current.rows ||
+    itemBytes >= size.current.bytes ||
     pinnedBytes >= options.batchBytes * MAX_PINNED_PER_BATCH;
 
   const commit = async (cursor: SpoolCursor, finished: boolean) => {
     clearTimeout(ageTimer);
     isOld = false;
     const batch = items;
+    const bytes = itemBytes;
     items = [];
     itemBytes = 0;
-    stored = await shipBatch(target, progress, batch, cursor, finished);
+    const startedMs = options.monotonicMs();
+    stored = await shipBatch(target, progress, batch, cursor, finished).catch((error: unknown) => {
+      if (!(error instanceof StaleCursorError)) size.committed('failed');
+      throw error;
+    });
+    size.committed({ rows: batch.length, bytes, tookMs: options.monotonicMs() - startedMs });
     progress = { stored, safeScan: cursor.scan };
     options.onCursor(stored);
     options.onHealthy();

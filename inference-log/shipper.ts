@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { reasonOf } from '#core/reason.ts';
 import type { OnAlarm } from './alarms.ts';
 import { createBackOff } from './back-off.ts';
+import { type AdaptiveBatchSize, createBatchSize } from './batch-size.ts';
 import { findOrphans } from './orphans.ts';
 import { createPace } from './pace.ts';
 import { type Shipped, shipSpool } from './ship-spool.ts';
@@ -16,6 +17,7 @@ export interface ShipperOptions {
   readonly sink: Sink;
   /** Whose ledger is reported. */
   readonly gatewayId: string;
+  /** Where the size of a batch starts; it then follows the time that commits take. */
   readonly batchRows: number;
   readonly batchBytes: number;
   readonly maxBatchAgeMs: number;
@@ -53,6 +55,7 @@ export interface Shipper {
 /** A spool under way; `ownership` once its writer is gone and we have adopted it. */
 interface Lane {
   readonly spoolId: string;
+  readonly batchSize: AdaptiveBatchSize;
   ownership: OwnedFolder | undefined;
   stored: SpoolCursor | undefined;
 }
@@ -81,7 +84,7 @@ export async function createShipper(options: ShipperOptions): Promise<Shipper> {
   let backlogBytes = 0;
 
   const start = (spoolId: string, ownership: OwnedFolder | undefined) => {
-    const lane: Lane = { spoolId, ownership, stored: undefined };
+    const lane: Lane = { spoolId, ownership, stored: undefined, batchSize: createBatchSize(options) };
     lanes.set(spoolId, lane);
     running.set(lane, run(lane));
   };
@@ -118,7 +121,7 @@ export async function createShipper(options: ShipperOptions): Promise<Shipper> {
       maxKeptFrameBytes: 128 * 1024,
       maxKeptBytes: 64 * 1024 * 1024,
       ...options,
-      ...{ root, spoolId, pollMs, signal, onHealthy },
+      ...{ root, spoolId, pollMs, signal, onHealthy, batchSize: lane.batchSize },
       gatewayId: gatewayId ?? UNKNOWN_GROUP,
       rest: (workedMs) => pace.rest(workedMs, backlogBytes),
       sealed: () => lane.ownership !== undefined,

@@ -107,6 +107,7 @@ export interface Database {
     snapshot_version: number;
     key_version: number;
     started_at: Date;
+    spools: Generated<number>;
     seen_at: ColumnType<Date, Date | undefined, Date>;
     stopped_at: Date | null;
   };
@@ -132,7 +133,27 @@ export interface Database {
     finished: Generated<boolean>;
     updated_at: Generated<Date>;
   };
-  ledger: { gateway_id: string; group_id: string; stored: number; interrupted: number; dropped: number };
+  ledger: {
+    gateway_id: string;
+    group_id: string;
+    stored: number;
+    interrupted: number;
+    dropped: number;
+    archived: Generated<number>;
+    expired: Generated<number>;
+    interrupted_removed: Generated<number>;
+    rolled: Generated<number>;
+  };
+  gateway_ledgers: {
+    gateway_id: string;
+    group_id: string;
+    accepted: number;
+    recorded: number;
+    dropped: JSONColumnType<Record<string, number>>;
+    reported_at: Generated<Date>;
+  };
+  rollups: RollupTable & { gateway_id: string };
+  rollup_minutes: RollupTable;
 }
 
 export const ADMIN_ROLES = ['viewer', 'operator', 'admin', 'owner'] as const;
@@ -200,4 +221,26 @@ interface InferenceTable {
   metadata: JSONColumnType<Record<string, unknown>> | null;
   request_bytes: number;
   response_bytes: number;
+}
+
+interface RollupTable {
+  organization_id: string;
+  group_id: string;
+  minute: Date;
+  assigned_variant: string;
+  served_variant: string | null;
+  error_code: string | null;
+  count: number;
+  interrupted: number;
+  input_tokens: number;
+  output_tokens: number;
+  cached_tokens: number;
+  reasoning_tokens: number;
+  with_usage: number;
+  cost_micro_usd: number;
+  with_cost: number;
+  total_ns: number;
+  first_token_ns: number;
+  latency: JSONColumnType<Record<string, number>>;
+  first_token: JSONColumnType<Record<string, number>>;
 }

@@ -140,6 +140,7 @@ const TAGS = [
   ['groups', 'The public names that applications put in `model`; each owns a weighted split.'],
   ['keys', 'API keys of applications, shown once.'],
   ['inferences', 'The durable record of every inference.'],
+  ['ledger', 'Where every accepted inference is: in flight, spooled, stored, archived, or lost, and why.'],
   ['gateways', 'The processes that serve, and what they serve.'],
   ['audit', 'Who changed what, and when.'],
 ] as const;

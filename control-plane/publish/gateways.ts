@@ -1,10 +1,9 @@
 import { z } from '@hono/zod-openapi';
+import { LIVE_WITHIN_MS } from '#core/ledger.ts';
 import { listGateways } from '#store/gateways.ts';
 import type { Tx } from '#store/pool.ts';
 import { latestVersions } from '#store/snapshots.ts';
 
-/** A gateway that was not heard of for this long is shown as not live. */
-const LIVE_WITHIN_MS = 10_000;
 /** Processes that ended longer ago are not shown. */
 const SHOWN_WITHIN_MS = 24 * 3_600_000;
 

@@ -142,3 +142,38 @@ export const AUDIT_EXAMPLE = {
   configVersion: 43,
   requestId: 'f0e1d2c3-b4a5-4687-9978-8695a4b3c277',
 };
+
+export const LEDGER_EXAMPLE = {
+  gatewayId: GATEWAYS_EXAMPLE.items[0]!.id,
+  gateway: {
+    host: 'gateway-1',
+    startedAt: '2030-01-01T00:00:00.000Z',
+    seenAt: '2030-01-01T00:10:01.000Z',
+    stoppedAt: null,
+    state: 'live',
+  },
+  group: 'support-chat',
+  groupId: GROUP_EXAMPLE.id,
+  accepted: 12_004,
+  recorded: 12_001,
+  inFlight: 3,
+  interrupted: 0,
+  stored: 11_950,
+  spooled: 50,
+  archived: 0,
+  expired: 0,
+  dropped: { dead_letter: 1 },
+  balance: 'open',
+  missing: 0,
+  reportedAt: '2030-01-01T00:10:01.000Z',
+};
+
+export const LEDGER_MINUTE_EXAMPLE = {
+  minute: '2030-01-01T00:09:00.000Z',
+  gatewayId: GATEWAYS_EXAMPLE.items[0]!.id,
+  group: 'support-chat',
+  groupId: GROUP_EXAMPLE.id,
+  stored: 1_204,
+  failed: 2,
+  interrupted: 0,
+};

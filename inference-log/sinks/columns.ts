@@ -58,6 +58,7 @@ export const INFERENCE_COLUMNS: readonly Column[] = [
   { name: 'output_tokens', type: 'integer', of: ({ end }) => end.outputTokens },
   { name: 'cached_tokens', type: 'integer', of: ({ end }) => end.cachedTokens },
   { name: 'reasoning_tokens', type: 'integer', of: ({ end }) => end.reasoningTokens },
+  { name: 'cost_micro_usd', type: 'bigint', of: ({ end }) => end.costMicroUsd ?? null },
   { name: 'queue_ns', type: 'bigint', of: ({ end }) => end.queueNs },
   { name: 'connect_ns', type: 'bigint', of: ({ end }) => end.connectNs },
   { name: 'first_byte_ns', type: 'bigint', of: ({ end }) => end.firstByteNs },

@@ -20,6 +20,25 @@ export async function insertRows(client: ClientBase, rows: readonly InferenceRow
   return rowCount ?? 0;
 }
 
+/**
+ * The same, and says which of the rows were new. A count alone does not: a batch of which only some were is taken back and
+ * halved. (RETURNING would say, and would need the right to read the log, which a shipper does not have.)
+ */
+export async function insertNewRows(
+  client: ClientBase,
+  rows: readonly InferenceRow[],
+): Promise<readonly InferenceRow[]> {
+  await client.query('SAVEPOINT part');
+  const count = await insertRows(client, rows);
+  const isMixed = count > 0 && count < rows.length;
+  if (isMixed) await client.query('ROLLBACK TO SAVEPOINT part');
+  await client.query('RELEASE SAVEPOINT part');
+  if (!isMixed) return count === 0 ? [] : rows;
+  const middle = rows.length >> 1;
+  const first = await insertNewRows(client, rows.slice(0, middle));
+  return [...first, ...(await insertNewRows(client, rows.slice(middle)))];
+}
+
 async function insertPayloads(client: ClientBase, rows: readonly InferenceRow[]): Promise<void> {
   if (rows.length === 0) return;
   const requests = packPayloads(rows.map(({ request }) => request));

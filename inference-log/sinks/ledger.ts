@@ -26,11 +26,14 @@ export function createTally(): Tally {
   };
 }
 
+/** `rolled` counts the rows that are in the rollups too: a release without them adds to the others alone. */
 const ADD = `
-  INSERT INTO ledger AS l (gateway_id, group_id, stored, interrupted, dropped)
-  SELECT $1::uuid, * FROM UNNEST($2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[])
+  INSERT INTO ledger AS l (gateway_id, group_id, stored, interrupted, dropped, rolled)
+  SELECT $1::uuid, *, stored + interrupted
+  FROM UNNEST($2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[]) AS given (group_id, stored, interrupted, dropped)
   ON CONFLICT (gateway_id, group_id) DO UPDATE SET stored = l.stored + excluded.stored,
-    interrupted = l.interrupted + excluded.interrupted, dropped = l.dropped + excluded.dropped`;
+    interrupted = l.interrupted + excluded.interrupted, dropped = l.dropped + excluded.dropped,
+    rolled = l.rolled + excluded.rolled`;
 
 export async function addToLedger(client: ClientBase, gatewayId: string, tally: Tally): Promise<void> {
   const groups = tally.sorted();

@@ -5,9 +5,10 @@ import type { InferenceRow } from '../record.ts';
 import { RefusedBatchError, type Sink, type SinkBatch } from '../spool.ts';
 import { createRowCopier, type RowCopier } from './copy-rows.ts';
 import { moveCursor, readCursor } from './cursors.ts';
-import { insertRows } from './insert-rows.ts';
+import { insertNewRows, insertRows } from './insert-rows.ts';
 import { addToLedger, createTally, readLedger, type Tally } from './ledger.ts';
 import { createPartitions, type PartitionRows } from './partitions.ts';
+import { addToRollups } from './rollups.ts';
 import { isDataError, isMissingPartition, sqlStateOf, UNIQUE_VIOLATION } from './sql-errors.ts';
 
 export interface PostgresSinkOptions {
@@ -40,7 +41,9 @@ export function createPostgresSink(options: PostgresSinkOptions): Sink {
     const client = await pool.connect();
     await inTransaction(client, async () => {
       await moveCursor(client, batch);
-      await addToLedger(client, batch.gatewayId, await addRows(client, copier, batch, parts));
+      const added = await addRows(client, copier, batch, parts);
+      await addToRollups(client, batch.gatewayId, added);
+      await addToLedger(client, batch.gatewayId, tallyOf(batch, added));
     });
   };
 
@@ -83,27 +86,26 @@ async function inTransaction(client: PoolClient, work: () => Promise<void>): Pro
 }
 
 /**
- * Adds the rows and says what came in, by group. The cursor keeps rows from coming twice; should one be there all the
- * same, neither a failed COPY nor a whole batch's count tells whose it was, so it is then inserted part by part.
+ * Adds the rows and gives back those that came in. The cursor keeps rows from coming twice; should one be there all the
+ * same, a failed COPY does not tell which, so they then go in by the way that does.
  */
 async function addRows(
   client: ClientBase,
   copier: RowCopier,
   batch: SinkBatch,
   parts: readonly PartitionRows[],
-): Promise<Tally> {
+): Promise<readonly InferenceRow[]> {
+  if (batch.rows.length === 0) return [];
+  await client.query('SAVEPOINT rows');
+  if (await addNewRows(client, copier, parts)) return batch.rows;
+  await client.query('ROLLBACK TO SAVEPOINT rows');
+  return insertNewRows(client, batch.rows);
+}
+
+function tallyOf(batch: SinkBatch, added: readonly InferenceRow[]): Tally {
   const tally = createTally();
   for (const { groupId } of batch.dropped) tally.add(groupId, 'dropped', 1);
-  if (batch.rows.length === 0) return tally;
-  await client.query('SAVEPOINT rows');
-  if (await addNewRows(client, copier, parts)) {
-    for (const row of batch.rows) tally.add(row.begin.groupId, kindOf(row), 1);
-    return tally;
-  }
-  await client.query('ROLLBACK TO SAVEPOINT rows');
-  for (const rows of Map.groupBy(batch.rows, (row) => `${row.begin.groupId} ${kindOf(row)}`).values()) {
-    tally.add(rows[0]!.begin.groupId, kindOf(rows[0]!), await insertRows(client, rows));
-  }
+  for (const row of added) tally.add(row.begin.groupId, kindOf(row), 1);
   return tally;
 }
 

@@ -5,6 +5,7 @@ import { createPostgresSink } from '#inference-log/sinks/postgres.ts';
 import type { Sink } from '#inference-log/spool.ts';
 import { createPool, type Db } from '#store/pool.ts';
 import { createTestDatabase } from '#tests/support/database.ts';
+import { figuresOfRollups, rolledFigures } from '#tests/support/figures.ts';
 import { createMemorySink } from '#tests/support/memory-sink.ts';
 import { beginRecord, endRecord, newInferenceId } from '#tests/support/records.ts';
 import { describeSink } from './sink.ts';
@@ -29,6 +30,7 @@ describeSink('postgres', {
     const rows = await db.selectFrom('inferences').select('id').where('gateway_id', '=', gatewayId).execute();
     return rows.map(({ id }) => id);
   },
+  rollups: (gatewayId) => rolledFigures(db, gatewayId),
 });
 
 test('stores nothing in a partition that is not part of the log any more, and makes a dropped one again', async () => {
@@ -63,4 +65,5 @@ describeSink('memory', {
   sink: () => memory,
   storedIds: async (gatewayId) =>
     [...memory.rows.values()].filter((row) => row.gatewayId === gatewayId).map(({ id }) => id),
+  rollups: async (gatewayId) => figuresOfRollups(memory.rollups(gatewayId)),
 });

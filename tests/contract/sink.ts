@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import type { InferenceRow } from '#inference-log/record.ts';
 import { RefusedBatchError, type Sink, type SinkBatch, StaleCursorError } from '#inference-log/spool.ts';
+import { type Figures, figuresOf } from '#tests/support/figures.ts';
 import { beginRecord, endRecord, GROUP_ID, newInferenceId } from '#tests/support/records.ts';
 
 /** What a sink test needs beside the sink. */
@@ -9,9 +10,13 @@ export interface SinkUnderTest {
   readonly sink: () => Sink;
   /** The ids of a gateway's stored rows. */
   readonly storedIds: (gatewayId: string) => Promise<readonly string[]>;
+  /** A gateway's rollups; left out by a sink that keeps none. */
+  readonly rollups?: (gatewayId: string) => Promise<readonly Figures[]>;
 }
 
 const OTHER_GROUP = '01890000-0000-7000-8000-0000000000ff';
+const FAILED = { outcome: 'failed', status: 502, errorCode: 'upstream_error', servedVariant: null } as const;
+const CUT = { outcome: 'interrupted', status: 500, errorCode: 'interrupted', servedVariant: null } as const;
 
 function row(gatewayId: string, changes: Partial<InferenceRow> = {}): InferenceRow {
   const id = newInferenceId();
@@ -23,7 +28,7 @@ function at(offset: number) {
 }
 
 /** The suite that every sink passes. */
-export function describeSink(name: string, { sink, storedIds }: SinkUnderTest): void {
+export function describeSink(name: string, { sink, storedIds, rollups }: SinkUnderTest): void {
   const start = () => {
     const [spoolId, gatewayId] = [randomUUID(), randomUUID()];
     const batch = (changes: Partial<SinkBatch>): SinkBatch => ({
@@ -115,6 +120,46 @@ export function describeSink(name: string, { sink, storedIds }: SinkUnderTest): 
         { groupId: GROUP_ID, stored: 40, interrupted: 1, dropped: 0 },
         { groupId: OTHER_GROUP, stored: 23, interrupted: 0, dropped: 0 },
       ]);
+    });
+
+    test.skipIf(rollups === undefined)('rolls up each row that it stores, once, and no other', async () => {
+      const { gatewayId, batch } = start();
+      const minute = Date.parse('2026-03-02T10:00:00Z');
+      const varied = Array.from({ length: 60 }, (_, i) =>
+        row(gatewayId, {
+          id: newInferenceId(minute + i * 5_000),
+          begin: beginRecord(
+            i % 3 === 0 ? { groupId: OTHER_GROUP } : { assignedVariant: i % 2 === 0 ? 'small' : 'b\0' },
+          ),
+          end: endRecord({
+            ...(i % 7 === 0 ? FAILED : {}),
+            ...(i % 11 === 0 ? CUT : {}),
+            ...{ inputTokens: i % 4 === 0 ? null : i, outputTokens: i % 4 === 0 ? null : 2 * i, cachedTokens: i % 5 },
+            ...{
+              costMicroUsd: i % 2 === 0 ? i * 1_000 : null,
+              totalNs: i ** 4 * 1_000,
+              firstTokenNs: i % 3 === 0 ? i : null,
+            },
+          }),
+        }),
+      );
+      const clean = varied.map((each) => ({
+        ...each,
+        begin: { ...each.begin, assignedVariant: each.begin.assignedVariant.replace('\0', '\uFFFD') },
+      }));
+      await sink().write(batch({ rows: varied.slice(0, 25) }));
+      expect(await rollups!(gatewayId)).toEqual(figuresOf(clean.slice(0, 25)));
+      // Some of them for the second time, in the small and in the large way in.
+      await sink().write(batch({ expected: at(10), cursor: at(20), rows: varied.slice(20, 30) }));
+      await sink().write(batch({ expected: at(20), cursor: at(30), rows: varied.slice(10, 60) }));
+      expect(await rollups!(gatewayId)).toEqual(figuresOf(clean));
+      const late = batch({ expected: at(10), cursor: at(40), rows: [row(gatewayId)] });
+      await expect(sink().write(late)).rejects.toThrow(StaleCursorError);
+      const poison = [row(gatewayId), row(gatewayId, { end: endRecord({ status: 70_000 }) })];
+      await expect(sink().write(batch({ expected: at(30), cursor: at(40), rows: poison }))).rejects.toThrow(
+        RefusedBatchError,
+      );
+      expect(await rollups!(gatewayId)).toEqual(figuresOf(clean));
     });
 
     test('says when the data is at fault, and has then stored nothing of it', async () => {

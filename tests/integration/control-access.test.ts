@@ -50,6 +50,7 @@ const READS = [
   '/keys',
   '/keys/k',
   '/inferences',
+  '/ledger',
   '/gateways',
   '/audit',
 ];

@@ -28,6 +28,8 @@ const ROUTES: Record<string, string[]> = {
   '/keys/{id}': ['delete', 'get', 'patch'],
   '/inferences': ['get'],
   '/inferences/{id}': ['get'],
+  '/ledger': ['get'],
+  '/ledger/minutes': ['get'],
   '/gateways': ['get'],
   '/audit': ['get'],
 };

@@ -9,6 +9,7 @@ import { SEGMENT_FILES, type SegmentFiles } from '#inference-log/segments.ts';
 import { shipSpool } from '#inference-log/ship-spool.ts';
 import { type Sink, StaleCursorError } from '#inference-log/spool.ts';
 import { createWakeSignal } from '#inference-log/wake-signal.ts';
+import { figuresOf, figuresOfRollups } from '#tests/support/figures.ts';
 import { createMemorySink, type MemorySink } from '#tests/support/memory-sink.ts';
 import { readSpoolModel, segmentFiles } from '#tests/support/spool-model.ts';
 import { arbitrarySteps, openSpoolSession } from '#tests/support/spool-session.ts';
@@ -83,6 +84,7 @@ async function expectOnce(sink: MemorySink, spoolId: string, dropped = 0) {
     for (const name of ['stored', 'interrupted', 'dropped'] as const) sums[name] += totals[name];
   }
   expect(sums).toEqual({ stored: ended.size, interrupted: interrupted.size, dropped });
+  expect(figuresOfRollups(sink.rollups(gatewayId))).toEqual(figuresOf(rows));
   expect(sink.cursors.get(spoolId)?.finished).toBe(true);
   return { ended, interrupted };
 }

@@ -1,4 +1,6 @@
+import { mergeHistograms } from '#core/histogram.ts';
 import type { InferenceRow } from '#inference-log/record.ts';
+import { type Rollup, rollUp } from '#inference-log/rollup.ts';
 import {
   type LedgerTotals,
   RefusedBatchError,
@@ -14,12 +16,15 @@ export interface MemorySink extends Sink {
   /** Every id in the order in which it came, repeated ones included. */
   readonly written: readonly string[];
   readonly cursors: ReadonlyMap<string, { readonly cursor: SpoolCursor; readonly finished: boolean }>;
+  /** Summed over all batches. */
+  readonly rollups: (gatewayId: string) => readonly Rollup[];
 }
 
 export function createMemorySink(): MemorySink {
   const rows = new Map<string, InferenceRow>();
   const written: string[] = [];
   const cursors = new Map<string, { cursor: SpoolCursor; finished: boolean }>();
+  const rollups = new Map<string, Map<string, Rollup>>();
   const ledger = new Map<string, Map<string, { stored: number; interrupted: number; dropped: number }>>();
   const totals = (gatewayId: string, groupId: string) => {
     const groups = ledger.get(gatewayId) ?? new Map();
@@ -30,6 +35,7 @@ export function createMemorySink(): MemorySink {
   };
   return {
     ...{ rows, written, cursors },
+    rollups: (gatewayId) => [...(rollups.get(gatewayId) ?? new Map()).values()],
     async readCursor(spoolId) {
       return cursors.get(spoolId)?.cursor;
     },
@@ -40,18 +46,48 @@ export function createMemorySink(): MemorySink {
         if (Math.abs(end.status) > 32_767) throw new RefusedBatchError('status out of range');
       }
       cursors.set(batch.spoolId, { cursor: batch.cursor, finished: batch.finished });
+      const added: InferenceRow[] = [];
       for (const row of batch.rows) {
         written.push(row.id);
         if (rows.has(row.id)) continue;
         // Copies, as a database would hold them.
         rows.set(row.id, structuredClone(row));
+        added.push(row);
         totals(batch.gatewayId, row.begin.groupId)[row.end.outcome === 'interrupted' ? 'interrupted' : 'stored']++;
       }
       for (const { groupId } of batch.dropped) totals(batch.gatewayId, groupId).dropped++;
+      const known = rollups.get(batch.gatewayId) ?? new Map<string, Rollup>();
+      rollups.set(batch.gatewayId, known);
+      for (const rollup of rollUp(added)) {
+        const { groupId, minuteMs, assignedVariant, servedVariant, errorCode } = rollup;
+        const key = JSON.stringify([groupId, minuteMs, assignedVariant, servedVariant, errorCode]);
+        const before = known.get(key);
+        known.set(key, before === undefined ? rollup : addRollups(before, rollup));
+      }
     },
     async readLedger(gatewayId): Promise<LedgerTotals[]> {
       return [...(ledger.get(gatewayId) ?? [])].map(([groupId, counts]) => ({ groupId, ...counts }));
     },
     async close() {},
+  };
+}
+
+/** What the real store does in SQL. */
+function addRollups(a: Rollup, b: Rollup): Rollup {
+  return {
+    ...a,
+    count: a.count + b.count,
+    interrupted: a.interrupted + b.interrupted,
+    inputTokens: a.inputTokens + b.inputTokens,
+    outputTokens: a.outputTokens + b.outputTokens,
+    cachedTokens: a.cachedTokens + b.cachedTokens,
+    reasoningTokens: a.reasoningTokens + b.reasoningTokens,
+    withUsage: a.withUsage + b.withUsage,
+    costMicroUsd: a.costMicroUsd + b.costMicroUsd,
+    withCost: a.withCost + b.withCost,
+    totalNs: a.totalNs + b.totalNs,
+    firstTokenNs: a.firstTokenNs + b.firstTokenNs,
+    latency: mergeHistograms(a.latency, b.latency),
+    firstToken: mergeHistograms(a.firstToken, b.firstToken),
   };
 }

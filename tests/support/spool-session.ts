@@ -81,7 +81,8 @@ export async function openSpoolSession(options: {
     } else if (step.do === 'end' && id !== undefined) {
       ids.delete(step.inference);
       if (step.poison) poisoned.add(id);
-      writer.end(id, endRecord(step.poison ? { status: 70_000 } : {}), bytes, (taken) =>
+      const figures = { inputTokens: step.bytes, totalNs: 1_000 * (step.bytes ?? 0) };
+      writer.end(id, endRecord({ ...figures, ...(step.poison ? { status: 70_000 } : {}) }), bytes, (taken) =>
         (taken ? recorded : lost).add(id),
       );
     }
