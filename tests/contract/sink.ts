@@ -9,6 +9,11 @@ export interface SinkUnderTest {
   readonly sink: () => Sink;
   /** The ids of a gateway's stored rows. */
   readonly storedIds: (gatewayId: string) => Promise<readonly string[]>;
+  /**
+   * Whether a row that is there already counts again when a cursor passes it. Not in a store that holds rows and cursor in one
+   * transaction; where they are two stores, such a row is what a crash between the two left, uncounted.
+   */
+  readonly countsKnownRows?: boolean;
 }
 
 const OTHER_GROUP = '01890000-0000-7000-8000-0000000000ff';
@@ -23,7 +28,7 @@ function at(offset: number) {
 }
 
 /** The suite that every sink passes. */
-export function describeSink(name: string, { sink, storedIds }: SinkUnderTest): void {
+export function describeSink(name: string, { sink, storedIds, countsKnownRows = false }: SinkUnderTest): void {
   const start = () => {
     const [spoolId, gatewayId] = [randomUUID(), randomUUID()];
     const batch = (changes: Partial<SinkBatch>): SinkBatch => ({
@@ -86,14 +91,14 @@ export function describeSink(name: string, { sink, storedIds }: SinkUnderTest): 
       expect(await storedIds(gatewayId)).toHaveLength(1);
     });
 
-    test('neither doubles nor counts a row that it has', async () => {
+    test(`doubles no row that it has${countsKnownRows ? '' : ', and does not count it'}`, async () => {
       const { gatewayId, batch } = start();
       const [known, fresh] = [row(gatewayId), row(gatewayId)];
       await sink().write(batch({ rows: [known] }));
       await sink().write(batch({ expected: at(10), cursor: at(20), rows: [known, fresh] }));
       expect(await storedIds(gatewayId)).toHaveLength(2);
       expect(await sink().readLedger(gatewayId)).toEqual([
-        { groupId: GROUP_ID, stored: 2, interrupted: 0, dropped: 0 },
+        { groupId: GROUP_ID, stored: countsKnownRows ? 3 : 2, interrupted: 0, dropped: 0 },
       ]);
     });
 
@@ -111,9 +116,10 @@ export function describeSink(name: string, { sink, storedIds }: SinkUnderTest): 
       await sink().write(batch({ expected: at(20), cursor: at(30), rows: [rows[41]!, ...fresh] }));
       expect(await storedIds(gatewayId)).toHaveLength(64);
       const totals = [...(await sink().readLedger(gatewayId))].sort((a, b) => (a.groupId < b.groupId ? -1 : 1));
+      const [ofGroup, ofOther] = countsKnownRows ? [39 + 40, 3 + 3 + 21] : [40, 23];
       expect(totals).toEqual([
-        { groupId: GROUP_ID, stored: 40, interrupted: 1, dropped: 0 },
-        { groupId: OTHER_GROUP, stored: 23, interrupted: 0, dropped: 0 },
+        { groupId: GROUP_ID, stored: ofGroup, interrupted: countsKnownRows ? 2 : 1, dropped: 0 },
+        { groupId: OTHER_GROUP, stored: ofOther, interrupted: 0, dropped: 0 },
       ]);
     });
 
