@@ -1,4 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import net from 'node:net';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { InferenceRow } from '#inference-log/record.ts';
@@ -121,8 +123,8 @@ const stopServer = await describeWithClickHouse('the ClickHouse sink', (server) 
 
   test('says in one line what keeps it from ClickHouse, and never the password', async () => {
     const { batch, row } = start();
-    const write = async (clickhouse: typeof store.address) => {
-      const failing = createClickHouseSink({ databaseUrl: database.url, clickhouse });
+    const write = async (clickhouse: typeof store.address, insertTimeoutMs = 10_000) => {
+      const failing = createClickHouseSink({ databaseUrl: database.url, clickhouse, insertTimeoutMs });
       const error = await failing.write(batch({ rows: [row()] })).catch((thrown: Error) => thrown);
       await failing.close();
       expect(error).toBeInstanceOf(Error);
@@ -133,6 +135,11 @@ const stopServer = await describeWithClickHouse('the ClickHouse sink', (server) 
     expect(await write({ ...store.address, password: 'hunter2' })).toMatch(/AUTHENTICATION_FAILED/);
     expect(await write({ ...store.address, password: 'hunter2', port: 1 })).toMatch(/127\.0\.0\.1:1 cannot be reached/);
     expect(await write({ ...store.address, database: 'none_such' })).toMatch(/UNKNOWN_DATABASE.*run: ringside migrate/);
+    const silent = net.createServer().listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const { port } = silent.address() as net.AddressInfo;
+    expect(await write({ ...store.address, password: 'hunter2', port }, 200)).toMatch(/did not answer within 200 ms/);
+    silent.close();
   });
 
   test('migrations make what is missing, once, from any number of starters; a retention can be set and changed', async () => {

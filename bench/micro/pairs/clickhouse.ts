@@ -1,0 +1,58 @@
+import { readFileSync } from 'node:fs';
+import { constants, gzipSync, zstdCompressSync } from 'node:zlib';
+import type { InferenceRow } from '#inference-log/record.ts';
+import { INFERENCES, PAYLOADS } from '#inference-log/sinks/clickhouse/columns.ts';
+import { createRowBinaryBuffer } from '#inference-log/sinks/clickhouse/row-binary.ts';
+import { beginRecord, endRecord, newInferenceId } from '#tests/support/records.ts';
+import type { Pair } from '../pair.ts';
+
+const ROWS = 1_000;
+const REQUEST_BYTES = 1_000;
+const RESPONSE_BYTES = 450;
+/** Prose of our own: bodies are text, and a repeated letter would pack to nothing. */
+const PROSE = readFileSync(new URL('../../../docs/production.md', import.meta.url));
+
+/** What a batch of chats costs the shipper on its way to ClickHouse: as RowBinary beside JSON, and packed in two ways. */
+export function clickhousePairs(): Pair[] {
+  const rows = Array.from({ length: ROWS }, (_, index) => rowOf(index));
+  const [narrow, wide] = [createRowBinaryBuffer(), createRowBinaryBuffer()];
+  const binary = () => [narrow.encode(INFERENCES.columns, rows), wide.encode(PAYLOADS.columns, rows)];
+  const batch = Buffer.concat(binary());
+  const zstd = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
+  return [
+    { name: 'RowBinary, 1 000 chats', bytes: batch.length, ours: binary, naive: () => json(rows), naiveName: 'JSONEachRow, base64' },
+    {
+      name: `zstd of it, to ${share(zstdCompressSync(batch, zstd), batch)}`,
+      bytes: batch.length,
+      ours: () => zstdCompressSync(batch, zstd),
+      naive: () => gzipSync(batch, { level: 1 }),
+      naiveName: `gzip, to ${share(gzipSync(batch, { level: 1 }), batch)}`,
+    },
+  ];
+}
+
+function share(packed: Buffer, whole: Buffer): string {
+  return `${Math.round((packed.length / whole.length) * 100)} %`;
+}
+
+function rowOf(index: number): InferenceRow {
+  const from = (index * 37) % (PROSE.length - REQUEST_BYTES - RESPONSE_BYTES);
+  return {
+    ...{ id: newInferenceId(), gatewayId: newInferenceId(), begin: beginRecord({ unit: `user-${index}` }), end: endRecord() },
+    request: PROSE.subarray(from, from + REQUEST_BYTES),
+    response: PROSE.subarray(from + REQUEST_BYTES, from + REQUEST_BYTES + RESPONSE_BYTES),
+  };
+}
+
+function json(rows: readonly InferenceRow[]): Buffer[] {
+  return [INFERENCES, PAYLOADS].map(({ columns }) => {
+    const lines = rows.map((row) => {
+      const values = columns.map(({ name, of }) => {
+        const value = of(row);
+        return [name, value instanceof Uint8Array ? Buffer.from(value).toString('base64') : value] as const;
+      });
+      return JSON.stringify(Object.fromEntries(values));
+    });
+    return Buffer.from(lines.join('\n'));
+  });
+}
