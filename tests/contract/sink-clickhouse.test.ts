@@ -7,7 +7,12 @@ import type { InferenceRow } from '#inference-log/record.ts';
 import { migrateClickHouse } from '#inference-log/sinks/clickhouse/migrate.ts';
 import { createClickHouseSink } from '#inference-log/sinks/clickhouse/sink.ts';
 import { RefusedBatchError, type Sink, type SinkBatch } from '#inference-log/spool.ts';
-import { addressOf, type ClickHouseStore, createClickHouseStore, describeWithClickHouse } from '#tests/support/clickhouse-store.ts';
+import {
+  addressOf,
+  type ClickHouseStore,
+  createClickHouseStore,
+  describeWithClickHouse,
+} from '#tests/support/clickhouse-store.ts';
 import { createTestDatabase } from '#tests/support/database.ts';
 import { beginRecord, endRecord, GROUP_ID, KEY_ID, newInferenceId, ORGANIZATION_ID } from '#tests/support/records.ts';
 import { describeSink } from './sink.ts';
@@ -58,11 +63,15 @@ const stopServer = await describeWithClickHouse('the ClickHouse sink', (server) 
       end: endRecord({ responseBytes: 5e9, attempts, finishReason: long, firstTokenNs: 0, status: -1 }),
       ...{ request: Buffer.from([0, 255, 10, 9, 92]), response: Buffer.alloc(70_000, 0xfe) },
     });
-    const bare = row({ end: endRecord({ servedVariant: null, finishReason: null, inputTokens: null, connectNs: null }) });
+    const bare = row({
+      end: endRecord({ servedVariant: null, finishReason: null, inputTokens: null, connectNs: null }),
+    });
     await packed.write(batch({ rows: [full, bare] }));
     await packed.close();
     const where = `FINAL WHERE gateway_id = '${gatewayId}' ORDER BY unit`;
-    const [second, first] = await store.rows(`SELECT *, toUnixTimestamp64Milli(created_at) AS ms FROM inferences ${where}`);
+    const [second, first] = await store.rows(
+      `SELECT *, toUnixTimestamp64Milli(created_at) AS ms FROM inferences ${where}`,
+    );
     expect(first).toMatchObject({
       ...{ id: full.id, group_id: GROUP_ID, organization_id: ORGANIZATION_ID, key_id: KEY_ID, gateway_id: gatewayId },
       ...{ unit: 'ä\ufffdb\ufffdc', streamed: true, config_version: 2 ** 40, status: -1, bucket: 4321, range_to: 5000 },

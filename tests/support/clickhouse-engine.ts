@@ -19,11 +19,13 @@ export async function findEngine(): Promise<{ readonly folder: string } | { read
   const folder = join(tmpdir(), `ringside-${PACKAGE.replace('==', '-')}`);
   if (existsSync(join(folder, 'chdb'))) return { folder };
   if (process.env['CI'] !== 'true') {
-    return { missing: `install the engine with: python3 -m pip install --target ${folder} ${PACKAGE}` };
+    return { missing: `install the engine with: python3 -m pip install --no-deps --target ${folder} ${PACKAGE}` };
   }
   const unfinished = `${folder}.${process.pid}`;
   try {
-    await run('python3', ['-m', 'pip', 'install', '--quiet', '--target', unfinished, PACKAGE], { timeout: INSTALL_MS });
+    await run('python3', ['-m', 'pip', 'install', '--quiet', '--no-deps', '--target', unfinished, PACKAGE], {
+      timeout: INSTALL_MS,
+    });
     // Another test file may have been faster.
     await rename(unfinished, folder).catch(() => undefined);
     return { folder };

@@ -31,7 +31,12 @@ export interface NoClickHouse {
 export async function startClickHouse(): Promise<TestClickHouse | NoClickHouse> {
   const given = process.env['RINGSIDE_TEST_CLICKHOUSE_URL'];
   if (given !== undefined && given !== '') {
-    return { kind: 'found', url: given, what: 'the server of RINGSIDE_TEST_CLICKHOUSE_URL', stop: async () => undefined };
+    return {
+      kind: 'found',
+      url: given,
+      what: 'the server of RINGSIDE_TEST_CLICKHOUSE_URL',
+      stop: async () => undefined,
+    };
   }
   if (spawnSync('clickhouse', ['--version']).status === 0) return startBinary();
   if (spawnSync('python3', ['--version']).status !== 0) return missing('there is no python3');
@@ -58,7 +63,11 @@ async function startEngine(pythonPath: string): Promise<TestClickHouse> {
     child.once('exit', (code) => reject(new Error(`chdb-server.py ended with ${code}`)));
   });
   return {
-    ...{ kind: 'found', url: `http://default:test@127.0.0.1:${port}`, what: "the engine of chdb-core, behind the tests' HTTP front" },
+    ...{
+      kind: 'found',
+      url: `http://default:test@127.0.0.1:${port}`,
+      what: "the engine of chdb-core, behind the tests' HTTP front",
+    },
     stop: () => end(child, folder),
   };
 }
@@ -69,7 +78,15 @@ async function startBinary(): Promise<TestClickHouse> {
   const config = await writeServerConfig(folder, port);
   const child = spawn('clickhouse', ['server', `--config-file=${config}`], { stdio: ['ignore', 'ignore', 'inherit'] });
   const url = `http://127.0.0.1:${port}`;
-  await waitFor('clickhouse to listen', () => fetch(`${url}/ping`).then(({ ok }) => ok, () => false), 30_000);
+  await waitFor(
+    'clickhouse to listen',
+    () =>
+      fetch(`${url}/ping`).then(
+        ({ ok }) => ok,
+        () => false,
+      ),
+    30_000,
+  );
   return {
     ...{ kind: 'found', url: `http://default:test@127.0.0.1:${port}`, what: 'a clickhouse server of the PATH' },
     stop: () => end(child, folder),

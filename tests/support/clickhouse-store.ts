@@ -48,7 +48,9 @@ export async function createClickHouseStore(
   const client = createClickHouseClient({ address });
   const rows = async (select: string) => {
     // Numbers as numbers, and what is no UTF-8 not at all: a test asks for its hex.
-    const text = await client.query(`${select} FORMAT JSONEachRow SETTINGS output_format_json_quote_64bit_integers = 0`);
+    const text = await client.query(
+      `${select} FORMAT JSONEachRow SETTINGS output_format_json_quote_64bit_integers = 0`,
+    );
     return text.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line) as Record<string, unknown>]));
   };
   return {

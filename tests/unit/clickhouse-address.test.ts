@@ -33,11 +33,19 @@ test.each([
 
 test('an error tells its code and name, the text only where it cannot hold rows, and no password', () => {
   const answer = { status: 500, codeHeader: '27', withRows: true, password: 'hunter2' };
-  const parsing = errorOf({ ...answer, text: 'Code: 27. DB::Exception: Cannot parse: prompt. (CANNOT_PARSE_INPUT_ASSERTION_FAILED)' });
+  const parsing = errorOf({
+    ...answer,
+    text: 'Code: 27. DB::Exception: Cannot parse: prompt. (CANNOT_PARSE_INPUT_ASSERTION_FAILED)',
+  });
   expect(parsing.message).toBe('ClickHouse refused it with 27 CANNOT_PARSE_INPUT_ASSERTION_FAILED');
   expect(isRefusal(parsing)).toBe(false);
-  const parts = { codeHeader: undefined, text: 'Code: 252. DB::Exception: Too many parts hunter2. (TOO_MANY_PARTS) (version 26.9)' };
-  expect(errorOf({ ...answer, ...parts }).message).toBe('ClickHouse refused it with 252 TOO_MANY_PARTS: Too many parts ***. (TOO_MANY_PARTS)');
+  const parts = {
+    codeHeader: undefined,
+    text: 'Code: 252. DB::Exception: Too many parts hunter2. (TOO_MANY_PARTS) (version 26.9)',
+  };
+  expect(errorOf({ ...answer, ...parts }).message).toBe(
+    'ClickHouse refused it with 252 TOO_MANY_PARTS: Too many parts ***. (TOO_MANY_PARTS)',
+  );
   const proxy = errorOf({ ...answer, status: 502, codeHeader: undefined, text: '<html>hunter2</html>' });
   expect(proxy.message).toBe("ClickHouse's address answered 502, without an error of ClickHouse's");
   expect(isRefusal(proxy)).toBe(false);

@@ -23,8 +23,8 @@ function columnsMade(): Map<string, Map<string, string>> {
   for (const file of readdirSync(FOLDER).sort()) {
     const statements = readFileSync(join(FOLDER, file), 'utf8').split(/;\s*$/m);
     for (const statement of statements) {
-      const created = /CREATE TABLE IF NOT EXISTS (\w+) \(([^]*?)\n\)/.exec(statement);
-      const altered = /ALTER TABLE (\w+) ADD COLUMN IF NOT EXISTS ([^]*)/.exec(statement);
+      const created = /CREATE TABLE IF NOT EXISTS (\w+) \(([\s\S]*?)\n\)/.exec(statement);
+      const altered = /ALTER TABLE (\w+) ADD COLUMN IF NOT EXISTS ([\s\S]*)/.exec(statement);
       const [, name, text] = created ?? altered ?? [];
       if (name === undefined || text === undefined) continue;
       const columns = tables.get(name) ?? new Map<string, string>();
@@ -40,7 +40,9 @@ function columnsMade(): Map<string, Map<string, string>> {
 test.each<[string, WireTable]>([
   ['inferences', INFERENCES],
   ['inference_payloads', PAYLOADS],
-])('migrations/clickhouse has every column of %s as it is sent; a new one needs a migration there', (name, { columns }) => {
+])('migrations/clickhouse has every column of %s as it is sent; a new one needs a migration there', (name, {
+  columns,
+}) => {
   const made = columnsMade().get(name);
   const sent = Object.fromEntries(
     columns.map(({ name: column, type, nullable }) => [column, nullable ? `Nullable(${TYPES[type]})` : TYPES[type]]),

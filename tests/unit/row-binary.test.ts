@@ -20,7 +20,10 @@ const column = (type: ColumnType, nullable: boolean, value: Value): WireColumn =
 /** Reads what RowBinary's documentation says, as plainly as it says it. */
 function decode(bytes: Buffer, columns: readonly WireColumn[]): unknown[] {
   let at = 0;
-  const take = (count: number) => bytes.subarray(at, (at += count));
+  const take = (count: number) => {
+    at += count;
+    return bytes.subarray(at - count, at);
+  };
   const string = () => {
     let [length, shift] = [0, 0];
     for (let byte = 128; byte >= 128; shift += 7) {
@@ -62,7 +65,8 @@ const text = fc.oneof(
   fc.array(fc.integer({ min: 0, max: 0xffff }), { maxLength: 80 }).map((codes) => String.fromCharCode(...codes)),
   fc.constantFrom('', '\0', '\ud800', 'a'.repeat(40), 'a'.repeat(127), 'é'.repeat(64), 'z'.repeat(20_000)),
 );
-const typed = (type: ColumnType, values: fc.Arbitrary<Value>) => values.map((value): [ColumnType, Value] => [type, value]);
+const typed = (type: ColumnType, values: fc.Arbitrary<Value>) =>
+  values.map((value): [ColumnType, Value] => [type, value]);
 const field = fc.oneof(
   typed('text', text),
   typed('jsonb', text),

@@ -20,7 +20,13 @@ export function clickhousePairs(): Pair[] {
   const batch = Buffer.concat(binary());
   const zstd = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
   return [
-    { name: 'RowBinary, 1 000 chats', bytes: batch.length, ours: binary, naive: () => json(rows), naiveName: 'JSONEachRow, base64' },
+    {
+      name: 'RowBinary, 1 000 chats',
+      bytes: batch.length,
+      ours: binary,
+      naive: () => json(rows),
+      naiveName: 'JSONEachRow, base64',
+    },
     {
       name: `zstd of it, to ${share(zstdCompressSync(batch, zstd), batch)}`,
       bytes: batch.length,
@@ -38,7 +44,12 @@ function share(packed: Buffer, whole: Buffer): string {
 function rowOf(index: number): InferenceRow {
   const from = (index * 37) % (PROSE.length - REQUEST_BYTES - RESPONSE_BYTES);
   return {
-    ...{ id: newInferenceId(), gatewayId: newInferenceId(), begin: beginRecord({ unit: `user-${index}` }), end: endRecord() },
+    ...{
+      id: newInferenceId(),
+      gatewayId: newInferenceId(),
+      begin: beginRecord({ unit: `user-${index}` }),
+      end: endRecord(),
+    },
     request: PROSE.subarray(from, from + REQUEST_BYTES),
     response: PROSE.subarray(from + REQUEST_BYTES, from + REQUEST_BYTES + RESPONSE_BYTES),
   };

@@ -16,7 +16,18 @@ export interface WireTable {
 const REQUIRED: ReadonlySet<string> = new Set([
   ...['id', 'group_id', 'created_at', 'organization_id', 'schema_version', 'gateway_id', 'config_version', 'key_id'],
   ...['operation', 'dialect', 'streamed', 'assigned_variant', 'served_reason', 'unit', 'unit_source', 'hash_version'],
-  ...['bucket', 'range_from', 'range_to', 'phase', 'status', 'outcome', 'end_reason', 'attempts', 'total_ns', 'trace_id'],
+  ...[
+    'bucket',
+    'range_from',
+    'range_to',
+    'phase',
+    'status',
+    'outcome',
+    'end_reason',
+    'attempts',
+    'total_ns',
+    'trace_id',
+  ],
   ...['request_bytes', 'response_bytes'],
 ]);
 

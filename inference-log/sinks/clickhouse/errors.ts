@@ -58,11 +58,16 @@ export interface ErrorAnswer {
 /** The error that an answer tells. Its text looks like `Code: 60. DB::Exception: …. (UNKNOWN_TABLE) (version …)`. */
 export function errorOf({ status, codeHeader, text, withRows, password }: ErrorAnswer): ClickHouseError {
   const code = Number(codeHeader ?? /^Code: (\d+)\./.exec(text)?.[1] ?? 0);
-  if (code === 0) return new ClickHouseError(`ClickHouse's address answered ${status}, without an error of ClickHouse's`, 0, status);
+  if (code === 0)
+    return new ClickHouseError(`ClickHouse's address answered ${status}, without an error of ClickHouse's`, 0, status);
   const name = /\(([A-Z][A-Z0-9_]{3,})\)/.exec(text)?.[1];
   const detail = withRows && !TELLING.has(code) ? '' : `: ${detailOf(text, password)}`;
   const hint = SCHEMA.has(code) && withRows ? '; run: ringside migrate' : '';
-  return new ClickHouseError(`ClickHouse refused it with ${code}${name === undefined ? '' : ` ${name}`}${detail}${hint}`, code, status);
+  return new ClickHouseError(
+    `ClickHouse refused it with ${code}${name === undefined ? '' : ` ${name}`}${detail}${hint}`,
+    code,
+    status,
+  );
 }
 
 function detailOf(text: string, password: string): string {

@@ -49,7 +49,9 @@ function attempt({ address, agent, timeoutMs }: Way, { parameters, body, headers
     const { protocol, host, port, user, password } = address;
     const signal = AbortSignal.timeout(timeoutMs);
     const lost = (error: NodeJS.ErrnoException) => {
-      const why = signal.aborted ? `did not answer within ${timeoutMs} ms` : `cannot be reached: ${error.code ?? error.message}`;
+      const why = signal.aborted
+        ? `did not answer within ${timeoutMs} ms`
+        : `cannot be reached: ${error.code ?? error.message}`;
       reject(new ClickHouseUnreachableError(`ClickHouse at ${placeOf(address)} ${why}`));
     };
     const request = (protocol === 'https:' ? https : http).request({
