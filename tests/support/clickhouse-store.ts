@@ -56,7 +56,7 @@ export async function createClickHouseStore(
   return {
     ...{ address: { ...address, ...changes }, client, rows },
     async storedIds(gatewayId) {
-      const found = await rows(`SELECT id FROM inferences FINAL WHERE gateway_id = '${gatewayId}' ORDER BY id`);
+      const found = await rows(`SELECT id FROM inferences FINAL WHERE gateway_id = '${gatewayId}'`);
       return found.map(({ id }) => id as string).sort();
     },
     async close() {

@@ -9,8 +9,8 @@ import type { Pair } from '../pair.ts';
 const ROWS = 1_000;
 const REQUEST_BYTES = 1_000;
 const RESPONSE_BYTES = 450;
-/** Prose of our own: bodies are text, and a repeated letter would pack to nothing. */
-const PROSE = readFileSync(new URL('../../../docs/production.md', import.meta.url));
+/** Words of our own prose, in no order: as varied as bodies are, while a text that repeats itself would pack to nothing. */
+const WORDS = readFileSync(new URL('../../../docs/production.md', import.meta.url), 'utf8').split(/\s+/);
 
 /** What a batch of chats costs the shipper on its way to ClickHouse: as RowBinary beside JSON, and packed in two ways. */
 export function clickhousePairs(): Pair[] {
@@ -42,7 +42,6 @@ function share(packed: Buffer, whole: Buffer): string {
 }
 
 function rowOf(index: number): InferenceRow {
-  const from = (index * 37) % (PROSE.length - REQUEST_BYTES - RESPONSE_BYTES);
   return {
     ...{
       id: newInferenceId(),
@@ -50,9 +49,19 @@ function rowOf(index: number): InferenceRow {
       begin: beginRecord({ unit: `user-${index}` }),
       end: endRecord(),
     },
-    request: PROSE.subarray(from, from + REQUEST_BYTES),
-    response: PROSE.subarray(from + REQUEST_BYTES, from + REQUEST_BYTES + RESPONSE_BYTES),
+    request: body(index, REQUEST_BYTES),
+    response: body(index + ROWS, RESPONSE_BYTES),
   };
+}
+
+/** Drawn by a linear congruential generator (Numerical Recipes, "quick and dirty"), so that every run packs the same. */
+function body(seed: number, bytes: number): Buffer {
+  let [state, text] = [seed, ''];
+  while (text.length < bytes) {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    text += `${WORDS[(state >>> 8) % WORDS.length]!} `;
+  }
+  return Buffer.from(text).subarray(0, bytes);
 }
 
 function json(rows: readonly InferenceRow[]): Buffer[] {
