@@ -15,6 +15,8 @@ export interface TestClickHouse {
   readonly url: string;
   /** What it is, for the test's output. */
   readonly what: string;
+  /** Of its process, where it runs here. */
+  readonly pid: number | undefined;
   stop(): Promise<void>;
 }
 
@@ -35,6 +37,7 @@ export async function startClickHouse(): Promise<TestClickHouse | NoClickHouse> 
       kind: 'found',
       url: given,
       what: 'the server of RINGSIDE_TEST_CLICKHOUSE_URL',
+      pid: undefined,
       stop: async () => undefined,
     };
   }
@@ -68,6 +71,7 @@ async function startEngine(pythonPath: string): Promise<TestClickHouse> {
       url: `http://default:test@127.0.0.1:${port}`,
       what: "the engine of chdb-core, behind the tests' HTTP front",
     },
+    pid: child.pid,
     stop: () => end(child, folder),
   };
 }
@@ -89,6 +93,7 @@ async function startBinary(): Promise<TestClickHouse> {
   );
   return {
     ...{ kind: 'found', url: `http://default:test@127.0.0.1:${port}`, what: 'a clickhouse server of the PATH' },
+    pid: child.pid,
     stop: () => end(child, folder),
   };
 }
