@@ -115,6 +115,16 @@ const stopServer = await describeWithClickHouse('the ClickHouse sink', (server) 
     expect([await raw('inferences'), await raw('inference_payloads')]).toEqual([30, 30]);
   });
 
+  test('a record that joins its batch at the second try is not swallowed with the rest', async () => {
+    const { batch, row, gatewayId } = start();
+    const rows = [row(), row()];
+    await onDatabase(FAIL_COMMITS);
+    await expect(sink.write(batch({ rows: rows.slice(1) }))).rejects.toThrow('a crash');
+    await onDatabase('DROP TRIGGER crash ON ringside.spools');
+    await sink.write(batch({ rows }));
+    expect(await store.storedIds(gatewayId)).toEqual(rows.map(({ id }) => id).sort());
+  });
+
   test('a value that only the server refuses is a matter of its record; a table that is not there is not', async () => {
     const { batch, row } = start();
     await store.client.query(`ALTER TABLE inferences ADD CONSTRAINT known CHECK unit != 'secret'`);

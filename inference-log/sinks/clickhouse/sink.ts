@@ -9,13 +9,14 @@ import type { ClickHouseAddress } from './address.ts';
 import { createClickHouseClient } from './client.ts';
 import { isRefusal } from './errors.ts';
 import { createRowInserter } from './insert-rows.ts';
+import { createTurns } from './turns.ts';
 
 export interface ClickHouseSinkOptions {
   /** Holds cursors and ledger. */
   readonly databaseUrl: string;
   /** Holds the rows. */
   readonly clickhouse: ClickHouseAddress;
-  /** Batches of different spools are written side by side (4). */
+  /** To PostgreSQL (4); all but one may have a batch under way. */
   readonly maxConnections?: number;
   /** For one insert (30 000). */
   readonly insertTimeoutMs?: number;
@@ -32,11 +33,11 @@ export interface ClickHouseSinkOptions {
  * lost, nothing is doubled for who reads with FINAL, and each record counts once, when the cursor passes it.
  */
 export function createClickHouseSink(options: ClickHouseSinkOptions): Sink {
-  const { onConnectionError, insertTimeoutMs } = options;
+  const { onConnectionError, insertTimeoutMs, maxConnections = 4 } = options;
   const pool = createClientPool({
     databaseUrl: options.databaseUrl,
     role: 'shipper',
-    maxConnections: options.maxConnections ?? 4,
+    maxConnections,
     applicationName: 'ringside shipper',
     // A commit that lands after it is found by its cursor.
     queryTimeoutMs: 30_000,
@@ -47,17 +48,23 @@ export function createClickHouseSink(options: ClickHouseSinkOptions): Sink {
     ...(insertTimeoutMs === undefined ? {} : { timeoutMs: insertTimeoutMs }),
   });
   const inserter = createRowInserter(client);
+  // A connection is held while rows travel, which may take longer than others wait for one: they would blame PostgreSQL.
+  const turns = createTurns(Math.max(1, maxConnections - 1));
+
+  const store = async (batch: SinkBatch) => {
+    const connection = await pool.connect();
+    await inTransaction(connection, async () => {
+      await moveCursor(connection, batch);
+      await inserter.insert(batch);
+      await addToLedger(connection, batch.gatewayId, tallyOf(batch));
+    });
+  };
 
   return {
     readCursor: (spoolId) => readCursor(pool, spoolId),
     async write(batch) {
       try {
-        const connection = await pool.connect();
-        await inTransaction(connection, async () => {
-          await moveCursor(connection, batch);
-          await inserter.insert(batch);
-          await addToLedger(connection, batch.gatewayId, tallyOf(batch));
-        });
+        await turns.run(() => store(batch));
       } catch (error) {
         if (isRefusal(error) || isDataError(error)) throw new RefusedBatchError(reasonOf(error), { cause: error });
         throw error;
