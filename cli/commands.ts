@@ -1,3 +1,4 @@
+import { reasonOf } from '#core/reason.ts';
 import { migrate, pendingMigrations } from '#store/migrate.ts';
 import { createLog, print } from './output.ts';
 import { runService } from './service.ts';
@@ -17,6 +18,7 @@ export async function gateway(settings: Settings, release: string): Promise<void
           {
             release,
             databaseUrl,
+            clickhouse: settings.clickhouse,
             host: settings.gateway.host,
             port: settings.gateway.port,
             metricsHost: settings.metrics.host,
@@ -77,8 +79,21 @@ export async function requireSchema(databaseUrl: string): Promise<void> {
 /** `ringside migrate`. */
 export async function migrateDatabase(settings: Settings): Promise<void> {
   if (settings.databaseUrl === undefined) throw new SettingsError('DATABASE_URL is not set');
-  const applied = await migrate(settings.databaseUrl);
+  const applied = [...(await migrate(settings.databaseUrl)), ...(await migrateLogStore(settings))];
   print(applied.length === 0 ? 'the schema is up to date' : `applied ${applied.join(', ')}`);
+}
+
+/** The tables of the log in ClickHouse, where it is used. */
+export async function migrateLogStore(settings: Settings): Promise<string[]> {
+  const { clickhouse, clickhouseRetentionDays } = settings;
+  if (clickhouse === undefined) return [];
+  const { migrateClickHouse } = await import('#inference-log/sinks/clickhouse/migrate.ts');
+  try {
+    const applied = await migrateClickHouse({ address: clickhouse, retentionDays: clickhouseRetentionDays });
+    return applied.map((name) => `clickhouse/${name}`);
+  } catch (error) {
+    throw new SettingsError(`${reasonOf(error)}; check RINGSIDE_CLICKHOUSE_URL`);
+  }
 }
 
 /** `ringside admin-token`: how an installation gets its first token, and how it gets back in when all are lost. */

@@ -35,7 +35,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
       (await import('./commands.ts')).adminToken(settings, organization),
   },
   migrate: {
-    summary: 'bring the schema of DATABASE_URL up to date',
+    summary: 'bring the schema of DATABASE_URL (and RINGSIDE_CLICKHOUSE_URL) up to date',
     run: async (settings) => (await import('./commands.ts')).migrateDatabase(settings),
   },
   'verify-log': {

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import type { EncryptionKey, Keyring } from '#core/envelope.ts';
 import { parseAddressPolicy } from '#core/upstream-address.ts';
+import { type ClickHouseAddress, parseClickHouseUrl } from '#inference-log/sinks/clickhouse/address.ts';
 
 /** All settings, from the environment, parsed once. A bad value or an unknown RINGSIDE_ variable stops the start with one line. */
 export interface Listen {
@@ -19,6 +20,8 @@ export interface Settings {
   readonly simulator: Listen;
   readonly dataFolder: string;
   readonly databaseUrl: string | undefined;
+  readonly clickhouse: ClickHouseAddress | undefined;
+  readonly clickhouseRetentionDays: number | undefined;
   readonly keyring: Keyring | undefined;
   readonly pepper: Uint8Array | undefined;
   /** Undefined: not set, so nothing private is allowed (or loopback, under `ringside up`). */
@@ -49,6 +52,8 @@ const schema = z.object({
   RINGSIDE_METRICS_LISTEN: z.string().default('127.0.0.1:9464'),
   RINGSIDE_SIMULATOR_LISTEN: z.string().default('127.0.0.1:8082'),
   RINGSIDE_DATA_DIR: z.string().min(1).default('.ringside'),
+  RINGSIDE_CLICKHOUSE_URL: z.string().optional(),
+  RINGSIDE_CLICKHOUSE_RETENTION_DAYS: z.coerce.number().int().min(1).max(36_500).optional(),
   RINGSIDE_WORKERS: positive(availableParallelism(), 256),
   RINGSIDE_ENCRYPTION_KEYS: z.string().optional(),
   RINGSIDE_KEY_PEPPER: z.string().optional(),
@@ -93,6 +98,8 @@ export function parseSettings(env: Readonly<Record<string, string | undefined>>)
     simulator: parseListen(values.RINGSIDE_SIMULATOR_LISTEN, 'RINGSIDE_SIMULATOR_LISTEN'),
     dataFolder: resolve(values.RINGSIDE_DATA_DIR),
     databaseUrl: parseDatabaseUrl(env['DATABASE_URL']),
+    clickhouse: parseClickHouse(values.RINGSIDE_CLICKHOUSE_URL),
+    clickhouseRetentionDays: values.RINGSIDE_CLICKHOUSE_RETENTION_DAYS,
     keyring: values.RINGSIDE_ENCRYPTION_KEYS === undefined ? undefined : parseKeyring(values.RINGSIDE_ENCRYPTION_KEYS),
     pepper: values.RINGSIDE_KEY_PEPPER === undefined ? undefined : parsePepper(values.RINGSIDE_KEY_PEPPER),
     privateUpstreams: checkPolicy(values.RINGSIDE_PRIVATE_UPSTREAMS),
@@ -129,6 +136,17 @@ function parseDatabaseUrl(text: string | undefined): string | undefined {
     throw new SettingsError('DATABASE_URL: must be a URL that begins with postgresql://');
   }
   return text;
+}
+
+function parseClickHouse(text: string | undefined): ClickHouseAddress | undefined {
+  if (text === undefined) return undefined;
+  const parsed = parseClickHouseUrl(text);
+  if (parsed.kind === 'bad') {
+    throw new SettingsError(
+      `RINGSIDE_CLICKHOUSE_URL: ${parsed.reason}; it looks like https://user:password@host:8443/database`,
+    );
+  }
+  return parsed.address;
 }
 
 const KEYS_HINT = 'make one with: echo "k1:$(openssl rand -base64 32)"';

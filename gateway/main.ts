@@ -90,6 +90,7 @@ async function startParts(start: Start, booted: readonly BootedWorker[]): Promis
   const shipper = createShipperThread({
     ...{ databaseUrl: settings.databaseUrl, spoolRoot, gatewayId, log },
     maxSpoolBytes: settings.maxSpoolBytes / settings.workers,
+    clickhouse: settings.clickhouse,
   });
   undo.add(() => shipper.stop(SHIP_AT_STOP_MS));
   const workers = await startWorkerPool({

@@ -1,10 +1,13 @@
 import type { Keyring } from '#core/envelope.ts';
+import type { ClickHouseAddress } from '#inference-log/sinks/clickhouse/address.ts';
 import type { DefaultTimeouts } from './providers/provider.ts';
 
 /** Everything a gateway process is told; plain data, so that it can be handed to worker threads. */
 export interface GatewaySettings {
   readonly release: string;
   readonly databaseUrl: string;
+  /** Where the rows of the log go; undefined: into the database. */
+  readonly clickhouse?: ClickHouseAddress | undefined;
   readonly host: string;
   readonly port: number;
   readonly metricsHost: string;

@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { traceOf } from '#core/reason.ts';
 import type { ServingLoad } from '#inference-log/pace.ts';
+import type { ClickHouseAddress } from '#inference-log/sinks/clickhouse/address.ts';
 import type { LedgerTotals } from '#inference-log/spool.ts';
 import type { FromShipper, ShipperStart, ToShipper } from '#inference-log/thread-messages.ts';
 
@@ -24,6 +25,8 @@ export interface ShipperThread {
 
 export interface ShipperThreadOptions {
   readonly databaseUrl: string;
+  /** Where the rows go; without it they go into the database, too. */
+  readonly clickhouse?: ClickHouseAddress | undefined;
   readonly spoolRoot: string;
   readonly gatewayId: string;
   /** The bound of each spool. */
@@ -51,6 +54,7 @@ export function createShipperThread(options: ShipperThreadOptions): ShipperThrea
       gatewayId: options.gatewayId,
       servingLoad,
       maxSpoolBytes: options.maxSpoolBytes,
+      ...(options.clickhouse === undefined ? {} : { clickhouse: options.clickhouse }),
     };
     const next = new Worker(new URL('../inference-log/thread.ts', import.meta.url), { workerData, name: 'shipper' });
     worker = next;

@@ -1,10 +1,13 @@
 import type { AlarmCode } from './alarms.ts';
 import type { ServingLoad } from './pace.ts';
+import type { ClickHouseAddress } from './sinks/clickhouse/address.ts';
 import type { LedgerTotals } from './spool.ts';
 
 /** What the shipper's thread is started with (its `workerData`). */
 export interface ShipperStart {
   readonly databaseUrl: string;
+  /** Where the rows go; without it they go into the database, too. */
+  readonly clickhouse?: ClickHouseAddress;
   /** The folder of all spools of this machine. */
   readonly root: string;
   /** Whose ledger is reported. */

@@ -2,6 +2,7 @@ import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { busiestOf, calmBytesFor } from './pace.ts';
 import { createShipper } from './shipper.ts';
+import { createClickHouseSink } from './sinks/clickhouse/sink.ts';
 import { createPostgresSink } from './sinks/postgres.ts';
 import type { FromShipper, ShipperStart, ToShipper } from './thread-messages.ts';
 import { within } from './timing.ts';
@@ -18,7 +19,9 @@ const NICENESS = 10;
 // On Linux the priority is the calling thread's own; elsewhere it would be the whole process's.
 if (process.platform === 'linux') setPriority(NICENESS);
 
-const sink = createPostgresSink({ databaseUrl: start.databaseUrl });
+const { databaseUrl, clickhouse } = start;
+const sink =
+  clickhouse === undefined ? createPostgresSink({ databaseUrl }) : createClickHouseSink({ databaseUrl, clickhouse });
 const shipper = await createShipper({
   root: start.root,
   sink,

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { measurePair, type PairResult } from './pair.ts';
 import { bodyPairs } from './pairs/bodies.ts';
+import { clickhousePairs } from './pairs/clickhouse.ts';
 import { identityPairs } from './pairs/identity.ts';
 import { logPairs } from './pairs/log.ts';
 import { snapshotPairs } from './pairs/snapshot.ts';
@@ -29,7 +30,7 @@ else measureAll();
 
 function measureAll(): void {
   const rounds = { rounds: Number(values.rounds), roundMs: Number(values['round-ms']) };
-  const pairs = [...bodyPairs(), ...identityPairs(), ...logPairs(), ...snapshotPairs()];
+  const pairs = [...bodyPairs(), ...identityPairs(), ...logPairs(), ...snapshotPairs(), ...clickhousePairs()];
   const wanted = pairs.filter(({ name, naiveName }) => `${name} ${naiveName}`.includes(values.only));
   if (!values.json) print(`node ${process.version}, CPU time, medians of ${rounds.rounds} alternating rounds`);
   const results: PairResult[] = [];

@@ -4,6 +4,7 @@ import { join, relative } from 'node:path';
 import { claimOwnership } from '#inference-log/ownership.ts';
 import { ensureDatabase, startEmbeddedPostgres } from '#store/embedded-postgres.ts';
 import { migrate } from '#store/migrate.ts';
+import { migrateLogStore } from '../commands.ts';
 import { createLog, print } from '../output.ts';
 import { type Listen, requireStandalone, type Settings, SettingsError } from '../settings.ts';
 import { AddressTakenError } from '../start-failure.ts';
@@ -49,7 +50,7 @@ async function start(settings: Settings, release: string, undo: Undo, log: (line
   const database = await startDatabase(settings, progress, log);
   undo.add(database.stop);
   undo.checkpoint();
-  const applied = await migrate(database.url);
+  const applied = [...(await migrate(database.url)), ...(await migrateLogStore(settings))];
   if (applied.length > 0) progress(`applied ${applied.join(', ')}`);
   const env = {
     ...process.env,

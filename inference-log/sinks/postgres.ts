@@ -1,4 +1,4 @@
-import type { ClientBase, PoolClient } from 'pg';
+import type { ClientBase } from 'pg';
 import { reasonOf } from '#core/reason.ts';
 import { createClientPool } from '#store/pool.ts';
 import type { InferenceRow } from '../record.ts';
@@ -10,6 +10,7 @@ import { addToLedger, createTally, readLedger, type Tally } from './ledger.ts';
 import { createPartitions, type PartitionRows } from './partitions.ts';
 import { addToRollups } from './rollups.ts';
 import { isDataError, isMissingPartition, sqlStateOf, UNIQUE_VIOLATION } from './sql-errors.ts';
+import { inTransaction } from './transaction.ts';
 
 export interface PostgresSinkOptions {
   readonly databaseUrl: string;
@@ -66,23 +67,6 @@ export function createPostgresSink(options: PostgresSinkOptions): Sink {
     readLedger: (gatewayId) => readLedger(pool, gatewayId),
     close: () => pool.end(),
   };
-}
-
-/** Gives the connection back, or ends it when not even the rollback got through. */
-async function inTransaction(client: PoolClient, work: () => Promise<void>): Promise<void> {
-  let broken: Error | undefined;
-  try {
-    await client.query('BEGIN');
-    await work();
-    await client.query('COMMIT');
-  } catch (error) {
-    await client.query('ROLLBACK').catch((failure: Error) => {
-      broken = failure;
-    });
-    throw error;
-  } finally {
-    client.release(broken);
-  }
 }
 
 /**

@@ -12,6 +12,11 @@ export interface SinkUnderTest {
   readonly storedIds: (gatewayId: string) => Promise<readonly string[]>;
   /** A gateway's rollups; left out by a sink that keeps none. */
   readonly rollups?: (gatewayId: string) => Promise<readonly Figures[]>;
+  /**
+   * Whether a row that is there already counts again when a cursor passes it. Not in a store that holds rows and cursor in one
+   * transaction; where they are two stores, such a row is what a crash between the two left, uncounted.
+   */
+  readonly countsKnownRows?: boolean;
 }
 
 const OTHER_GROUP = '01890000-0000-7000-8000-0000000000ff';
@@ -28,7 +33,7 @@ function at(offset: number) {
 }
 
 /** The suite that every sink passes. */
-export function describeSink(name: string, { sink, storedIds, rollups }: SinkUnderTest): void {
+export function describeSink(name: string, { sink, storedIds, rollups, countsKnownRows = false }: SinkUnderTest): void {
   const start = () => {
     const [spoolId, gatewayId] = [randomUUID(), randomUUID()];
     const batch = (changes: Partial<SinkBatch>): SinkBatch => ({
@@ -91,14 +96,14 @@ export function describeSink(name: string, { sink, storedIds, rollups }: SinkUnd
       expect(await storedIds(gatewayId)).toHaveLength(1);
     });
 
-    test('neither doubles nor counts a row that it has', async () => {
+    test(`doubles no row that it has${countsKnownRows ? '' : ', and does not count it'}`, async () => {
       const { gatewayId, batch } = start();
       const [known, fresh] = [row(gatewayId), row(gatewayId)];
       await sink().write(batch({ rows: [known] }));
       await sink().write(batch({ expected: at(10), cursor: at(20), rows: [known, fresh] }));
       expect(await storedIds(gatewayId)).toHaveLength(2);
       expect(await sink().readLedger(gatewayId)).toEqual([
-        { groupId: GROUP_ID, stored: 2, interrupted: 0, dropped: 0 },
+        { groupId: GROUP_ID, stored: countsKnownRows ? 3 : 2, interrupted: 0, dropped: 0 },
       ]);
     });
 
@@ -116,9 +121,10 @@ export function describeSink(name: string, { sink, storedIds, rollups }: SinkUnd
       await sink().write(batch({ expected: at(20), cursor: at(30), rows: [rows[41]!, ...fresh] }));
       expect(await storedIds(gatewayId)).toHaveLength(64);
       const totals = [...(await sink().readLedger(gatewayId))].sort((a, b) => (a.groupId < b.groupId ? -1 : 1));
+      const [ofGroup, ofOther] = countsKnownRows ? [39 + 40, 3 + 3 + 21] : [40, 23];
       expect(totals).toEqual([
-        { groupId: GROUP_ID, stored: 40, interrupted: 1, dropped: 0 },
-        { groupId: OTHER_GROUP, stored: 23, interrupted: 0, dropped: 0 },
+        { groupId: GROUP_ID, stored: ofGroup, interrupted: countsKnownRows ? 2 : 1, dropped: 0 },
+        { groupId: OTHER_GROUP, stored: ofOther, interrupted: 0, dropped: 0 },
       ]);
     });
 
@@ -152,14 +158,15 @@ export function describeSink(name: string, { sink, storedIds, rollups }: SinkUnd
       // Some of them for the second time, in the small and in the large way in.
       await sink().write(batch({ expected: at(10), cursor: at(20), rows: varied.slice(20, 30) }));
       await sink().write(batch({ expected: at(20), cursor: at(30), rows: varied.slice(10, 60) }));
-      expect(await rollups!(gatewayId)).toEqual(figuresOf(clean));
+      const counted = countsKnownRows ? [...clean.slice(0, 25), ...clean.slice(20, 30), ...clean.slice(10, 60)] : clean;
+      expect(await rollups!(gatewayId)).toEqual(figuresOf(counted));
       const late = batch({ expected: at(10), cursor: at(40), rows: [row(gatewayId)] });
       await expect(sink().write(late)).rejects.toThrow(StaleCursorError);
       const poison = [row(gatewayId), row(gatewayId, { end: endRecord({ status: 70_000 }) })];
       await expect(sink().write(batch({ expected: at(30), cursor: at(40), rows: poison }))).rejects.toThrow(
         RefusedBatchError,
       );
-      expect(await rollups!(gatewayId)).toEqual(figuresOf(clean));
+      expect(await rollups!(gatewayId)).toEqual(figuresOf(counted));
     });
 
     test('says when the data is at fault, and has then stored nothing of it', async () => {

@@ -4,13 +4,20 @@ import type { FromShipper, ShipperStart, ToShipper } from '#inference-log/thread
 
 // A process of its own, so that its CPU time is the shipper's: starts the shipper's thread as the gateway does, waits until
 // it has removed every spool of the root, and prints what that took.
-const [thread, databaseUrl, root, gatewayId] = process.argv.slice(2) as [string, string, string, string];
+const [thread, databaseUrl, root, gatewayId, clickhouse] = process.argv.slice(2) as [
+  string,
+  string,
+  string,
+  string,
+  string?,
+];
 const workerData: ShipperStart = {
   databaseUrl,
   root,
   gatewayId,
   servingLoad: [],
   maxSpoolBytes: Number.POSITIVE_INFINITY,
+  ...(clickhouse === undefined ? {} : { clickhouse: JSON.parse(clickhouse) }),
 };
 const worker = new Worker(new URL(thread), { workerData, name: 'shipper' });
 worker.on('error', (error) => {
