@@ -1,5 +1,7 @@
 /** Between two groups of digits: blanks, dots, dashes, slashes, parentheses. */
-const SEPARATORS = new Set([...' \t\u00a0\u2007\u2009\u202f.-\u2010\u2011\u2012\u2013/()'].map((mark) => mark.charCodeAt(0)));
+const SEPARATORS = new Set(
+  [...' \t\u00a0\u2007\u2009\u202f.-\u2010\u2011\u2012\u2013/()'].map((mark) => mark.charCodeAt(0)),
+);
 const MAX_SEPARATORS = 3;
 
 /** Groups of digits with little between them, as cards and telephone numbers are written. */

@@ -147,9 +147,8 @@ describe('what callers and upstreams send', () => {
       const bytes = Buffer.from(wire);
       let at = 0;
       const send = () => {
-        for (const end = Math.min(at + 7_001, bytes.length); at < end; at += 97) {
-          response.write(bytes.subarray(at, Math.min(at + 97, end)));
-        }
+        for (const end = Math.min(at + 7_000, bytes.length); at < end; at += 97)
+          response.write(bytes.subarray(at, at + 97));
         if (at < bytes.length) setImmediate(send);
         else response.end();
       };
@@ -301,8 +300,8 @@ describe('metadata', () => {
     '[]',
     '{"a":{}}',
     '{"a":null}',
-    'x'.repeat(5_000),
-  ])('a bad header is a 400 that names it: %.20s', async (header) => {
+    `{"a":"${'x'.repeat(4_090)}"}`,
+  ])('a bad header is a 400 that names it (%#)', async (header) => {
     const got = await ask('plain', {}, { 'x-ringside-metadata': header });
     expect(got.status).toBe(400);
     expect(await got.json()).toMatchObject({ error: { code: 'bad_request', param: 'x-ringside-metadata' } });

@@ -129,7 +129,12 @@ describe('what is not looked for stays', () => {
       fc.double({ noNaN: true, noDefaultInfinity: true, min: -10, max: 10 }).map((value) => value.toFixed(8)),
     );
     const phones = compileRedactor({ detectors: ['phone', 'email'], paths: [], patterns: [] })!;
-    fc.assert(fc.property(number, (text) => expect(phones.text(`at ${text}.`)).toBe(`at ${text}.`)));
+    fc.assert(
+      fc.property(number, (text) => {
+        expect(phones.text(`at ${text}.`)).toBe(`at ${text}.`);
+      }),
+      { numRuns: 1_000 },
+    );
   });
 });
 
