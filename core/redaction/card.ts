@@ -3,9 +3,9 @@ import type { Finding } from './findings.ts';
 
 export const MIN_CARD_DIGITS = 13;
 const MAX_CARD_DIGITS = 19;
-/** Between the groups of one number: up to two blanks, dots or dashes. */
-const BETWEEN = /^[ \t\u00a0\u2007\u2009\u202f.\-\u2010-\u2013]{1,2}$/;
-
+/** What the groups of one number have between them, at most two of it: blanks, dots, dashes. */
+const BETWEEN = new Set([...' \t\u00a0\u2007\u2009\u202f.-\u2010\u2011\u2012\u2013'].map((mark) => mark.charCodeAt(0)));
+const MAX_BETWEEN = 2;
 interface Issuer {
   /** First and last prefix, of the same length. */
   readonly from: string;
@@ -47,33 +47,51 @@ const ISSUERS: readonly Issuer[] = [
   { from: '9860', to: '9860', lengths: [16] }, // Humo
 ];
 
+const PREFIX_DIGITS = 4;
+/** By the first four digits: bit n is set where a number of n digits begins so. */
+const LENGTHS = compileIssuers();
+
+function compileIssuers(): Uint32Array {
+  const table = new Uint32Array(10 ** PREFIX_DIGITS);
+  for (const { from, to, lengths } of ISSUERS) {
+    const bits = lengths.reduce((mask, length) => mask | (1 << length), 0);
+    const last = Number(to.padEnd(PREFIX_DIGITS, '9'));
+    for (let prefix = Number(from.padEnd(PREFIX_DIGITS, '0')); prefix <= last; prefix++) table[prefix]! |= bits;
+  }
+  return table;
+}
+
 /** Finds card numbers among the groups of a run: the longest from each group on, so that an expiry date behind one does not hide it. */
-export function findCards(text: string, { starts, ends }: DigitRun, findings: Finding[]): void {
+export function findCards(text: string, { digits, starts, ends, counts }: DigitRun, findings: Finding[]): void {
+  if (digits.length < MIN_CARD_DIGITS) return;
   for (let first = 0; first < starts.length; first++) {
-    const start = starts[first]!;
-    // The digits behind a decimal point.
-    if (first > 0 && text[start - 1] === '.') continue;
-    let digits = '';
+    const from = counts[first]!;
+    const lengths = LENGTHS[Number(digits.slice(from, from + PREFIX_DIGITS))]!;
+    // Nor is one what stands behind a decimal point.
+    if (lengths === 0 || (first > 0 && text[starts[first]! - 1] === '.')) continue;
     let found = -1;
     for (let last = first; last < starts.length; last++) {
-      if (last > first && !BETWEEN.test(text.slice(ends[last - 1], starts[last]))) break;
-      if (digits.length + ends[last]! - starts[last]! > MAX_CARD_DIGITS) break;
-      digits += text.slice(starts[last], ends[last]);
-      if (digits.length >= MIN_CARD_DIGITS && isCardNumber(digits)) found = last;
+      if (last > first && !isOneNumber(text, ends[last - 1]!, starts[last]!)) break;
+      const count = counts[last + 1]! - from;
+      if (count > MAX_CARD_DIGITS) break;
+      if ((lengths & (1 << count)) !== 0 && hasLuhnDigit(digits.slice(from, from + count))) found = last;
     }
     if (found === -1) continue;
-    findings.push({ start, end: ends[found]!, kind: 'card' });
+    findings.push({ start: starts[first]!, end: ends[found]!, kind: 'card' });
     first = found;
   }
 }
 
+function isOneNumber(text: string, end: number, start: number): boolean {
+  if (start - end > MAX_BETWEEN) return false;
+  for (let at = end; at < start; at++) if (!BETWEEN.has(text.charCodeAt(at))) return false;
+  return true;
+}
+
 /** Whether these digits have a scheme's prefix and length and the right check digit. */
 export function isCardNumber(digits: string): boolean {
-  const isIssued = ISSUERS.some(({ from, to, lengths }) => {
-    const prefix = digits.slice(0, from.length);
-    return prefix >= from && prefix <= to && lengths.includes(digits.length);
-  });
-  return isIssued && hasLuhnDigit(digits);
+  const lengths = LENGTHS[Number(digits.slice(0, PREFIX_DIGITS))] ?? 0;
+  return digits.length <= MAX_CARD_DIGITS && (lengths & (1 << digits.length)) !== 0 && hasLuhnDigit(digits);
 }
 
 /** The check digit of ISO/IEC 7812-1, annex B. */

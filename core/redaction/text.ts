@@ -1,10 +1,10 @@
 import { findCards, MIN_CARD_DIGITS } from './card.ts';
-import { forEachDigitRun } from './digit-runs.ts';
+import { type DigitRun, visitDigits } from './digit-runs.ts';
 import { findEmails } from './email.ts';
 import { type Finding, replaceFindings } from './findings.ts';
-import { findIbans } from './iban.ts';
+import { findIban } from './iban.ts';
 import type { PatternSearch } from './patterns.ts';
-import { findPhones, MIN_PHONE_DIGITS } from './phone.ts';
+import { findPhones } from './phone.ts';
 
 /** What is looked for in every text. */
 export interface TextRules {
@@ -22,15 +22,19 @@ const ESCAPED = /\\u00(2[013-9a-f]|[346][0-9a-f]|5[0-9abd-f]|7[0-9a-e])/gi;
 export function findAll(text: string, rules: TextRules): Finding[] {
   const findings: Finding[] = [];
   if (rules.email) findEmails(text, findings);
-  if (rules.iban) findIbans(text, findings);
-  if (rules.card || rules.phone) {
-    forEachDigitRun(text, MIN_PHONE_DIGITS, (run) => {
-      if (rules.card) findCards(text, run, findings);
-      if (rules.phone) findPhones(text, run, findings);
+  if (rules.card || rules.phone || rules.iban) {
+    visitDigits(text, {
+      group: rules.iban ? (start, end) => findIban(text, start, end, findings) : null,
+      run: rules.card || rules.phone ? (run) => findInRun(text, run, rules, findings) : null,
     });
   }
   for (const search of rules.patterns) search(text, findings);
   return findings;
+}
+
+function findInRun(text: string, run: DigitRun, rules: TextRules, findings: Finding[]): void {
+  if (rules.card) findCards(text, run, findings);
+  if (rules.phone) findPhones(text, run, findings);
 }
 
 /**
