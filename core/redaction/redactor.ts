@@ -14,8 +14,8 @@ import { redactText, type TextRules } from './text.ts';
 export interface Redactor {
   /**
    * A body as it is kept: up to `maxBytes` of it, redacted. Give it at least `maxBytes + LOOK_AHEAD_BYTES` bytes if there are so
-   * many: what lies behind the cut tells whether something begins before it. What cannot be read (other text than UTF-8, and
-   * with a path policy all that is not JSON) gives `UNREADABLE`.
+   * many: what lies behind the cut tells whether something begins before it. What cannot be read (other text than UTF-8, texts in
+   * pieces, and with a path policy all that is not JSON) gives `UNREADABLE`.
    */
   body(bytes: Buffer, maxBytes: number): Buffer;
   text(text: string): string;
@@ -33,6 +33,9 @@ export const UNREADABLE: Buffer = Buffer.from(UNREADABLE_LABEL);
 
 /** Where providers repeat an answer token by token: an address in four pieces is still one. */
 const TOKEN_PATHS = ['choices.*.logprobs', 'output.*.content.*.logprobs', 'candidates.*.logprobsresult'];
+
+/** Events or JSON documents behind each other: a text may lie in pieces in them. */
+const IN_PIECES = /^\ufeff?\s*(?:(?:data|event|id|retry)?:|\{.*\}[\t\r ]*\n\s*\{)/;
 
 /**
  * Null for a policy that asks for nothing.
@@ -66,7 +69,8 @@ function createRedactor(rules: TextRules, root: Places, hasPaths: boolean): Reda
       if (text.includes('\0')) return UNREADABLE;
       const keep = isWhole ? text.length : bytes.toString('utf8', 0, maxBytes).length;
       const json = redactJson(text, rules, root, { keep, isStrict: hasPaths });
-      const clean = json ?? (hasPaths ? UNREADABLE_LABEL : redactText(text, rules, keep));
+      const isUnreadable = hasPaths || IN_PIECES.test(text);
+      const clean = json ?? (isUnreadable ? UNREADABLE_LABEL : redactText(text, rules, keep));
       return Buffer.from(clean).subarray(0, maxBytes);
     },
     text: (text) => redactText(text, rules),

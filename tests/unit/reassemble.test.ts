@@ -69,6 +69,34 @@ test('completions, several choices, names sent with each chunk, token probabilit
   });
 });
 
+test('parts without an index, as of content that is a list, go on in the last one; a choice without one is the first', () => {
+  const text = [
+    { choices: [{ delta: { content: [{ type: 'thinking', thinking: [{ type: 'text', text: 'al' }] }] } }] },
+    { choices: [{ delta: { content: [{ type: 'thinking', thinking: [{ type: 'text', text: 'ice' }] }] } }] },
+    { choices: [{ delta: { content: [{ type: 'text', text: 'a' }] } }] },
+    { choices: [{ delta: { content: [{ type: 'text', text: 'b' }] } }] },
+    { choices: [{ delta: { annotations: [{ type: 'link', url: 'x' }] } }] },
+    { choices: [{ delta: { annotations: [{ type: 'link', url: 'y' }] } }] },
+  ];
+  expect(message(text.map(event).join(''))).toEqual({
+    choices: [
+      {
+        index: 0,
+        message: {
+          content: [
+            { type: 'thinking', thinking: [{ type: 'text', text: 'alice' }] },
+            { type: 'text', text: 'ab' },
+          ],
+          annotations: [
+            { type: 'link', url: 'x' },
+            { type: 'link', url: 'y' },
+          ],
+        },
+      },
+    ],
+  });
+});
+
 test('line ends, several data lines, a byte order mark, an end without a blank line', () => {
   const text = `\ufeffdata: {"choices":[{"index":0,\r\ndata: "delta":{"content":"a"}}]}\r\n\r\ndata:{"choices":[{"index":0,"delta":{"content":"b"}}]}`;
   expect(message(text)).toEqual({ choices: [{ index: 0, message: { content: 'ab' } }] });

@@ -40,7 +40,15 @@ describe('detectors in JSON', () => {
     expect(keep(detecting, '<p>x@y.example</p>')).toBe('<p>[redacted:email]</p>');
     expect(keep(detecting, '{"a":"x@y.example",}')).toBe('{"a":"[redacted:email]",}');
     expect(keep(detecting, "{'a':'x@y.example'}")).toBe("{'a':'[redacted:email]'}");
-    expect(keep(detecting, 'data: {"a":"x\\u0040y.example"}\n\n')).toBe('data: {"a":"[redacted:email]"}\n\n');
+  });
+
+  test.each([
+    'data: {"text":"x@y"}\n\ndata: {"text":".example"}\n\n',
+    ': hello\n\ndata: {"text":"x@y"}\n\n',
+    'event: delta\ndata: "x@y"\n\n',
+    '{"text":"x@y"}\n{"text":".example"}\n',
+  ])('nothing is kept of %j, where a text may lie in pieces', (body) => {
+    expect(keep(detecting, body)).toBe(UNREADABLE.toString());
   });
 
   test('what breaks off is kept up to there', () => {

@@ -38,13 +38,15 @@ export class DeltaMerge {
     if (Object.hasOwn(target, key) ? value !== null : this.#take(NODE_COST + sizeOf(value))) setOwn(target, key, value);
   }
 
-  /** The element with the index of `delta`, or a new one; null when there is no room for it. */
+  /** The element with the index of `delta`, the last one where a text part goes on in it, or a new one; null when there is no room. */
   element(list: unknown[], delta: JsonObject): JsonObject | null {
     const { index } = delta;
     if (typeof index === 'number') {
       const present = list.find((item) => isObject(item) && item['index'] === index);
       if (present !== undefined) return present as JsonObject;
     }
+    const last = list.at(-1);
+    if (isTextPart(delta) && isObject(last) && String(last['type']) === delta['type']) return last;
     if (!this.#take(NODE_COST)) return null;
     const added: JsonObject = {};
     list.push(added);
@@ -91,6 +93,11 @@ export class DeltaMerge {
   }
 }
 
+/** A piece of a text in a list of parts that have no index (Mistral's content). */
+function isTextPart({ index, type, text, thinking }: JsonObject): boolean {
+  return index === undefined && typeof type === 'string' && (typeof text === 'string' || Array.isArray(thinking));
+}
+
 /** A text that comes in pieces; JSON.stringify writes what there is of it. */
 class GrowingText {
   text: string;
@@ -101,6 +108,10 @@ class GrowingText {
     this.text = text;
     this.isCut = isCut;
     this.#lookAhead = lookAhead;
+  }
+
+  toString(): string {
+    return this.text;
   }
 
   toJSON(): string {

@@ -88,9 +88,12 @@ function addChoices(answer: JsonObject, choices: unknown, merge: DeltaMerge): vo
   const list = answer['choices'] as unknown[];
   if (!Array.isArray(choices)) return;
   for (const choice of choices) {
-    const target = isObject(choice) ? merge.element(list, choice) : null;
+    if (!isObject(choice)) continue;
+    const { delta, logprobs, finish_reason: finishReason, ...said } = choice;
+    // Some servers leave the index of the only choice out.
+    const rest = typeof said['index'] === 'number' ? said : { ...said, index: 0 };
+    const target = merge.element(list, rest);
     if (target === null) continue;
-    const { delta, logprobs, finish_reason: finishReason, ...rest } = choice as JsonObject;
     merge.add(target, rest);
     if (isObject(delta)) merge.add(target, { message: delta });
     if (typeof finishReason === 'string') target['finish_reason'] = finishReason;
