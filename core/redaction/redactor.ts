@@ -61,22 +61,33 @@ export function compileRedactor({ detectors, paths, patterns }: RedactionPolicy)
 }
 
 function createRedactor(rules: TextRules, root: Places, hasPaths: boolean): Redactor {
-  return {
-    body(bytes, maxBytes) {
-      const isWhole = bytes.length <= maxBytes;
-      const text = bytes.toString('utf8', 0, isWhole ? bytes.length : maxBytes + LOOK_AHEAD_BYTES);
-      // UTF-16, or no text at all.
-      if (text.includes('\0')) return UNREADABLE;
-      const keep = isWhole ? text.length : bytes.toString('utf8', 0, maxBytes).length;
-      const json = redactJson(text, rules, root, { keep, isStrict: hasPaths });
-      const isUnreadable = hasPaths || IN_PIECES.test(text);
-      const clean = json ?? (isUnreadable ? UNREADABLE_LABEL : redactText(text, rules, keep));
-      return Buffer.from(clean).subarray(0, maxBytes);
-    },
-    text: (text) => redactText(text, rules),
-    value(value) {
-      const clean = redactJson(JSON.stringify(value), rules, root);
-      return clean === null ? UNREADABLE_LABEL : JSON.parse(clean);
-    },
+  const redactBody = (bytes: Buffer, maxBytes: number): Buffer => {
+    const isWhole = bytes.length <= maxBytes;
+    const text = bytes.toString('utf8', 0, isWhole ? bytes.length : maxBytes + LOOK_AHEAD_BYTES);
+    // UTF-16, or no text at all.
+    if (text.includes('\0')) return UNREADABLE;
+    const keep = isWhole ? text.length : bytes.toString('utf8', 0, maxBytes).length;
+    const json = redactJson(text, rules, root, { keep, isStrict: hasPaths });
+    const isUnreadable = hasPaths || IN_PIECES.test(text);
+    const clean = json ?? (isUnreadable ? UNREADABLE_LABEL : redactText(text, rules, keep));
+    return Buffer.from(clean).subarray(0, maxBytes);
   };
+  const redactValue = (value: unknown): unknown => {
+    const clean = redactJson(JSON.stringify(value), rules, root);
+    return clean === null ? UNREADABLE_LABEL : JSON.parse(clean);
+  };
+  return {
+    body: (bytes, maxBytes) => orUnreadable(() => redactBody(bytes, maxBytes), UNREADABLE),
+    text: (text) => orUnreadable(() => redactText(text, rules), UNREADABLE_LABEL),
+    value: (value) => orUnreadable(() => redactValue(value), UNREADABLE_LABEL),
+  };
+}
+
+/** A defect in here, of the patterns' engine say, costs the text and not the record: its inference has begun and must end in the log. */
+function orUnreadable<Kept>(redact: () => Kept, unreadable: Kept): Kept {
+  try {
+    return redact();
+  } catch {
+    return unreadable;
+  }
 }

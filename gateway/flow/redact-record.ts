@@ -6,8 +6,8 @@ import type { EndRecord } from '#inference-log/record.ts';
 export function redactMetadata({ redactor }: CompiledGroup, metadata: Metadata | null): Metadata | undefined {
   if (metadata === null) return undefined;
   if (redactor === null) return metadata;
-  const clean = (redactor.value({ metadata }) as { metadata: unknown }).metadata;
-  return typeof clean === 'object' ? (clean as Metadata) : {};
+  const clean = redactor.value({ metadata }) as { readonly metadata?: unknown };
+  return typeof clean.metadata === 'object' ? (clean.metadata as Metadata) : {};
 }
 
 /**
