@@ -20,7 +20,7 @@ export interface ReassemblerOptions {
 }
 
 /** Longer events are dropped whole. */
-const MAX_EVENT = 4 * 1_048_576;
+const MAX_EVENT = 1_048_576;
 const CHUNK_OBJECT = 'chat.completion.chunk';
 
 export function openReassembler({ maxHeld, lookAhead }: ReassemblerOptions): Reassembler {
