@@ -3,7 +3,7 @@ import { reasonOf } from '#core/reason.ts';
 import type { BeginRecord, EndRecord } from './record.ts';
 
 /** What a field must be so that a sink can take it; ranges are the store's to check. A `?` allows null, a `??` also that it is missing. */
-type Kind = 'uuid' | 'text' | 'text?' | 'text??' | 'number' | 'number?' | 'number??' | 'boolean' | 'list';
+type Kind = 'uuid' | 'text' | 'text?' | 'text??' | 'number' | 'number?' | 'number??' | 'boolean' | 'list' | 'object??';
 
 interface Field {
   readonly name: string;
@@ -33,6 +33,7 @@ const BEGIN_FIELDS = fieldsOf({
   traceId: 'text',
   requestBytes: 'number',
   requestSha256: 'text?',
+  metadata: 'object??',
 } satisfies Record<keyof BeginRecord, Kind>);
 
 const END_FIELDS = fieldsOf({
@@ -119,6 +120,8 @@ function matches(value: unknown, kind: Kind): boolean {
       return typeof value === 'boolean';
     case 'list':
       return Array.isArray(value);
+    case 'object??':
+      return value === undefined || (typeof value === 'object' && !Array.isArray(value));
     default:
       return kind satisfies never;
   }

@@ -1,4 +1,5 @@
 import type { ErrorCode } from '#core/errors.ts';
+import type { Metadata } from '#core/metadata.ts';
 import type { Operation } from '#core/names.ts';
 
 /** What is known when an inference is dispatched. Travels in the `begin` frame, beside the captured request bytes. */
@@ -23,6 +24,8 @@ export interface BeginRecord {
   readonly requestBytes: number;
   /** Hex SHA-256 of the whole request; only when it was longer than what was captured, and not computed beside the call. */
   readonly requestSha256: string | null;
+  /** What the caller said about the request, redacted; missing when it said nothing. */
+  readonly metadata?: Metadata | undefined;
 }
 
 /** One upstream call made for an inference. */

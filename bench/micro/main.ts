@@ -4,6 +4,7 @@ import { bodyPairs } from './pairs/bodies.ts';
 import { clickhousePairs } from './pairs/clickhouse.ts';
 import { identityPairs } from './pairs/identity.ts';
 import { logPairs } from './pairs/log.ts';
+import { redactionPairs } from './pairs/redaction.ts';
 import { snapshotPairs } from './pairs/snapshot.ts';
 
 /**
@@ -30,7 +31,14 @@ else measureAll();
 
 function measureAll(): void {
   const rounds = { rounds: Number(values.rounds), roundMs: Number(values['round-ms']) };
-  const pairs = [...bodyPairs(), ...identityPairs(), ...logPairs(), ...snapshotPairs(), ...clickhousePairs()];
+  const pairs = [
+    ...bodyPairs(),
+    ...identityPairs(),
+    ...logPairs(),
+    ...redactionPairs(),
+    ...snapshotPairs(),
+    ...clickhousePairs(),
+  ];
   const wanted = pairs.filter(({ name, naiveName }) => `${name} ${naiveName}`.includes(values.only));
   if (!values.json) print(`node ${process.version}, CPU time, medians of ${rounds.rounds} alternating rounds`);
   const results: PairResult[] = [];

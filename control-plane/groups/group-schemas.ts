@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import { nameSchema } from '#core/names.ts';
+import { patternFaults } from '#core/redaction/patterns.ts';
 import { captureSchema, logPolicySchema, redactionSchema } from '#core/snapshot/log-policy.ts';
 import { ROLES } from '#core/weights.ts';
 
@@ -9,7 +10,11 @@ const description = z.string().max(2_000).openapi({ example: 'Answers in the hel
 const redaction = z.strictObject({
   detectors: redactionSchema.shape.detectors.unwrap(),
   paths: redactionSchema.shape.paths.unwrap(),
-  patterns: redactionSchema.shape.patterns.unwrap(),
+  patterns: redactionSchema.shape.patterns.unwrap().superRefine((patterns, context) => {
+    for (const { index, reason } of patternFaults(patterns)) {
+      context.addIssue({ code: 'custom', path: [index, 'pattern'], message: reason });
+    }
+  }),
 });
 const capture = z
   .strictObject({

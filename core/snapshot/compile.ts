@@ -1,4 +1,6 @@
 import { groupHashOf } from '#core/ids.ts';
+import { reasonOf } from '#core/reason.ts';
+import { compileRedactor, type Redactor } from '#core/redaction/redactor.ts';
 import { compileSplit, type Split } from '#core/split/assign.ts';
 import { isAssigned } from '#core/weights.ts';
 import type { Capture, SpoolPolicy } from './log-policy.ts';
@@ -27,6 +29,8 @@ export interface CompiledGroup {
   readonly hash: number;
   readonly phase: number;
   readonly capture: Capture;
+  /** Null where everything is kept as it is. */
+  readonly redactor: Redactor | null;
   readonly log: SpoolPolicy;
   readonly variants: readonly CompiledVariant[];
   /** Null while the group has no variants: it exists, and answers 503 with a hint. */
@@ -86,6 +90,7 @@ function compileGroup(
     hash: groupHashOf(group.id),
     phase: group.phase,
     capture: group.capture,
+    redactor: compileGroupRedactor(group),
     log: group.log,
     variants: Object.freeze(variants),
     split: assigned
@@ -96,6 +101,14 @@ function compileGroup(
         )
       : null,
   });
+}
+
+function compileGroupRedactor(group: SnapshotGroup): Redactor | null {
+  try {
+    return compileRedactor(group.capture.redaction);
+  } catch (cause) {
+    throw new TypeError(`group "${group.name}": ${reasonOf(cause)}`, { cause });
+  }
 }
 
 function compileDeployments(

@@ -71,6 +71,7 @@ export const logPolicySchema = spoolPolicySchema.extend({
   archive: z.enum(ARCHIVE_FORMATS).default('none'),
 });
 
+export type RedactionPolicy = z.infer<typeof redactionSchema>;
 export type Capture = z.infer<typeof captureSchema>;
 export type SpoolPolicy = z.infer<typeof spoolPolicySchema>;
 export type LogPolicy = z.infer<typeof logPolicySchema>;

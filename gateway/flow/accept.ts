@@ -35,6 +35,7 @@ export function accept(
     organization: null,
     group: null,
     assignment: null,
+    metadata: null,
     target: null,
     events: null,
     requestDigest: null,

@@ -3,9 +3,10 @@ import type { ProviderAdapter, StreamTap } from '../providers/provider.ts';
 import { ADAPTERS } from '../providers/registry.ts';
 import type { UpstreamController, UpstreamHeaders } from '../upstream/handler.ts';
 import { answerHeaders } from './answer-head.ts';
-import { Capture } from './capture.ts';
+import type { BodyCapture } from './capture.ts';
 import { endAnswer, limitStall } from './end-answer.ts';
 import { EventWriter } from './event-writer.ts';
+import { captureFor, openCapture } from './open-capture.ts';
 import type { AnswerListener, Ending, Exchange, FlowDeps } from './ports.ts';
 
 /** What adapt-response hands its results to; wired in handle-request.ts. */
@@ -46,14 +47,14 @@ export class Answer implements AnswerListener {
   #heldBytes = 0;
   #firstByteNs: number | null = null;
   #firstTokenNs: number | null = null;
-  readonly #capture: Capture;
+  #capture: BodyCapture;
 
   constructor(deps: FlowDeps, exchange: Exchange, outlets: AnswerOutlets) {
     this.#deps = deps;
     this.#exchange = exchange;
     this.#outlets = outlets;
     const spill = exchange.request!.stream ? (piece: Buffer) => deps.spool.part(exchange.id, piece) : null;
-    this.#capture = new Capture(exchange.assignment!.group.group.capture, spill);
+    this.#capture = openCapture(exchange, spill);
   }
 
   head(status: number, headers: UpstreamHeaders, controller: UpstreamController): void {
@@ -65,6 +66,7 @@ export class Answer implements AnswerListener {
     const type = [headers['content-type']].flat()[0];
     if (type !== undefined) this.#contentType = type;
     const isStream = /^text\/event-stream\b/i.test(this.#contentType);
+    this.#capture = captureFor(this.#capture, this.#exchange, this.#contentType, isStream, this.#isEncoded());
     if (status >= 300) this.#state = 'refused';
     else if (!isStream) this.#state = 'whole';
     else if (this.#isEncoded()) this.#startPassing();

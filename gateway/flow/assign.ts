@@ -3,6 +3,7 @@ import { place } from '#core/split/assign.ts';
 import { checkUnit } from '#core/unit.ts';
 import type { BoundGroup, BoundOrganization } from '../snapshot/bind.ts';
 import type { KeyRecord } from '../snapshot/key-table.ts';
+import { headerText } from './header-text.ts';
 import type { Assignment, Exchange, FlowDeps } from './ports.ts';
 
 /** Assigns the request, once. The unit is, in this order: header `x-ringside-unit`, body `user`, the key's default, the inference id. */
@@ -22,9 +23,4 @@ export function assign(
     fromHeader !== null ? 'header' : user !== null ? 'user' : key.defaultUnit !== null ? 'key' : 'inference';
   const placement = place(group.group.split!, unit);
   return { organization, group, variant: group.variants[placement.variant]!, placement, unit, unitSource };
-}
-
-/** Node reads header bytes as Latin-1; applications send UTF-8, and the same user must be the same unit as in the body. */
-function headerText(value: string): string {
-  return /[\x80-\xff]/.test(value) ? Buffer.from(value, 'latin1').toString('utf8') : value;
 }

@@ -1,11 +1,25 @@
 import { createHash, type Hash, subtle } from 'node:crypto';
-import type { Capture as CapturePolicy } from '#core/snapshot/log-policy.ts';
+
+/** One side of an exchange on its way to the log. */
+export interface BodyCapture {
+  /** Length of the side as it was sent, whatever is kept of it. */
+  readonly bytes: number;
+  add(chunk: Buffer): void;
+  /** What is kept and not spilled yet; null when capture is off. Read at the end. */
+  readonly pending: readonly Buffer[] | null;
+  /** Hex SHA-256 of all bytes, when not all of them are kept. */
+  digest(): string | null;
+  /** Whether there may be a digest. */
+  readonly isHashed: boolean;
+  /** The media type of what is kept, where that is not the side's own. */
+  readonly keptType: string | null;
+}
 
 /** A stream's captured bytes go to the spool in pieces of this size, so that 10 000 open streams do not sit in memory. */
 const SPILL_BYTES = 16_384;
 
 /** Keeps the first bytes of one side of an exchange, counts all of them, and hashes all of them when some are not kept. */
-export class Capture {
+export class Capture implements BodyCapture {
   bytes = 0;
   #kept: Buffer[] = [];
   #keptBytes = 0;
@@ -15,9 +29,9 @@ export class Capture {
   readonly #enabled: boolean;
   readonly #spill: ((piece: Buffer) => void) | null;
 
-  constructor(policy: CapturePolicy, spill: ((piece: Buffer) => void) | null) {
-    this.#enabled = policy.mode !== 'none';
-    this.#maxBytes = policy.maxBytes;
+  constructor(enabled: boolean, maxBytes: number, spill: ((piece: Buffer) => void) | null) {
+    this.#enabled = enabled;
+    this.#maxBytes = maxBytes;
     this.#spill = spill;
   }
 
@@ -36,12 +50,18 @@ export class Capture {
     if (this.#spill !== null && this.#pendingBytes >= SPILL_BYTES) this.#spillKept(this.#spill);
   }
 
-  /** What is kept and not spilled yet; null when capture is off. */
   get pending(): readonly Buffer[] | null {
     return this.#enabled ? this.#kept : null;
   }
 
-  /** Hex SHA-256 of all bytes, when not all of them are kept. */
+  get isHashed(): boolean {
+    return this.#enabled;
+  }
+
+  get keptType(): null {
+    return null;
+  }
+
   digest(): string | null {
     return this.bytes > this.#maxBytes && this.#hash !== null ? this.#hash.digest('hex') : null;
   }

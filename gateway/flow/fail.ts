@@ -1,8 +1,8 @@
 import type { RingsideError } from '#core/errors.ts';
 import { errorBody, errorEvent } from '../dialects/openai-chat/errors.ts';
 import { ringsideHeaders } from './answer-head.ts';
-import { Capture } from './capture.ts';
 import { endAnswer, limitStall } from './end-answer.ts';
+import { openCapture } from './open-capture.ts';
 import type { Ending, Exchange } from './ports.ts';
 
 /** How long a caller that is still sending may take to read its refusal before the connection closes. */
@@ -14,7 +14,7 @@ export function failureEnding(exchange: Exchange, error: RingsideError, partial:
   const body = errorBody(error);
   let capture = partial.capture ?? null;
   if (capture === null && exchange.assignment !== null) {
-    capture = new Capture(exchange.assignment.group.group.capture, null);
+    capture = openCapture(exchange, null);
     capture.add(Buffer.from(body));
   }
   return {

@@ -10,6 +10,7 @@ import { admit } from './admit.ts';
 import { assign } from './assign.ts';
 import { dispatch } from './dispatch.ts';
 import { failureEnding, sendFailure } from './fail.ts';
+import { readMetadata } from './metadata.ts';
 import type { Ending, Exchange, FlowDeps } from './ports.ts';
 import { readBody, recycleBody, releaseBody } from './read-body.ts';
 import { record, recordBegin } from './record.ts';
@@ -63,6 +64,7 @@ function send(deps: FlowDeps, exchange: Exchange, body: Buffer): Answer | null {
   const organization = exchange.organization!;
   const request = parseRequest(body, deps.scanPlan, exchange.operation);
   exchange.request = request;
+  exchange.metadata = readMetadata(exchange.incoming.headers, request.metadata);
   const group = resolveGroup(organization, key, request.model);
   exchange.group = group;
   exchange.assignment = assign(deps, exchange, organization, group, key, request.user);

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ScanPlan } from '#core/body-scan.ts';
 import type { ErrorCode, RingsideError } from '#core/errors.ts';
 import type { RandomPool } from '#core/ids.ts';
+import type { Metadata } from '#core/metadata.ts';
 import type { Operation } from '#core/names.ts';
 import type { Placement } from '#core/split/assign.ts';
 import type { AttemptRecord, BeginRecord, EndRecord } from '#inference-log/record.ts';
@@ -14,7 +15,7 @@ import type { Clock } from '../telemetry/clock.ts';
 import type { Recorder } from '../telemetry/recorder.ts';
 import type { UpstreamController, UpstreamHeaders, UpstreamPools } from '../upstream/handler.ts';
 import type { BodyPool } from './body-pool.ts';
-import type { Capture } from './capture.ts';
+import type { BodyCapture } from './capture.ts';
 import type { EventWriter } from './event-writer.ts';
 
 /** What the rooms are given. One object per worker. */
@@ -80,6 +81,8 @@ export interface Exchange {
   organization: BoundOrganization | null;
   group: BoundGroup | null;
   assignment: Assignment | null;
+  /** What the caller said about the request. */
+  metadata: Metadata | null;
   target: UpstreamTarget | null;
   /** Set once the head of an event stream is sent that we read: then an error can be told inside it. */
   events: EventWriter | null;
@@ -117,7 +120,7 @@ export interface Ending {
   readonly firstByteNs: number | null;
   readonly firstTokenNs: number | null;
   readonly responseType: string | null;
-  readonly capture: Capture | null;
+  readonly capture: BodyCapture | null;
 }
 
 /** Receives one upstream answer. `failed` may come at any time, also after `head`; nothing follows `end` or `failed`. */

@@ -1,8 +1,10 @@
 import type { AttemptRecord, EndRecord } from '#inference-log/record.ts';
 import type { Usage } from '../telemetry/recorder.ts';
 import { ANONYMOUS_SERIES } from '../telemetry/series.ts';
-import { Capture, hashBeside } from './capture.ts';
+import { hashBeside } from './capture.ts';
+import { openCapture } from './open-capture.ts';
 import type { Ending, Exchange, FlowDeps } from './ports.ts';
+import { redactEnd, redactMetadata } from './redact-record.ts';
 
 /** Requests from here on are hashed on another thread, beside the call. */
 const HASHED_BESIDE_BYTES = 256 * 1024;
@@ -11,8 +13,8 @@ const HASHED_BESIDE_BYTES = 256 * 1024;
 export function recordBegin(deps: FlowDeps, exchange: Exchange, body: Buffer): void {
   const { organization, group, variant, placement, unit, unitSource } = exchange.assignment!;
   const policy = group.group.capture;
-  const capture = new Capture(policy, null);
-  const isHashedBeside = policy.mode !== 'none' && body.length > policy.maxBytes && body.length >= HASHED_BESIDE_BYTES;
+  const capture = openCapture(exchange, null);
+  const isHashedBeside = capture.isHashed && body.length > policy.maxBytes && body.length >= HASHED_BESIDE_BYTES;
   if (isHashedBeside) hashRequest(deps, exchange, body);
   capture.add(isHashedBeside ? body.subarray(0, policy.maxBytes) : body);
   deps.spool.begin(
@@ -36,6 +38,7 @@ export function recordBegin(deps: FlowDeps, exchange: Exchange, body: Buffer): v
       traceId: exchange.traceId,
       requestBytes: body.length,
       requestSha256: capture.digest(),
+      metadata: redactMetadata(group.group, exchange.metadata),
     },
     capture.pending,
     () => deps.recorder.accepted(variant.series),
@@ -79,7 +82,7 @@ export function record(deps: FlowDeps, exchange: Exchange, ending: Ending, deliv
     deps.recorder.finished(series, ending.status, ending.error, totalNs, ending.firstTokenNs, usage);
     if (!exchange.begun) return deliver(true);
     const end = (requestSha256: string | null) => {
-      const frame = endRecord(exchange, ending, totalNs, requestSha256);
+      const frame = redactEnd(exchange.assignment!.group.group, endRecord(exchange, ending, totalNs, requestSha256));
       deps.spool.end(exchange.id, frame, ending.capture?.pending ?? null, (kept) => {
         deps.recorder.recorded(series, kept);
         guarded(() => deliver(kept));
@@ -117,6 +120,6 @@ function endRecord(exchange: Exchange, ending: Ending, totalNs: number, requestS
     ...(requestSha256 === null ? {} : { requestSha256 }),
     responseBytes: ending.capture?.bytes ?? 0,
     responseSha256: ending.capture?.digest() ?? null,
-    responseType: ending.responseType,
+    responseType: ending.capture?.keptType ?? ending.responseType,
   };
 }

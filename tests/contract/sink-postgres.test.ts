@@ -59,6 +59,27 @@ test('stores nothing in a partition that is not part of the log any more, and ma
   expect(stored.map(({ id }) => id).sort()).toEqual(late.rows.map(({ id }) => id).sort());
 });
 
+test('metadata is stored by either way in, and null where there is none', async () => {
+  const metadata = { team: 'blå', n: 0.5, ok: false, note: 'a "quote" \\ {,}' };
+  const given = { dropped: [], finished: false, expected: undefined };
+  for (const count of [3, 40]) {
+    const [gatewayId, spoolId] = [randomUUID(), randomUUID()];
+    const rows = Array.from({ length: count }, (_, index) => ({
+      ...{ id: newInferenceId(), gatewayId, end: endRecord(), request: null, response: null },
+      begin: index === 0 ? beginRecord() : beginRecord({ metadata: { ...metadata, index } }),
+    }));
+    const cursor = { scan: { segment: 1, offset: 1 }, shipped: { segment: 1, offset: 1 } };
+    await sink.write({ ...given, spoolId, gatewayId, cursor, rows });
+    const stored = await db
+      .selectFrom('inferences')
+      .select(['id', 'metadata'])
+      .where('gateway_id', '=', gatewayId)
+      .execute();
+    const byId = new Map(stored.map((row) => [row.id, row.metadata]));
+    expect(rows.map(({ id }) => byId.get(id))).toEqual(rows.map(({ begin }) => begin.metadata ?? null));
+  }
+});
+
 // The one that properties of the shipper run on must behave as the real ones do.
 const memory = createMemorySink();
 describeSink('memory', {

@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, expect, test, vi } from 'vitest';
 import { createRandomPool } from '#core/ids.ts';
+import { DEFAULT_CAPTURE } from '#core/snapshot/log-policy.ts';
 import { planRequest } from '#gateway/dialects/openai-chat/request.ts';
 import { createBodyPool } from '#gateway/flow/body-pool.ts';
 import { createRequestHandler } from '#gateway/flow/handle-request.ts';
@@ -45,7 +46,7 @@ function bound() {
     groups: [
       {
         ...{ id: groupId!, name: 'g', createdAt, salt: randomBytes(16).toString('hex'), hashVersion: 1, phase: 1 },
-        capture: { mode: 'full', maxBytes: 65_536 },
+        capture: DEFAULT_CAPTURE,
         variants: [{ modelId, role: 'champion', weightBp: 10_000, ranges: [[0, 10_000]] }],
       },
     ],

@@ -1,10 +1,13 @@
 import { decodeString, planScan, type ScanPlan, type Span, scanBody } from '#core/body-scan.ts';
 import { RingsideError } from '#core/errors.ts';
+import { type Metadata, parseMetadata } from '#core/metadata.ts';
 import type { Operation } from '#core/names.ts';
 import { checkUnit } from '#core/unit.ts';
 
-const GOVERNED = ['model', 'stream', 'stream_options', 'user'] as const;
+const GOVERNED = ['model', 'stream', 'stream_options', 'user', 'metadata'] as const;
 const MAX_OPTIONS_BYTES = 4_096;
+/** OpenAI allows 16 pairs of 64 and 512 characters. */
+const MAX_METADATA_BYTES = 16_384;
 
 /** What the gateway needs to know of a request, and where to put its own words into the bytes. */
 export interface ParsedRequest {
@@ -12,6 +15,8 @@ export interface ParsedRequest {
   readonly modelSpan: Span;
   readonly stream: boolean;
   readonly user: string | null;
+  /** What the body says about the request, where it is a flat object; the rest is the upstream's to judge. */
+  readonly metadata: Metadata | null;
   /** Usage is asked for upstream; the caller did not ask, so its event is taken out of the stream. */
   readonly hideUsage: boolean;
   /** Where `stream_options` goes, and its text; null when nothing is to be inserted. */
@@ -34,7 +39,7 @@ export function parseRequest(body: Buffer, plan: ScanPlan, operation: Operation)
   if (scan.kind === 'bad') {
     throw new RingsideError('bad_request', scan.message, scan.param === null ? {} : { param: scan.param });
   }
-  const [modelSpan, streamSpan, optionsSpan, userSpan] = scan.spans;
+  const [modelSpan, streamSpan, optionsSpan, userSpan, metadataSpan] = scan.spans;
   if (modelSpan === undefined) throw bad('model', 'The key "model" is missing; set it to the name of a model group.');
   const model = decodeString(body, modelSpan);
   if (model === null) throw bad('model', 'The key "model" must be a string: the name of a model group.');
@@ -45,10 +50,17 @@ export function parseRequest(body: Buffer, plan: ScanPlan, operation: Operation)
     modelSpan,
     stream,
     user: userSpan === undefined ? null : checkUnit(decodeString(body, userSpan) ?? '', 'user'),
+    metadata: metadataSpan === undefined ? null : readMetadata(body, metadataSpan),
     hideUsage: usage !== null,
     insertion: usage,
     refused: plan.keys.slice(GOVERNED.length).filter((_, index) => scan.spans[GOVERNED.length + index] !== undefined),
   };
+}
+
+function readMetadata(body: Buffer, { start, end }: Span): Metadata | null {
+  if (end - start > MAX_METADATA_BYTES) return null;
+  const parsed = parseMetadata(body.toString('utf8', start, end), MAX_METADATA_BYTES);
+  return parsed.kind === 'ok' ? parsed.metadata : null;
 }
 
 function readFlag(body: Buffer, span: Span | undefined): boolean {

@@ -1,0 +1,112 @@
+import { StringDecoder } from 'node:string_decoder';
+import { DeltaMerge, isObject, type JsonObject } from './merge-deltas.ts';
+
+/**
+ * Puts the chunks of a chat or completion stream together to the answer that the same request without `stream` would have got:
+ * for a log that must not keep a text in pieces, because what is looked for in it may lie across two of them.
+ */
+export interface Reassembler {
+  /** Bytes of the stream as the caller gets them, cut anywhere. */
+  push(chunk: Buffer): void;
+  /** JSON text of all that came. Events that are no JSON objects are only counted, in `unreadable_events`. */
+  message(): string;
+}
+
+export interface ReassemblerOptions {
+  /** Characters of text and structure that are held; what comes behind them is dropped. */
+  readonly maxHeld: number;
+  /** Characters that a text loses at its end when a part of it was dropped. */
+  readonly lookAhead: number;
+}
+
+/** Longer events are dropped whole. */
+const MAX_EVENT = 1_048_576;
+const CHUNK_OBJECT = 'chat.completion.chunk';
+
+export function openReassembler({ maxHeld, lookAhead }: ReassemblerOptions): Reassembler {
+  const decoder = new StringDecoder('utf8');
+  const merge = new DeltaMerge(maxHeld, lookAhead);
+  const answer: JsonObject = {};
+  let unreadableEvents = 0;
+  let line = '';
+  let data: string[] = [];
+  let dataLength = 0;
+  /** Inside an event that is too long. */
+  let isTooLong = false;
+
+  const read = (text: string) => {
+    const lines = text.split('\n');
+    lines.forEach((part, index) => {
+      if (index > 0) endLine();
+      isTooLong ||= line.length + dataLength + part.length > MAX_EVENT;
+      // Of a long one only whether it ends is of interest.
+      line = isTooLong ? (line + part).slice(0, 2) : line + part;
+    });
+  };
+
+  const endLine = () => {
+    const text = line.replace(/^\ufeff/, '').replace(/\r$/, '');
+    line = '';
+    if (text === '') return endEvent();
+    if (isTooLong || !text.startsWith('data:')) return;
+    const value = text.slice(text[5] === ' ' ? 6 : 5);
+    data.push(value);
+    dataLength += value.length;
+  };
+
+  const endEvent = () => {
+    const text = data.join('\n');
+    data = [];
+    dataLength = 0;
+    const chunk = isTooLong ? null : parse(text);
+    const isSilent = !isTooLong && (text === '' || text.trimStart().startsWith('[DONE]'));
+    isTooLong = false;
+    if (isSilent) return;
+    if (chunk === null) unreadableEvents++;
+    else addChunk(answer, chunk, merge);
+  };
+
+  return {
+    push: (chunk) => read(decoder.write(chunk)),
+    message() {
+      read(`${decoder.end()}\n\n`);
+      return JSON.stringify(unreadableEvents === 0 ? answer : { ...answer, unreadable_events: unreadableEvents });
+    },
+  };
+}
+
+/** What is said about the whole, the newest of it; choices by their index. */
+function addChunk(answer: JsonObject, chunk: JsonObject, merge: DeltaMerge): void {
+  for (const [key, value] of Object.entries(chunk)) {
+    if (key === 'choices') addChoices(answer, value, merge);
+    else merge.replace(answer, key, value === CHUNK_OBJECT ? 'chat.completion' : value);
+  }
+}
+
+function addChoices(answer: JsonObject, choices: unknown, merge: DeltaMerge): void {
+  answer['choices'] ??= [];
+  const list = answer['choices'] as unknown[];
+  if (!Array.isArray(choices)) return;
+  for (const choice of choices) {
+    if (!isObject(choice)) continue;
+    const { delta, logprobs, finish_reason: finishReason, ...said } = choice;
+    // Some servers leave the index of the only choice out.
+    const rest = typeof said['index'] === 'number' ? said : { ...said, index: 0 };
+    const target = merge.element(list, rest);
+    if (target === null) continue;
+    merge.add(target, rest);
+    if (isObject(delta)) merge.add(target, { message: delta });
+    if (typeof finishReason === 'string') target['finish_reason'] = finishReason;
+    // The text once more, token by token; whoever redacts does not keep it.
+    if (isObject(logprobs)) target['logprobs'] = {};
+  }
+}
+
+function parse(text: string): JsonObject | null {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isObject(value) ? value : null;
+  } catch {
+    return null;
+  }
+}
