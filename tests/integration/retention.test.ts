@@ -10,8 +10,10 @@ import { createDiskStorage } from '#inference-log/archive/disk.ts';
 import { restoreArchive } from '#inference-log/archive/restore-archive.ts';
 import type { ArchiveStorage } from '#inference-log/archive/storage.ts';
 import { isMissingPartition } from '#inference-log/sinks/sql-errors.ts';
+import { verifyLog } from '#inference-log/verify/verify-log.ts';
 import { listArchives } from '#store/archives.ts';
 import { isContention } from '#store/failures.ts';
+import { openAudit } from '#store/log-audit.ts';
 import { createPartitionRig, DAY_MS, type PartitionRig } from '#tests/support/partition-rig.ts';
 
 let rig: PartitionRig;
@@ -170,6 +172,28 @@ test('rows that were restored and then expired are restored once more, and no co
   await restore(groupId);
   expect(await rig.ledger(groupId)).toEqual(ledger);
   expect(await rig.contents(groupId)).toEqual(contents);
+});
+
+test('verify-log finds no row and no count amiss after drops, a replay and a restore', async () => {
+  const audit = openAudit(rig.databaseUrl);
+  const spoolRoot = await mkdtemp(join(tmpdir(), 'rs-spools-'));
+  const verified = async (group: string) => {
+    const report = await verifyLog({ db: audit, spoolRoot, group, maxIds: 3, onProgress: () => {} });
+    return report.findings.map(({ kind }) => kind);
+  };
+  const { groupId } = await agedGroup('jsonl');
+  await rig.retain(disk);
+  const gatewayId = randomUUID();
+  await rig.write(rig.rowsAt(groupId, [...daysAgo(40, 25), ...daysAgo(0, 3)], gatewayId), gatewayId);
+  const dropped = await verified(groupId);
+  await restore(groupId);
+  const restored = await verified(groupId);
+  await audit.destroy();
+  await rm(spoolRoot, { recursive: true });
+  for (const kinds of [dropped, restored]) {
+    for (const kind of ['rows_missing', 'rows_uncounted', 'rollups_differ', 'not_rolled'])
+      expect(kinds).not.toContain(kind);
+  }
 });
 
 test('a restore fills what partitions of that time lack, whatever their spans are by then', async () => {
