@@ -61,6 +61,7 @@ export async function controlPlane(settings: Settings): Promise<void> {
         pepper,
         privateUpstreams: parseAddressPolicy(settings.privateUpstreams ?? ''),
         servedWaitMs: settings.servedWaitMs,
+        archive: settings.archive,
         log,
       }),
     );

@@ -34,6 +34,11 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     run: async (settings, _version, [organization]) =>
       (await import('./commands.ts')).adminToken(settings, organization),
   },
+  archive: {
+    summary: 'list, verify and restore archives of the log: ringside archive list|verify|restore',
+    parsesArguments: true,
+    run: async (settings, _version, args) => (await import('./archive.ts')).archive(settings, args),
+  },
   migrate: {
     summary: 'bring the schema of DATABASE_URL (and RINGSIDE_CLICKHOUSE_URL) up to date',
     run: async (settings) => (await import('./commands.ts')).migrateDatabase(settings),

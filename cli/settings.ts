@@ -3,7 +3,9 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import type { EncryptionKey, Keyring } from '#core/envelope.ts';
 import { parseAddressPolicy } from '#core/upstream-address.ts';
+import type { ArchiveSettings } from '#inference-log/archive/storage.ts';
 import { type ClickHouseAddress, parseClickHouseUrl } from '#inference-log/sinks/clickhouse/address.ts';
+import { ARCHIVE_VARIABLES, parseArchiveSettings } from './archive-settings.ts';
 
 /** All settings, from the environment, parsed once. A bad value or an unknown RINGSIDE_ variable stops the start with one line. */
 export interface Listen {
@@ -34,6 +36,8 @@ export interface Settings {
   readonly drainMs: number;
   readonly timeouts: { readonly connectMs: number; readonly firstByteMs: number; readonly idleMs: number };
   readonly servedWaitMs: number;
+  /** Undefined: not set. */
+  readonly archive: ArchiveSettings | undefined;
   readonly simulatorSeed: number;
   readonly simulatorModels: Readonly<Record<string, unknown>>;
 }
@@ -67,6 +71,7 @@ const schema = z.object({
   RINGSIDE_UPSTREAM_FIRST_BYTE_TIMEOUT_MS: positive(120_000, 3_600_000),
   RINGSIDE_UPSTREAM_IDLE_TIMEOUT_MS: positive(60_000, 3_600_000),
   RINGSIDE_SERVED_WAIT_MS: z.coerce.number().int().min(0).max(30_000).default(1_000),
+  ...ARCHIVE_VARIABLES,
   RINGSIDE_SIMULATOR_SEED: z.coerce.number().int().default(1),
   RINGSIDE_SIMULATOR_MODELS: z.string().default('{}'),
 });
@@ -115,6 +120,7 @@ export function parseSettings(env: Readonly<Record<string, string | undefined>>)
       idleMs: values.RINGSIDE_UPSTREAM_IDLE_TIMEOUT_MS,
     },
     servedWaitMs: values.RINGSIDE_SERVED_WAIT_MS,
+    archive: checked(() => parseArchiveSettings(values)),
     simulatorSeed: values.RINGSIDE_SIMULATOR_SEED,
     simulatorModels: parseModels(values.RINGSIDE_SIMULATOR_MODELS),
   };
@@ -177,6 +183,14 @@ function checkPolicy(list: string | undefined): string | undefined {
     return list;
   } catch (error) {
     throw new SettingsError(`RINGSIDE_PRIVATE_UPSTREAMS: ${(error as Error).message}`);
+  }
+}
+
+function checked<Result>(parse: () => Result): Result {
+  try {
+    return parse();
+  } catch (error) {
+    throw new SettingsError((error as Error).message);
   }
 }
 

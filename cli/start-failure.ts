@@ -12,6 +12,21 @@ export class AddressTakenError extends Error {
   }
 }
 
+/** A command was called wrongly, or cannot do what it was asked. The message says it all. */
+export class CommandError extends Error {
+  override name = 'CommandError';
+}
+
+/** Errors whose message is the whole line. */
+const PLAIN: readonly string[] = [
+  'SettingsError',
+  'AddressTakenError',
+  'CommandError',
+  'ArchiveDamagedError',
+  'ArchiveMissingError',
+  'UnknownGroupError',
+];
+
 /** Names the variable when `start` fails because its address is taken; `isTaken` tells that failure from others. */
 export async function namingAddress<Result>(
   listen: Listen,
@@ -30,7 +45,7 @@ export async function namingAddress<Result>(
 /** One clear line for whatever stopped a start; only defects come with their stack. */
 export function explainStartFailure(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  if (['SettingsError', 'AddressTakenError', 'UnknownGroupError'].includes(error.name)) return error.message;
+  if (PLAIN.includes(error.name)) return error.message;
   const outage = causes(error).find(isOutage);
   if (outage !== undefined) {
     const reason = outage.message === '' ? String((outage as { code?: unknown }).code) : outage.message;

@@ -5,11 +5,13 @@ import type { AddressInfo } from 'node:net';
 import { createAdaptorServer, type ServerType } from '@hono/node-server';
 import type { Keyring } from '#core/envelope.ts';
 import type { AddressPolicy } from '#core/upstream-address.ts';
+import type { ArchiveSettings } from '#inference-log/archive/storage.ts';
 import { createPool } from '#store/pool.ts';
 import { createAuthenticator } from './access/authenticate.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { type Entropy, systemEntropy } from './entropy.ts';
 import { createGroups } from './groups/groups.ts';
+import { type JobTimes, startLeader } from './jobs/leader.ts';
 import { createKeys } from './keys/keys.ts';
 import { createChanges } from './publish/change.ts';
 import { createAnswerMemory } from './publish/idempotency.ts';
@@ -31,6 +33,10 @@ export interface ControlPlaneSettings {
   /** How long a change waits for the live gateways to serve it; 1000 if left out. */
   readonly servedWaitMs?: number | undefined;
   readonly maxConnections?: number | undefined;
+  /** Where partitions go before retention drops them; undefined: those of groups that want it stay. */
+  readonly archive?: ArchiveSettings | undefined;
+  /** How often background jobs are done, where it differs from the defaults of jobs/leader.ts. */
+  readonly jobTimes?: Partial<JobTimes> | undefined;
   readonly log: (line: string) => void;
   readonly entropy?: Entropy | undefined;
   readonly clock?: Clock | undefined;
@@ -76,8 +82,8 @@ export async function startControlPlane(settings: ControlPlaneSettings): Promise
   const waitMs = settings.servedWaitMs ?? DEFAULT_SERVED_WAIT_MS;
   const waiter = createServedWaiter({ db, databaseUrl, waitMs, log });
   // A database that is frozen must not keep the process.
-  const release = () =>
-    Promise.race([waiter.stop().then(() => db.destroy()), new Promise<void>((done) => setTimeout(done, GOODBYE_MS))]);
+  const goodbye = () => new Promise<void>((done) => setTimeout(done, GOODBYE_MS));
+  const release = () => Promise.race([waiter.stop().then(() => db.destroy()), goodbye()]);
   const app = createApp({
     db,
     authenticator: createAuthenticator({ db, pepper }),
@@ -92,7 +98,15 @@ export async function startControlPlane(settings: ControlPlaneSettings): Promise
   const server = createAdaptorServer({ fetch: app.fetch, serverOptions: SERVER_LIMITS });
   try {
     const { address, port } = await listenOn(server, settings.host, settings.port);
-    return { host: address, port, stop: () => closeServer(server).then(release) };
+    const stopJobs = startLeader({
+      ...{ databaseUrl, entropy, log },
+      ...{ archive: settings.archive, times: settings.jobTimes ?? {} },
+    });
+    const stop = async () => {
+      await closeServer(server);
+      await Promise.all([release(), Promise.race([stopJobs(), goodbye()])]);
+    };
+    return { host: address, port, stop };
   } catch (error) {
     await release();
     throw error;

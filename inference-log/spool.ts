@@ -82,7 +82,10 @@ export interface SpoolCursor {
   readonly shipped: SpoolPosition;
 }
 
-/** `stored` counts the rows that ended, `interrupted` those that never did, `dropped` the dead letters. */
+/**
+ * What the store took: `stored` counts the inferences that ended, `interrupted` those that never did, also when retention has
+ * removed their rows since; `dropped` the dead letters.
+ */
 export interface LedgerTotals {
   readonly groupId: string;
   readonly stored: number;

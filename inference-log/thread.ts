@@ -21,7 +21,9 @@ if (process.platform === 'linux') setPriority(NICENESS);
 
 const { databaseUrl, clickhouse } = start;
 const sink =
-  clickhouse === undefined ? createPostgresSink({ databaseUrl }) : createClickHouseSink({ databaseUrl, clickhouse });
+  clickhouse === undefined
+    ? createPostgresSink({ databaseUrl, random: Math.random })
+    : createClickHouseSink({ databaseUrl, clickhouse });
 const shipper = await createShipper({
   root: start.root,
   sink,

@@ -154,6 +154,7 @@ export interface Database {
   };
   rollups: RollupTable & { gateway_id: string };
   rollup_minutes: RollupTable;
+  archives: ArchiveTable;
 }
 
 export const ADMIN_ROLES = ['viewer', 'operator', 'admin', 'owner'] as const;
@@ -176,6 +177,43 @@ export interface WeightVersionVariant {
   readonly role: Role;
   readonly weightBp: number;
   readonly ranges: readonly BucketRange[];
+}
+
+/** How an archive stands; see migrations/0004. */
+type ArchiveState = 'writing' | 'verified' | 'dropped' | 'restored' | 'damaged';
+
+/** Rows of a partition by gateway, status and outcome. */
+export interface RowCount {
+  readonly gatewayId: string;
+  readonly status: number;
+  readonly outcome: string;
+  readonly rows: number;
+}
+
+/** The columns that the lines of an archive have. */
+export interface ArchiveColumns {
+  readonly inferences: readonly string[];
+  readonly payloads: readonly string[];
+}
+
+interface ArchiveTable {
+  id: string;
+  organization_id: string;
+  group_id: string;
+  starts_at: Date;
+  ends_at: Date;
+  state: Generated<ArchiveState>;
+  format: 'jsonl' | 'parquet';
+  location: string;
+  counts: JSONColumnType<RowCount[]> | null;
+  columns: JSONColumnType<ArchiveColumns> | null;
+  row_count: number | null;
+  payload_count: number | null;
+  file_bytes: number | null;
+  file_sha256: string | null;
+  restored_until: Date | null;
+  created_at: Generated<Date>;
+  updated_at: Generated<Date>;
 }
 
 interface InferenceTable {

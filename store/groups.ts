@@ -55,14 +55,12 @@ export async function variantsOf(
 }
 
 /**
- * Inserts a group and makes its tables in the inference log, with partitions for this week and the next.
+ * Inserts a group and makes its tables in the inference log, with partitions for the present span and the next.
  * Fails on the index `groups_name` when the name is taken.
  */
 export async function insertGroup(tx: Tx, row: Insertable<Database['groups']>): Promise<GroupRow> {
   const inserted = await tx.insertInto('groups').values(row).returningAll().executeTakeFirstOrThrow();
-  await sql`SELECT provision_group(${row.id})`.execute(tx);
-  await sql`SELECT provision_partition(${row.id}, now())`.execute(tx);
-  await sql`SELECT provision_partition(${row.id}, now() + interval '7 days')`.execute(tx);
+  await sql`SELECT provision_ahead(${row.id})`.execute(tx);
   return inserted;
 }
 

@@ -59,6 +59,7 @@ async function start(settings: Settings, release: string, undo: Undo, log: (line
     RINGSIDE_KEY_PEPPER: database.keyPepper,
     RINGSIDE_PRIVATE_UPSTREAMS: settings.privateUpstreams ?? LOOPBACK,
     RINGSIDE_DATA_DIR: settings.dataFolder,
+    ...(settings.archive === undefined ? { RINGSIDE_ARCHIVE_DIR: join(settings.dataFolder, 'archive') } : {}),
   };
   progress('starting gateway, control plane and simulator');
   const services = SERVICES.map((name) => supervise(name, env, log));

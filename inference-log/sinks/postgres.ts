@@ -7,7 +7,7 @@ import { createRowCopier, type RowCopier } from './copy-rows.ts';
 import { moveCursor, readCursor } from './cursors.ts';
 import { insertNewRows, insertRows } from './insert-rows.ts';
 import { addToLedger, createTally, readLedger, type Tally } from './ledger.ts';
-import { createPartitions, type PartitionRows } from './partitions.ts';
+import { createPartitions, type SplitRows } from './partitions.ts';
 import { addToRollups } from './rollups.ts';
 import { isDataError, isMissingPartition, sqlStateOf, UNIQUE_VIOLATION } from './sql-errors.ts';
 import { inTransaction } from './transaction.ts';
@@ -17,6 +17,8 @@ export interface PostgresSinkOptions {
   /** Batches of different spools are written side by side (4). */
   readonly maxConnections?: number;
   readonly onConnectionError?: (error: Error) => void;
+  /** In [0, 1); spreads the repeated tries of several shippers. */
+  readonly random?: () => number;
 }
 
 /** With fewer rows, two COPY statements of their own cost more than they save. */
@@ -34,17 +36,18 @@ export function createPostgresSink(options: PostgresSinkOptions): Sink {
     queryTimeoutMs: 30_000,
     ...(onConnectionError === undefined ? {} : { onConnectionError }),
   });
-  const partitions = createPartitions(pool);
+  const partitions = createPartitions(pool, options.random ?? (() => 0.5));
   const copier = createRowCopier();
 
   const store = async (batch: SinkBatch) => {
-    const parts = await partitions.split(batch.rows);
+    const split = await partitions.split(batch.rows);
     const client = await pool.connect();
     await inTransaction(client, async () => {
       await moveCursor(client, batch);
-      const added = await addRows(client, copier, batch, parts);
-      await addToRollups(client, batch.gatewayId, added);
-      await addToLedger(client, batch.gatewayId, tallyOf(batch, added));
+      const added = await addRows(client, copier, split.parts);
+      // The figures of a minute count what happened in it, whether or not its rows are kept.
+      await addToRollups(client, batch.gatewayId, [...added, ...split.expired]);
+      await addToLedger(client, batch.gatewayId, tallyOf(batch, added, split.expired));
     });
   };
 
@@ -76,25 +79,26 @@ export function createPostgresSink(options: PostgresSinkOptions): Sink {
 async function addRows(
   client: ClientBase,
   copier: RowCopier,
-  batch: SinkBatch,
-  parts: readonly PartitionRows[],
+  parts: SplitRows['parts'],
 ): Promise<readonly InferenceRow[]> {
-  if (batch.rows.length === 0) return [];
+  const rows = parts.flatMap((part) => part.rows);
+  if (rows.length === 0) return [];
   await client.query('SAVEPOINT rows');
-  if (await addNewRows(client, copier, parts)) return batch.rows;
+  if (await addNewRows(client, copier, parts)) return rows;
   await client.query('ROLLBACK TO SAVEPOINT rows');
-  return insertNewRows(client, batch.rows);
+  return insertNewRows(client, rows);
 }
 
-function tallyOf(batch: SinkBatch, added: readonly InferenceRow[]): Tally {
+function tallyOf(batch: SinkBatch, added: readonly InferenceRow[], expired: readonly InferenceRow[]): Tally {
   const tally = createTally();
   for (const { groupId } of batch.dropped) tally.add(groupId, 'dropped', 1);
   for (const row of added) tally.add(row.begin.groupId, kindOf(row), 1);
+  for (const row of expired) tally.add(row.begin.groupId, isInterrupted(row) ? 'removed' : 'expired', 1);
   return tally;
 }
 
 /** False when one of them is there already. */
-async function addNewRows(client: ClientBase, copier: RowCopier, parts: readonly PartitionRows[]): Promise<boolean> {
+async function addNewRows(client: ClientBase, copier: RowCopier, parts: SplitRows['parts']): Promise<boolean> {
   const large = parts.filter(({ rows }) => rows.length >= MIN_COPIED_ROWS);
   const others = parts.filter(({ rows }) => rows.length < MIN_COPIED_ROWS).flatMap(({ rows }) => rows);
   try {
@@ -107,5 +111,9 @@ async function addNewRows(client: ClientBase, copier: RowCopier, parts: readonly
 }
 
 function kindOf(row: InferenceRow): 'stored' | 'interrupted' {
-  return row.end.outcome === 'interrupted' ? 'interrupted' : 'stored';
+  return isInterrupted(row) ? 'interrupted' : 'stored';
+}
+
+function isInterrupted(row: InferenceRow): boolean {
+  return row.end.outcome === 'interrupted';
 }

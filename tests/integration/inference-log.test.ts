@@ -94,16 +94,16 @@ test('rows of any week find or make their partition, even one that was dropped m
   await stored(4);
   const children = async () => {
     const { rows } = await sql<{ name: string }>`SELECT relname AS name FROM pg_class
-      WHERE relname LIKE 'inferences\_g\_%w__' AND relkind = 'r' ORDER BY 1`.execute(rig.db);
-    return rows.map(({ name }) => name.slice(-7));
+      WHERE relname LIKE 'inferences\_g\_%\_20______' AND relkind = 'r' ORDER BY 1`.execute(rig.db);
+    return rows.map(({ name }) => name.slice(-8));
   };
-  expect(await children()).toEqual(['2026w01', '2026w02', '2026w03']);
+  expect(await children()).toEqual(['20251229', '20260105', '20260112']);
   const { rows } = await sql<{ name: string }>`SELECT relname AS name FROM pg_class
-    WHERE relname LIKE '%_g_%_2026w02' AND relkind = 'r'`.execute(rig.db);
+    WHERE relname LIKE '%_g_%_20260105' AND relkind = 'r'`.execute(rig.db);
   for (const { name } of rows) await sql`DROP TABLE ${sql.table(name)}`.execute(rig.db);
   const id = await record(writer, { id: newInferenceId(past + 1) });
   await waitFor('the row', async () => (await rig.storedIds()).includes(id));
-  expect(await children()).toContain('2026w02');
+  expect(await children()).toContain('20260105');
 });
 
 test('poison records are mended or set aside one by one; their batch survives', async () => {

@@ -1,0 +1,67 @@
+import { reasonOf } from '#core/reason.ts';
+import { type ArchiveSettings, createArchiveStorage } from '#inference-log/archive/storage.ts';
+import { seekLeadership } from '#store/leadership.ts';
+import { createPool } from '#store/pool.ts';
+import type { Entropy } from '../entropy.ts';
+import { createPartitionsJob } from './partitions.ts';
+import { createRetentionJob } from './retention.ts';
+import { runJobs } from './scheduler.ts';
+
+/** How often what is done. Left out, the defaults below. */
+export interface JobTimes {
+  readonly leaderRetryMs: number;
+  readonly leaderCheckMs: number;
+  readonly partitionsMs: number;
+  readonly retentionMs: number;
+}
+
+export interface LeaderOptions {
+  readonly databaseUrl: string;
+  readonly archive: ArchiveSettings | undefined;
+  readonly times: Partial<JobTimes>;
+  readonly entropy: Entropy;
+  readonly log: (line: string) => void;
+}
+
+const HOUR_MS = 3_600_000;
+const TIMES: JobTimes = { leaderRetryMs: 5_000, leaderCheckMs: 5_000, partitionsMs: HOUR_MS, retentionMs: HOUR_MS };
+const CONNECTIONS = 2;
+/** Counting or archiving a page of a large partition is slow and no outage. */
+const QUERY_TIMEOUT_MS = 600_000;
+
+/**
+ * The background jobs of the control plane, of which one process does them at a time.
+ * @returns the function that ends them, after what is under way
+ */
+export function startLeader({ databaseUrl, archive, times, entropy, log }: LeaderOptions): () => Promise<void> {
+  const { leaderRetryMs, leaderCheckMs, partitionsMs, retentionMs } = { ...TIMES, ...times };
+  const random = () => Buffer.from(entropy.bytes(4)).readUInt32BE() / 2 ** 32;
+  const db = createPool({
+    databaseUrl,
+    role: 'leader',
+    maxConnections: CONNECTIONS,
+    applicationName: 'ringside jobs',
+    queryTimeoutMs: QUERY_TIMEOUT_MS,
+    onConnectionError: (error) => log(`a database connection broke: ${error.message}`),
+  });
+  const storage = archive && createArchiveStorage(archive);
+  const jobs = [
+    createPartitionsJob({ db, everyMs: partitionsMs, random, log }),
+    createRetentionJob({ db, storage, everyMs: retentionMs, entropy, random, log }),
+  ];
+  let work = Promise.resolve();
+  const leadership = seekLeadership({
+    ...{ databaseUrl, random, retryMs: leaderRetryMs, checkMs: leaderCheckMs },
+    onElected: (signal) => {
+      log('leads the background jobs');
+      // A term begins when the work of the one before has ended.
+      work = work.then(() => runJobs({ jobs, random, log }, signal));
+    },
+    onTrouble: (error) => log(`background jobs wait: ${reasonOf(error)}`),
+  });
+  return async () => {
+    await leadership.stop();
+    await work;
+    await db.destroy();
+  };
+}

@@ -1,0 +1,73 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createDiskStorage } from '#inference-log/archive/disk.ts';
+import { createS3Storage } from '#inference-log/archive/s3.ts';
+import type { ArchiveStorage } from '#inference-log/archive/storage.ts';
+import { startFakeS3 } from '#tests/support/fake-s3.ts';
+import { describeArchiveStorage } from './archive-storage.ts';
+
+const PART_BYTES = 64 * 1024;
+let folder: string;
+let server: Awaited<ReturnType<typeof startFakeS3>>;
+let disk: ArchiveStorage;
+let s3: ArchiveStorage;
+const s3With = (changes: { readonly secretAccessKey?: string; readonly prefix?: string } = {}) =>
+  createS3Storage({
+    ...{ bucket: 'my.bucket', prefix: 'some/pre fix', endpoint: server.url, partBytes: PART_BYTES },
+    ...server.credentials,
+    ...changes,
+  });
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'rs-archive-'));
+  server = await startFakeS3();
+  disk = createDiskStorage(folder);
+  s3 = s3With();
+});
+afterAll(async () => {
+  await server.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+describeArchiveStorage('on disk', () => disk, 4 * PART_BYTES);
+describeArchiveStorage('in a bucket', () => s3, 4 * PART_BYTES);
+
+async function* bytes(count: number): AsyncGenerator<Uint8Array> {
+  yield Buffer.alloc(count, 7);
+}
+
+test('on disk, nothing unfinished is left behind', async () => {
+  const entries = await readdir(folder, { recursive: true });
+  expect(entries.filter((name) => name.endsWith('.unfinished'))).toEqual([]);
+});
+
+test('in a bucket, names lie below the prefix, and no upload is left open', async () => {
+  await s3.write('org/x', bytes(10));
+  expect([...server.objects.keys()]).toContain('/my.bucket/some/pre fix/org/x');
+  await s3With({ prefix: '' }).write('y', bytes(10));
+  expect([...server.objects.keys()]).toContain('/my.bucket/y');
+  expect(server.uploads.size).toBe(0);
+});
+
+test('in a bucket, a part that fails once is sent again', async () => {
+  server.failNext(/^PUT .*partNumber=2/, 503, 2);
+  await s3.write('again', bytes(3 * PART_BYTES));
+  expect(server.objects.get('/my.bucket/some/pre fix/again')).toHaveLength(3 * PART_BYTES);
+});
+
+test('in a bucket, an upload that fails for good is aborted and says why', async () => {
+  server.failNext(/^POST .*uploadId=/, 400);
+  await expect(s3.write('never', bytes(3 * PART_BYTES))).rejects.toThrow(/answered 400 InternalError: made to fail/);
+  expect(server.uploads.size).toBe(0);
+  expect(server.objects.has('/my.bucket/some/pre fix/never')).toBe(false);
+});
+
+test('in a bucket, a wrong secret is refused, and not told', async () => {
+  const failure = await s3With({ secretAccessKey: 'planted-canary' })
+    .write('x', bytes(10))
+    .catch((error: Error) => error.message);
+  expect(failure).toMatch(/answered 403 SignatureDoesNotMatch/);
+  expect(failure).not.toContain('planted-canary');
+});
