@@ -14,7 +14,7 @@ const STEPS_MS = {
   /** One row or a few, anywhere. */
   point: [Number.POSITIVE_INFINITY],
   /** An index has them in order of time. */
-  indexed: [DAY_MS, Number.POSITIVE_INFINITY],
+  indexed: [DAY_MS, 8 * DAY_MS, Number.POSITIVE_INFINITY],
   /** Others are read on the way. */
   scanned: [6 * HOUR_MS, 2 * DAY_MS, 8 * DAY_MS, Number.POSITIVE_INFINITY],
 } as const;
