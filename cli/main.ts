@@ -11,6 +11,8 @@ interface Command {
   readonly parameter?: string;
   /** It reads its arguments itself: sub-commands and flags. */
   readonly parsesArguments?: true;
+  /** It answers `--help` itself. */
+  readonly hasHelp?: true;
   run(settings: Settings, release: string, args: readonly string[]): Promise<void>;
 }
 
@@ -48,6 +50,12 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     parsesArguments: true,
     run: async (settings, _version, args) => (await import('./verify-log.ts')).verifyLogCommand(settings, args),
   },
+  export: {
+    summary: 'write inferences from the log into a file; see ringside export --help',
+    parsesArguments: true,
+    hasHelp: true,
+    run: async (settings, _version, args) => (await import('./export/export.ts')).exportLog(settings, args),
+  },
   simulate: {
     summary: 'run the provider simulator',
     run: async (settings) => (await import('./commands.ts')).simulate(settings),
@@ -71,12 +79,14 @@ RINGSIDE_SIMULATOR_LISTEN (…:8082), RINGSIDE_METRICS_LISTEN (…:9464). Data: 
 All of them, with defaults: docs/production.md`;
 
 const [name, ...rest] = process.argv.slice(2);
-if (name === undefined || name === 'help' || [name, ...rest].some((arg) => arg === '--help' || arg === '-h')) {
+const known = name !== undefined && Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+const wantsHelp = [name, ...rest].some((arg) => arg === '--help' || arg === '-h');
+if (name === undefined || name === 'help' || (wantsHelp && known?.hasHelp !== true)) {
   print(HELP);
   if (name === undefined) process.exitCode = 1;
 } else if (name === '--version' || name === '-v') print(release);
 else {
-  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  const command = known;
   if (command === undefined) fail(`unknown command "${name}"; see ringside --help`);
   const allowed = command.parameter === undefined ? 0 : 1;
   if (command.parsesArguments === undefined && rest.length > allowed) {

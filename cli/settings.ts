@@ -40,6 +40,9 @@ export interface Settings {
   readonly archive: ArchiveSettings | undefined;
   readonly simulatorSeed: number;
   readonly simulatorModels: Readonly<Record<string, unknown>>;
+  /** For commands that call the control API: its token and, where it is not the one of this machine, its URL. */
+  readonly adminToken: string | undefined;
+  readonly controlUrl: string | undefined;
 }
 
 export class SettingsError extends Error {
@@ -74,6 +77,8 @@ const schema = z.object({
   ...ARCHIVE_VARIABLES,
   RINGSIDE_SIMULATOR_SEED: z.coerce.number().int().default(1),
   RINGSIDE_SIMULATOR_MODELS: z.string().default('{}'),
+  RINGSIDE_ADMIN_TOKEN: z.string().optional(),
+  RINGSIDE_CONTROL_URL: z.url({ protocol: /^https?$/ }).optional(),
 });
 
 /** Kubernetes puts these beside a Service whose name begins with "ringside". */
@@ -123,6 +128,8 @@ export function parseSettings(env: Readonly<Record<string, string | undefined>>)
     archive: checked(() => parseArchiveSettings(values)),
     simulatorSeed: values.RINGSIDE_SIMULATOR_SEED,
     simulatorModels: parseModels(values.RINGSIDE_SIMULATOR_MODELS),
+    adminToken: values.RINGSIDE_ADMIN_TOKEN,
+    controlUrl: values.RINGSIDE_CONTROL_URL,
   };
 }
 

@@ -25,7 +25,7 @@ export interface Page<Item> {
 }
 
 /** An opaque cursor that holds the place behind which the next page starts. */
-export function encodeCursor(place: string | number): string {
+export function encodeCursor(place: unknown): string {
   return Buffer.from(JSON.stringify(place)).toString('base64url');
 }
 

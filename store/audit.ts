@@ -33,17 +33,18 @@ export async function insertAuditEntry(tx: Tx, entry: AuditEntry): Promise<void>
     .execute();
 }
 
-/** Audit entries, newest first, before the entry `beforeId`. */
+/** Audit entries, newest first, before the entry `beforeId`, of one configuration version if `version` is given. */
 export function listAuditEntries(
   tx: Tx,
   organizationId: string,
-  page: { readonly beforeId: number | undefined; readonly limit: number },
+  page: { readonly beforeId: number | undefined; readonly version?: number | undefined; readonly limit: number },
 ): Promise<AuditRow[]> {
   return tx
     .selectFrom('audit_entries')
     .selectAll()
     .where('organization_id', '=', organizationId)
     .$if(page.beforeId !== undefined, (query) => query.where('id', '<', page.beforeId!))
+    .$if(page.version !== undefined, (query) => query.where('config_version', '=', page.version!))
     .orderBy('id', 'desc')
     .limit(page.limit)
     .execute();

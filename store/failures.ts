@@ -10,3 +10,8 @@ export function isContention(error: unknown): boolean {
   const code = error instanceof Error ? (error as { code?: unknown }).code : undefined;
   return code === '40001' || code === '40P01' || code === '55P03';
 }
+
+/** Whether a statement was ended because it took longer than it may (`statement_timeout`). */
+export function isTooSlow(error: unknown): boolean {
+  return error instanceof Error && (error as { code?: unknown }).code === '57014';
+}

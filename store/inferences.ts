@@ -1,57 +1,100 @@
 import { type RawBuilder, type Selectable, sql } from 'kysely';
 import type { Database } from './database.ts';
+import { conditionsOf, type InferenceFilter } from './inference-filter.ts';
+import { behind, type InferenceOrder, type InferencePlace, orderBy } from './inference-order.ts';
+import { searchInferences } from './inference-search.ts';
+import { isSearch, lastOf, stepsOf } from './inference-steps.ts';
 import type { Tx } from './pool.ts';
 
 export type InferenceRow = Selectable<Database['inferences']>;
 export type PayloadRow = Pick<
   Selectable<Database['inference_payloads']>,
-  'request' | 'request_sha256' | 'response' | 'response_sha256' | 'response_type'
+  'id' | 'request' | 'request_sha256' | 'response' | 'response_sha256' | 'response_type'
 >;
 
-/** What a list of inferences is narrowed to. Times are half-open: `since` ≤ created < `until`. */
-export interface InferenceFilter {
-  /** Groups to look in; their tables are the only ones touched. */
-  readonly groupIds: readonly string[];
-  readonly assignedVariant: string | undefined;
-  /** Statuses from … to, both included. */
-  readonly status: readonly [from: number, to: number] | undefined;
-  readonly outcome: string | undefined;
-  readonly since: Date | undefined;
-  readonly until: Date | undefined;
+/** Which part of a sorted list is wanted. */
+export interface InferencePage {
+  readonly order: InferenceOrder;
   /** The last row of the page before this one. */
-  readonly after: { readonly createdAt: Date; readonly id: string } | undefined;
+  readonly after: InferencePlace | undefined;
   readonly limit: number;
 }
 
+/** What a transaction that reads the log may take: from then on its statement fails, see `isTooSlow`. */
+export async function limitReading(tx: Tx, timeoutMs: number): Promise<void> {
+  await sql`SELECT set_config('statement_timeout', ${String(timeoutMs)}, true), set_config('jit', 'off', true)`.execute(
+    tx,
+  );
+}
+
 /**
- * Inferences, newest first. Each group gives its newest `limit` rows from its own index, backwards, and these are merged:
- * one query over all groups at once would sort every partition whole.
+ * The inferences of a page, in order.
+ *
+ * Newest first over many groups the work is bounded by time: the last hours, the last days, … until the page is full, because a
+ * condition that few rows meet would otherwise read whole partitions of each group that has none.
  */
-export async function listInferences(tx: Tx, organizationId: string, filter: InferenceFilter): Promise<InferenceRow[]> {
-  const conditions = conditionsOf(organizationId, filter);
-  const { rows } = await sql<InferenceRow>`
-    SELECT newest.* FROM unnest(${[...filter.groupIds]}::uuid[]) AS wanted (group_id)
-    CROSS JOIN LATERAL (
-      SELECT * FROM inferences WHERE group_id = wanted.group_id AND ${sql.join(conditions, sql` AND `)}
-      ORDER BY created_at DESC, id DESC LIMIT ${filter.limit}
-    ) AS newest
-    ORDER BY created_at DESC, id DESC LIMIT ${filter.limit}`.execute(tx);
+export async function listInferences(
+  tx: Tx,
+  organizationId: string,
+  filter: InferenceFilter,
+  page: InferencePage,
+): Promise<InferenceRow[]> {
+  const { order } = page;
+  const newestFirst = order.sort === 'time' && order.direction === 'desc';
+  const read = newestFirst && isSearch(filter) ? searchInferences : readInferences;
+  if (filter.groupIds.length === 0) return [];
+  if (filter.groupIds.length === 1) return read(tx, organizationId, filter, page);
+  const now = await clock(tx);
+  if (!newestFirst) return read(tx, organizationId, { ...filter, until: lastOf(filter, now) }, page);
+  const rows: InferenceRow[] = [];
+  for (const step of stepsOf(filter, page, now)) {
+    const missing = page.limit - rows.length;
+    rows.push(...(await read(tx, organizationId, { ...filter, ...step }, { ...page, limit: missing })));
+    if (rows.length >= page.limit) break;
+  }
   return rows;
 }
 
-function conditionsOf(organizationId: string, filter: InferenceFilter): RawBuilder<unknown>[] {
-  const conditions = [sql`organization_id = ${organizationId}`];
-  if (filter.assignedVariant !== undefined) conditions.push(sql`assigned_variant = ${filter.assignedVariant}`);
-  if (filter.status !== undefined) conditions.push(sql`status BETWEEN ${filter.status[0]} AND ${filter.status[1]}`);
-  if (filter.outcome !== undefined) conditions.push(sql`outcome = ${filter.outcome}`);
-  if (filter.since !== undefined) conditions.push(sql`created_at >= ${filter.since}`);
-  if (filter.until !== undefined) conditions.push(sql`created_at < ${filter.until}`);
-  if (filter.after !== undefined) {
-    // The plain bound on created_at is what prunes partitions; the row comparison alone would not.
-    conditions.push(sql`created_at <= ${filter.after.createdAt}`);
-    conditions.push(sql`(created_at, id) < (${filter.after.createdAt}, ${filter.after.id}::uuid)`);
+async function clock(tx: Tx): Promise<Date> {
+  const { rows } = await sql<{ now: Date }>`SELECT now() AS now`.execute(tx);
+  return rows[0]!.now;
+}
+
+/**
+ * Each group gives its first `limit` rows from its own indexes, and these are merged: one query over all groups at once would
+ * sort every partition whole. The condition on all groups is what rules out other groups' partitions when it is planned.
+ */
+async function readInferences(
+  tx: Tx,
+  organizationId: string,
+  filter: InferenceFilter,
+  { order, after, limit }: InferencePage,
+): Promise<InferenceRow[]> {
+  const conditions = [...conditionsOf(organizationId, filter), ...(after === undefined ? [] : behind(order, after))];
+  const { rows } = await sql<InferenceRow>`${readStatement(filter.groupIds, conditions, order, limit)}`.execute(tx);
+  return rows;
+}
+
+function readStatement(
+  groupIds: readonly string[],
+  conditions: readonly RawBuilder<unknown>[],
+  order: InferenceOrder,
+  limit: number,
+): RawBuilder<unknown> {
+  const where = sql.join(conditions, sql` AND `);
+  const [only, ...others] = groupIds;
+  if (others.length === 0) {
+    return sql`SELECT row.* FROM inferences AS row WHERE row.group_id = ${only} AND ${where}
+      ORDER BY ${orderBy(order)} LIMIT ${limit}`;
   }
-  return conditions;
+  return sql`
+    SELECT row.* FROM unnest(${[...groupIds]}::uuid[]) AS wanted (group_id)
+    CROSS JOIN LATERAL (
+      SELECT row.* FROM inferences AS row
+      WHERE row.group_id = wanted.group_id AND row.group_id = ANY (${[...groupIds]}::uuid[]) AND ${where}
+      ORDER BY ${orderBy(order)} LIMIT ${limit}
+    ) AS row
+    ORDER BY ${orderBy(order)} LIMIT ${limit}`;
 }
 
 /** One inference, looked for in a few groups at its exact time, so that a few partitions are touched. */
@@ -71,14 +114,30 @@ export function findInference(
     .executeTakeFirst();
 }
 
-/** What was captured of an inference; undefined when nothing was. */
-export function findPayload(tx: Tx, row: InferenceRow): Promise<PayloadRow | undefined> {
-  return tx
+/** What was captured of some inferences, by id; those of which nothing was are missing. */
+export async function findPayloads(
+  tx: Tx,
+  organizationId: string,
+  rows: readonly Pick<InferenceRow, 'id' | 'group_id' | 'created_at'>[],
+): Promise<Map<string, PayloadRow>> {
+  if (rows.length === 0) return new Map();
+  const unique = <Value>(values: readonly Value[]) => [...new Set(values)];
+  // Times too, as they prune partitions and lead into the primary key.
+  const found = await tx
     .selectFrom('inference_payloads')
-    .select(['request', 'request_sha256', 'response', 'response_sha256', 'response_type'])
-    .where('organization_id', '=', row.organization_id)
-    .where('group_id', '=', row.group_id)
-    .where('created_at', '=', row.created_at)
-    .where('id', '=', row.id)
-    .executeTakeFirst();
+    .select(['id', 'request', 'request_sha256', 'response', 'response_sha256', 'response_type'])
+    .where('organization_id', '=', organizationId)
+    .where('group_id', 'in', unique(rows.map((row) => row.group_id)))
+    .where(
+      'created_at',
+      'in',
+      unique(rows.map((row) => row.created_at.getTime())).map((unixMs) => new Date(unixMs)),
+    )
+    .where(
+      'id',
+      'in',
+      rows.map((row) => row.id),
+    )
+    .execute();
+  return new Map(found.map((payload) => [payload.id, payload]));
 }

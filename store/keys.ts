@@ -75,3 +75,14 @@ export function updateKey(
 export function deleteKey(tx: Tx, organizationId: string, id: string, keyVersion: number): Promise<void> {
   return retireNamed(tx, 'api_keys', organizationId, id, { key_version: keyVersion });
 }
+
+/** The ids of the keys, deleted ones too, that have or had this name or id. */
+export async function keyIdsOf(tx: Tx, organizationId: string, ref: string): Promise<string[]> {
+  const rows = await tx
+    .selectFrom('api_keys')
+    .select('id')
+    .where('organization_id', '=', organizationId)
+    .where((where) => where.or([where('name', '=', ref), where(where.cast<string>('id', 'text'), '=', ref)]))
+    .execute();
+  return rows.map(({ id }) => id);
+}

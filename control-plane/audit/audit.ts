@@ -2,8 +2,7 @@ import { z } from '@hono/zod-openapi';
 import { listAuditEntries } from '#store/audit.ts';
 import type { Tx } from '#store/pool.ts';
 import type { ReadCall } from '../http/operation.ts';
-import { decodeCursor, type Page, toPage } from '../paging.ts';
-import type { ListQuery } from '../publish/outcome.ts';
+import { decodeCursor, type Page, pageQuerySchema, toPage } from '../paging.ts';
 
 const resourceStateSchema = z.record(z.string(), z.unknown()).nullable();
 
@@ -23,10 +22,23 @@ export const auditEntrySchema = z
 
 type AuditEntryView = z.output<typeof auditEntrySchema>;
 
+export const auditQuerySchema = pageQuerySchema.extend({
+  version: z.coerce.number().int().min(1).optional().openapi({
+    description: 'The change that was published as this configuration version.',
+    example: 43,
+  }),
+});
+
+type AuditQuery = z.output<typeof auditQuerySchema>;
+
 /** The organization's audit log, newest first. */
-export async function listAudit(tx: Tx, { organizationId, query }: ReadCall<ListQuery>): Promise<Page<AuditEntryView>> {
+export async function listAudit(
+  tx: Tx,
+  { organizationId, query }: ReadCall<AuditQuery>,
+): Promise<Page<AuditEntryView>> {
   const beforeId = decodeCursor(query.cursor, z.int().min(1));
-  const rows = await listAuditEntries(tx, organizationId, { beforeId, limit: query.limit + 1 });
+  const { version } = query;
+  const rows = await listAuditEntries(tx, organizationId, { beforeId, version, limit: query.limit + 1 });
   return toPage(
     rows,
     query.limit,

@@ -77,10 +77,15 @@ function succeeds([status]: readonly [string, ApiResponse]): boolean {
 }
 
 function successView(status: string, response: ApiResponse, schemas: Schemas): Html {
-  const content = response.content?.['application/json'];
+  const [content] = Object.values(response.content ?? {});
   if (content?.schema === undefined) return html`<p>Answers <b>${status}</b> without a body.</p>`;
   return html`<details><summary>Answer ${status}</summary>${schemaView(content.schema, schemas)}
-<pre tabindex="0"><code>${JSON.stringify(content.example, null, 2)}</code></pre></details>`;
+<pre tabindex="0"><code>${exampleText(content.example)}</code></pre></details>`;
+}
+
+/** An answer that is no JSON has its example as it is. */
+function exampleText(example: unknown): string {
+  return typeof example === 'string' ? example : (JSON.stringify(example, null, 2) ?? '');
 }
 
 function parameterTable(parameters: readonly ApiParameter[]): Html {

@@ -1,6 +1,7 @@
 import type { Context } from 'hono';
 import { PROBLEMS, type Problem } from '../problem.ts';
 import type { AppliedChange } from '../publish/change.ts';
+import type { StreamAnswer } from './operation.ts';
 import { etagOf } from './preconditions.ts';
 
 export const API_BASE = '/api/v1';
@@ -51,6 +52,19 @@ export function changeAnswer(c: Context<ApiEnv>, { answer, replayed, served }: A
   );
   if (answer.body === null) delete headers['content-type'];
   return new Response(answer.body === null ? null : JSON.stringify(answer.body), { status: answer.status, headers });
+}
+
+/** Writes an answer that is made while it is read, no faster than it is read. */
+export function streamAnswer(c: Context<ApiEnv>, { headers, body }: StreamAnswer): Response {
+  return new Response(ReadableStream.from(encoded(body)), {
+    status: 200,
+    headers: { ...commonHeaders(c), ...headers },
+  });
+}
+
+async function* encoded(pieces: AsyncIterable<string>): AsyncGenerator<Uint8Array> {
+  const encoder = new TextEncoder();
+  for await (const piece of pieces) yield encoder.encode(piece);
 }
 
 function commonHeaders(c: Context<ApiEnv>): Record<string, string> {

@@ -13,6 +13,8 @@ interface Documented {
   readonly status: number;
   readonly answer: z.ZodType;
   readonly example: unknown;
+  /** Media type of the answer, if it is not JSON. */
+  readonly media?: string;
   readonly query: z.ZodObject | null;
   readonly body: { readonly schema: z.ZodType; readonly example: unknown } | null;
 }
@@ -81,7 +83,7 @@ export function describeOperation(app: OpenAPIHono<ApiEnv>, operation: Documente
     const { schema, example } = operation.body;
     request.body = { required: true, content: { 'application/json': { schema, example } } };
   }
-  const answer = { 'application/json': { schema: operation.answer, example: operation.example } };
+  const answer = { [operation.media ?? 'application/json']: { schema: operation.answer, example: operation.example } };
   const listed = operation.operationId.startsWith('list');
   const refusals = Object.entries(REFUSALS).filter(([status]) =>
     reads ? READ_REFUSALS.includes(status) : !creates || !NOT_OF_CREATIONS.includes(status),

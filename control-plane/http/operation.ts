@@ -6,7 +6,7 @@ import { type Db, inOrganization, type Tx } from '#store/pool.ts';
 import type { Authenticator } from '../access/authenticate.ts';
 import { notFound } from '../problem.ts';
 import type { Change, Changes } from '../publish/change.ts';
-import { API_BASE, type ApiEnv, changeAnswer, readAnswer } from './answer.ts';
+import { API_BASE, type ApiEnv, changeAnswer, readAnswer, streamAnswer } from './answer.ts';
 import { parseJson, readBody } from './body.ts';
 import { describeOperation } from './openapi.ts';
 import { type IfMatch, parseIdempotencyKey, parseIfMatch } from './preconditions.ts';
@@ -38,6 +38,26 @@ export interface ReadCall<Query> {
   readonly query: Query;
 }
 
+interface StreamOperation<Query extends z.ZodObject = z.ZodObject> extends Operation {
+  readonly query: Query;
+  /** The media type that the documentation shows. */
+  readonly media: string;
+  readonly handle: (call: StreamCall<z.output<Query>>) => Promise<StreamAnswer>;
+}
+
+export interface StreamCall<Query> {
+  readonly organizationId: string;
+  readonly query: Query;
+  /** Runs one step of the answer in a transaction of its own: none stays open while the caller reads. */
+  read<Result>(work: (tx: Tx) => Promise<Result>): Promise<Result>;
+}
+
+/** An answer that is made while it is read. A failure after its first piece breaks the connection. */
+export interface StreamAnswer {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: AsyncIterable<string>;
+}
+
 interface ChangeOperation<Body extends z.ZodType = z.ZodType> extends Operation {
   readonly method: 'post' | 'put' | 'patch' | 'delete';
   readonly status: Change['status'];
@@ -64,6 +84,7 @@ export const noQuerySchema = z.strictObject({});
 /** Puts operations on the router and into the OpenAPI document. */
 export interface Operations {
   read<Query extends z.ZodObject>(operation: ReadOperation<Query>): void;
+  stream<Query extends z.ZodObject>(operation: StreamOperation<Query>): void;
   change<Body extends z.ZodType>(operation: ChangeOperation<Body>): void;
 }
 
@@ -87,6 +108,15 @@ export function createOperations({ app, db, authenticator, changes }: Operations
           operation.handle(tx, { organizationId, ref, query }),
         );
         return readAnswer(c, body, version);
+      });
+    },
+    stream(operation) {
+      describeOperation(app, { ...operation, method: 'get', status: 200, body: null });
+      app.get(routePath(operation.path), async (c) => {
+        const { organizationId } = await authenticator.authorize(c.req.header('authorization'), operation.role);
+        const query = validate(operation.query, c.req.query(), '');
+        const read = <Result>(work: (tx: Tx) => Promise<Result>) => inOrganization(db, organizationId, work);
+        return streamAnswer(c, await operation.handle({ organizationId, query, read }));
       });
     },
     change(operation) {

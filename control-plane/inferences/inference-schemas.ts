@@ -1,25 +1,7 @@
 import { z } from '@hono/zod-openapi';
-import { nameSchema, OPERATIONS } from '#core/names.ts';
-import { pageQuerySchema } from '../paging.ts';
-
-const time = z.iso.datetime({ offset: true });
-
-export const inferenceQuerySchema = pageQuerySchema.extend({
-  group: nameSchema
-    .optional()
-    .openapi({ description: 'Name or id; deleted groups are found too. Without it: all groups.' }),
-  variant: nameSchema.optional().openapi({ description: 'The variant that the split assigned.' }),
-  status: z
-    .string()
-    .regex(/^([1-5]\d\d|[1-5]xx)$/, 'is a status like 200 or a class like 2xx')
-    .optional()
-    .openapi({ example: '2xx' }),
-  outcome: z.enum(['completed', 'failed', 'client_closed', 'interrupted']).optional(),
-  since: time
-    .optional()
-    .openapi({ description: 'Inferences at or after this moment.', example: '2030-01-01T00:00:00Z' }),
-  until: time.optional().openapi({ description: 'Inferences before this moment.' }),
-});
+import { OPERATIONS } from '#core/names.ts';
+import { ROLES } from '#core/weights.ts';
+import { SPAN_NAMES } from './waterfall.ts';
 
 const nullableInt = z.int().nullable();
 const nullableMs = z.number().nullable();
@@ -79,6 +61,7 @@ export const inferenceSchema = z
       }),
     ),
     traceId: z.string(),
+    metadata: z.record(z.string(), z.unknown()).nullable().openapi({ description: 'What the caller sent along.' }),
     requestBytes: z.int(),
     responseBytes: z.int(),
   })
@@ -89,19 +72,53 @@ const payloadSchema = z.object({
   bytes: z.int(),
   sha256: z.string().nullable(),
   truncated: z.boolean(),
+  redacted: z.boolean().openapi({ description: 'Whether what the policy of the group hides was taken out of it.' }),
   captured: z.boolean(),
   body: z.unknown().openapi({ description: 'Parsed JSON, else text; null when it was not captured.' }),
 });
 
+const spanSchema = z.object({
+  name: z.enum(SPAN_NAMES),
+  attempt: z.int().nullable().openapi({ description: 'Index into `attempts`.' }),
+  startMs: z.number(),
+  endMs: z.number(),
+});
+
+const assignmentSchema = z.object({
+  role: z
+    .enum(ROLES)
+    .nullable()
+    .openapi({ description: 'Of the variant at that time; null when the split is not known any more.' }),
+  splitSince: z.int().nullable().openapi({ description: 'The configuration version that brought the split in force.' }),
+  splitChange: z.string().nullable().openapi({
+    description: 'The audit entry of that version: who changed the split, from what to what.',
+    example: '/api/v1/audit?version=41',
+  }),
+  configChange: z.string().openapi({
+    description: 'The audit entry of the version that served this inference.',
+    example: '/api/v1/audit?version=43',
+  }),
+});
+
 export const inferenceDetailSchema = inferenceSchema
   .extend({
-    assignmentExplained: z.string().openapi({ example: 'bucket 4711 in [0, 9000) → gpt-small' }),
-    request: payloadSchema,
-    response: payloadSchema,
+    assignmentExplained: z.string().openapi({ example: 'bucket 4711 < 9000 → champion gpt-small' }),
+    assignment: assignmentSchema,
+    waterfall: z.array(spanSchema).openapi({
+      description: 'Where the time went, in order, in ms since the inference was accepted.',
+    }),
+    request: payloadSchema.openapi({ description: 'As the caller sent it.' }),
+    response: payloadSchema.openapi({ description: 'As the caller got it.' }),
+    sentUpstream: z.object({ model: z.string(), addedUsage: z.boolean().nullable() }).nullable().openapi({
+      description:
+        'What differs in the request as the last attempt sent it: the name of the model, and whether the stream was asked for its usage, which the caller did not get to see. Null when nothing was sent.',
+    }),
+    answer: z.unknown().openapi({
+      description: 'The first message of the answer, put together when it was streamed; null when it is not whole.',
+    }),
   })
   .openapi('InferenceDetail');
 
-export type InferenceQuery = z.output<typeof inferenceQuerySchema>;
 export type InferenceView = z.output<typeof inferenceSchema>;
 export type PayloadView = z.output<typeof payloadSchema>;
 export type InferenceDetailView = z.output<typeof inferenceDetailSchema>;

@@ -1,8 +1,11 @@
 import { createHash } from 'node:crypto';
 import type { Operation } from '#core/names.ts';
 import type { AttemptRecord } from '#inference-log/record.ts';
-import type { InferenceRow } from '#store/inferences.ts';
+import type { InferenceRow, PayloadRow } from '#store/inferences.ts';
+import { wholenessOf } from './captured.ts';
+import { isShallow } from './depth.ts';
 import type { InferenceView, PayloadView } from './inference-schemas.ts';
+import { ms } from './waterfall.ts';
 
 /** An inference as answers show it. */
 export function inferenceView(row: InferenceRow, groupName: string): InferenceView {
@@ -43,11 +46,17 @@ export function inferenceView(row: InferenceRow, groupName: string): InferenceVi
       firstTokenMs: ms(row.first_token_ns),
       totalMs: ms(row.total_ns),
     },
-    attempts: (row.attempts as AttemptRecord[]).map(attemptView),
+    attempts: attemptsOf(row).map(attemptView),
     traceId: row.trace_id,
+    metadata: row.metadata,
     requestBytes: row.request_bytes,
     responseBytes: row.response_bytes,
   };
+}
+
+/** The upstream calls of an inference, as they were recorded. */
+export function attemptsOf(row: InferenceRow): readonly AttemptRecord[] {
+  return row.attempts as AttemptRecord[];
 }
 
 function attemptView(attempt: AttemptRecord): InferenceView['attempts'][number] {
@@ -55,13 +64,29 @@ function attemptView(attempt: AttemptRecord): InferenceView['attempts'][number] 
   return { ...rest, startMs: ms(startNs), connectMs: ms(connectNs), firstByteMs: ms(firstByteNs), endMs: ms(endNs) };
 }
 
-/** Nanoseconds as milliseconds, to the microsecond. */
-function ms<Ns extends number | null>(ns: Ns): Ns {
-  return (ns === null ? null : Math.round(ns / 1_000) / 1_000) as Ns;
+/** Both sides of an inference as answers show them. */
+export function payloadViews(
+  row: InferenceRow,
+  payload: PayloadRow | undefined,
+): { readonly request: PayloadView; readonly response: PayloadView } {
+  return {
+    request: payloadView({
+      captured: payload?.request ?? null,
+      sha256: payload?.request_sha256 ?? null,
+      bytes: row.request_bytes,
+      contentType: null,
+    }),
+    response: payloadView({
+      captured: payload?.response ?? null,
+      sha256: payload?.response_sha256 ?? null,
+      bytes: row.response_bytes,
+      contentType: payload?.response_type ?? null,
+    }),
+  };
 }
 
 /** One side of an inference as it was captured. */
-export interface CapturedSide {
+interface CapturedSide {
   readonly captured: Buffer | null;
   /** Stored only when the whole is longer than what was captured. */
   readonly sha256: Buffer | null;
@@ -70,35 +95,28 @@ export interface CapturedSide {
   readonly contentType: string | null;
 }
 
-/** One side of an inference as answers show it. */
-export function payloadView({ captured, sha256, bytes, contentType }: CapturedSide): PayloadView {
-  const whole = captured !== null && captured.length === bytes;
-  const digest = sha256 ?? (whole ? createHash('sha256').update(captured).digest() : null);
+function payloadView({ captured, sha256, bytes, contentType }: CapturedSide): PayloadView {
+  const kept = captured === null ? null : wholenessOf(captured, bytes, sha256);
+  const digest =
+    sha256 ?? (captured !== null && kept === 'whole' ? createHash('sha256').update(captured).digest() : null);
   return {
     ...(contentType === null ? {} : { contentType }),
     bytes,
     sha256: digest?.toString('hex') ?? null,
-    truncated: captured !== null && !whole,
+    truncated: kept === 'truncated',
+    redacted: kept === 'redacted',
     captured: captured !== null,
-    body: captured === null ? null : readable(captured.toString('utf8'), whole),
+    body: captured === null ? null : readable(captured.toString('utf8'), kept !== 'truncated'),
   };
 }
-
-/** What is nested deeper is shown as text: writing it out as JSON would overflow the stack. */
-const MAX_SHOWN_DEPTH = 200;
 
 /** Parsed if it is a JSON object or array, else the text itself. */
 function readable(text: string, whole: boolean): unknown {
   if (!whole || !/^\s*[[{]/.test(text)) return text;
   try {
     const value: unknown = JSON.parse(text);
-    return isShallow(value, MAX_SHOWN_DEPTH) ? value : text;
+    return isShallow(value) ? value : text;
   } catch {
     return text;
   }
-}
-
-function isShallow(value: unknown, depthLeft: number): boolean {
-  if (typeof value !== 'object' || value === null) return true;
-  return depthLeft > 0 && Object.values(value).every((item) => isShallow(item, depthLeft - 1));
 }

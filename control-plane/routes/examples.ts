@@ -80,8 +80,22 @@ export const INFERENCE_EXAMPLE = {
   usage: { inputTokens: 24, outputTokens: 117, cachedTokens: 0, reasoningTokens: null },
   costMicroUsd: null,
   timings: { queueMs: 0.2, connectMs: 11.4, firstByteMs: 182.5, firstTokenMs: 183.1, totalMs: 1_204.7 },
-  attempts: [],
+  attempts: [
+    {
+      provider: 'openai',
+      model: 'gpt-small',
+      upstreamModel: 'gpt-4.1-mini',
+      status: 200,
+      errorCode: null,
+      startMs: 0.2,
+      connectMs: 11.4,
+      firstByteMs: 182.5,
+      endMs: 1_204.6,
+      requestId: 'req_7f3a',
+    },
+  ],
   traceId: '4bf92f3577b34da6a3ce929d0e0e4736',
+  metadata: { tenant: 'acme' },
   requestBytes: 412,
   responseBytes: 9_120,
 };
@@ -93,11 +107,28 @@ export function pageExample(item: object): object {
 
 export const INFERENCE_DETAIL_EXAMPLE = {
   ...INFERENCE_EXAMPLE,
-  assignmentExplained: 'bucket 4711 in [0, 9000) → gpt-small',
+  assignmentExplained: 'bucket 4711 < 9000 → champion gpt-small',
+  assignment: {
+    role: 'champion',
+    splitSince: 41,
+    splitChange: '/api/v1/audit?version=41',
+    configChange: '/api/v1/audit?version=43',
+  },
+  waterfall: [
+    { name: 'queue', attempt: null, startMs: 0, endMs: 0.2 },
+    { name: 'connect', attempt: 0, startMs: 0.2, endMs: 11.6 },
+    { name: 'first_byte', attempt: 0, startMs: 11.6, endMs: 182.5 },
+    { name: 'first_token', attempt: 0, startMs: 182.5, endMs: 183.1 },
+    { name: 'stream', attempt: 0, startMs: 183.1, endMs: 1_204.6 },
+    { name: 'finish', attempt: null, startMs: 1_204.6, endMs: 1_204.7 },
+  ],
+  sentUpstream: { model: 'gpt-4.1-mini', addedUsage: true },
+  answer: { role: 'assistant', content: 'Hello! How can I help?' },
   request: {
     bytes: 412,
     sha256: '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08',
     truncated: false,
+    redacted: false,
     captured: true,
     body: { model: 'support-chat', messages: [{ role: 'user', content: 'Hello' }], stream: true },
   },
@@ -106,10 +137,14 @@ export const INFERENCE_DETAIL_EXAMPLE = {
     bytes: 9_120,
     sha256: '2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae',
     truncated: false,
+    redacted: false,
     captured: true,
     body: 'data: {"choices":[…]}\n\ndata: [DONE]\n\n',
   },
 };
+
+const { request, response } = INFERENCE_DETAIL_EXAMPLE;
+export const EXPORT_EXAMPLE = `${JSON.stringify({ ...INFERENCE_EXAMPLE, request, response })}\n`;
 
 export const GATEWAYS_EXAMPLE = {
   items: [

@@ -1,11 +1,16 @@
-import { auditEntrySchema, listAudit } from '../audit/audit.ts';
+import { z } from '@hono/zod-openapi';
+import { auditEntrySchema, auditQuerySchema, listAudit } from '../audit/audit.ts';
 import { noQuerySchema, type Operations } from '../http/operation.ts';
-import { inferenceDetailSchema, inferenceQuerySchema, inferenceSchema } from '../inferences/inference-schemas.ts';
-import { listInferencePage, showInference } from '../inferences/inferences.ts';
-import { pageQuerySchema, pageSchema } from '../paging.ts';
+import { showInference } from '../inferences/detail.ts';
+import { exportInferences } from '../inferences/export.ts';
+import { exportQuerySchema, inferenceQuerySchema } from '../inferences/inference-query.ts';
+import { inferenceDetailSchema, inferenceSchema } from '../inferences/inference-schemas.ts';
+import { listInferencePage } from '../inferences/inferences.ts';
+import { pageSchema } from '../paging.ts';
 import { gatewaysSchema, showGateways } from '../publish/gateways.ts';
 import {
   AUDIT_EXAMPLE,
+  EXPORT_EXAMPLE,
   GATEWAYS_EXAMPLE,
   INFERENCE_DETAIL_EXAMPLE,
   INFERENCE_EXAMPLE,
@@ -18,7 +23,10 @@ export function routeRecords(operations: Operations): void {
     tag: 'inferences',
     path: '/inferences',
     operationId: 'listInferences',
-    summary: 'List inferences, newest first',
+    summary: 'List inferences: filtered, searched and sorted, newest first unless told otherwise',
+    description:
+      'A cursor holds for the filter and order that it was given out for. A list that would take longer than 5 s to find is a 422 ' +
+      'that says how to ask for less.',
     role: 'viewer',
     query: inferenceQuerySchema,
     answer: pageSchema(inferenceSchema),
@@ -29,12 +37,26 @@ export function routeRecords(operations: Operations): void {
     tag: 'inferences',
     path: '/inferences/{id}',
     operationId: 'getInference',
-    summary: 'Get an inference with what was captured of it',
+    summary: 'Get an inference: assignment explained, timings, what was captured',
     role: 'viewer',
     query: noQuerySchema,
     answer: inferenceDetailSchema,
     example: INFERENCE_DETAIL_EXAMPLE,
     handle: async (tx, call) => ({ body: await showInference(tx, call) }),
+  });
+  operations.stream({
+    tag: 'inferences',
+    path: '/inferences:export',
+    operationId: 'exportInferences',
+    summary: 'Export inferences as JSONL, CSV or a fine-tuning file',
+    description:
+      'Newest first, as a stream. One that was cut is gone on with by `after`; `ringside export --resume` does that.',
+    role: 'viewer',
+    query: exportQuerySchema,
+    media: 'application/x-ndjson',
+    answer: z.string(),
+    example: EXPORT_EXAMPLE,
+    handle: exportInferences,
   });
   operations.read({
     tag: 'gateways',
@@ -53,7 +75,7 @@ export function routeRecords(operations: Operations): void {
     operationId: 'listAuditEntries',
     summary: 'List audit entries, newest first',
     role: 'viewer',
-    query: pageQuerySchema,
+    query: auditQuerySchema,
     answer: pageSchema(auditEntrySchema),
     example: pageExample(AUDIT_EXAMPLE),
     handle: async (tx, call) => ({ body: await listAudit(tx, call) }),

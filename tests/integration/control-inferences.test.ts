@@ -8,6 +8,7 @@ import {
   startTestControlPlane,
   type TestControlPlane,
 } from '#tests/support/control-plane.ts';
+import { type Planted, plantInference } from '#tests/support/planted-inferences.ts';
 
 let control: TestControlPlane;
 let api: ApiClient;
@@ -17,76 +18,13 @@ const groupIds: Record<string, string> = {};
 const HOUR = 3_600_000;
 const now = Date.now();
 
-interface Planted {
+interface Wanted extends Omit<Planted, 'groupId' | 'organizationId'> {
   readonly group: string;
-  readonly atMs: number;
-  readonly row?: Record<string, unknown>;
-  readonly request?: string;
-  readonly response?: string;
-  readonly responseType?: string;
   readonly owner?: string;
 }
 
-async function plant({ group, atMs, row = {}, request, response, responseType, owner }: Planted): Promise<string> {
-  const groupId = groupIds[group]!;
-  const id = createInferenceId(atMs, groupHashOf(groupId), pool);
-  const place = { id, group_id: groupId, created_at: new Date(atMs), organization_id: owner ?? api.organizationId };
-  await sql`SELECT ringside.provision_partition(${groupId}, ${new Date(atMs)})`.execute(control.admin);
-  await control.admin
-    .insertInto('inferences')
-    .values({
-      ...place,
-      schema_version: 1,
-      gateway_id: randomUUID(),
-      config_version: 5,
-      key_id: randomUUID(),
-      operation: 'chat',
-      dialect: 'openai-chat',
-      streamed: false,
-      assigned_variant: 'a',
-      served_variant: 'a',
-      served_reason: 'assigned',
-      unit: 'u',
-      unit_source: 'header',
-      hash_version: 1,
-      bucket: 4711,
-      range_from: 0,
-      range_to: 9000,
-      phase: 2,
-      status: 200,
-      outcome: 'completed',
-      end_reason: 'body',
-      attempts: JSON.stringify([
-        {
-          ...{ provider: 'p', model: 'a', upstreamModel: 'up-a', status: 200, errorCode: null, requestId: null },
-          ...{ startNs: 1_000_000, connectNs: null, firstByteNs: 2_500_000, endNs: 3_000_000 },
-        },
-      ]),
-      input_tokens: 3,
-      output_tokens: 0,
-      queue_ns: 1_234,
-      first_byte_ns: 2_500_000,
-      total_ns: 3_000_000,
-      trace_id: 't',
-      request_bytes: Buffer.byteLength(request ?? ''),
-      response_bytes: Buffer.byteLength(response ?? ''),
-      ...row,
-    })
-    .execute();
-  if (request !== undefined || response !== undefined) {
-    await control.admin
-      .insertInto('inference_payloads')
-      .values({
-        ...place,
-        request: request === undefined ? null : Buffer.from(request),
-        response: response === undefined ? null : Buffer.from(response),
-        response_type: responseType ?? null,
-        response_sha256: null,
-      })
-      .execute();
-  }
-  return id;
-}
+const plant = ({ group, owner, ...planted }: Wanted) =>
+  plantInference(control.admin, { ...planted, groupId: groupIds[group]!, organizationId: owner ?? api.organizationId });
 
 const ids = (answer: { body: { items: { id: string }[] } }) => answer.body.items.map(({ id }) => id);
 const planted: string[] = [];
@@ -193,7 +131,7 @@ test('one shows what was captured and why it went where it went', async () => {
   expect(body).toMatchObject({
     id,
     group: 'second',
-    assignmentExplained: 'bucket 4711 in [0, 9000) → a',
+    assignmentExplained: 'bucket 4711 < 9000 → a',
     request: { bytes: request.length, truncated: false, captured: true, body: { model: 'demo', messages: [] } },
     response: { contentType: 'text/event-stream', truncated: false, captured: true, body: response },
   });

@@ -1,0 +1,90 @@
+import { groupHashOf, groupHashOfId, unixMsOfId } from '#core/ids.ts';
+import type { Role } from '#core/weights.ts';
+import { allGroups } from '#store/groups.ts';
+import { findInference, findPayloads, type InferenceRow, type PayloadRow } from '#store/inferences.ts';
+import type { Tx } from '#store/pool.ts';
+import { splitInForce, type WeightVersionRow } from '#store/weight-versions.ts';
+import { API_BASE } from '../http/answer.ts';
+import type { ReadCall } from '../http/operation.ts';
+import { notFound } from '../problem.ts';
+import { wholenessOf } from './captured.ts';
+import { chatAnswerOf } from './chat-answer.ts';
+import { isInferenceId } from './filter.ts';
+import type { InferenceDetailView } from './inference-schemas.ts';
+import { attemptsOf, inferenceView, payloadViews } from './view.ts';
+import { waterfallOf } from './waterfall.ts';
+
+/** One inference with what was captured of it. The id alone says when it was, and rules out nearly all groups. */
+export async function showInference(
+  tx: Tx,
+  { organizationId, ref: id }: ReadCall<object>,
+): Promise<InferenceDetailView> {
+  if (!isInferenceId(id)) throw notFound('inference', id);
+  const hash = groupHashOfId(id);
+  const groups = (await allGroups(tx, organizationId)).filter((group) => groupHashOf(group.id) === hash);
+  const place = { id, createdAt: new Date(unixMsOfId(id)), groupIds: groups.map((group) => group.id) };
+  const row = await findInference(tx, organizationId, place);
+  if (row === undefined) throw notFound('inference', id);
+  const payload = (await findPayloads(tx, organizationId, [row])).get(id);
+  const split = await splitInForce(tx, organizationId, row.group_id, row.config_version);
+  const role = roleOf(row, split);
+  return {
+    ...inferenceView(row, groups.find((group) => group.id === row.group_id)?.name ?? ''),
+    assignmentExplained: explainAssignment(row, role),
+    assignment: {
+      role,
+      splitSince: split?.config_version ?? null,
+      splitChange: split === undefined ? null : changeOf(split.config_version),
+      configChange: changeOf(row.config_version),
+    },
+    waterfall: waterfallOf(row, attemptsOf(row)),
+    ...payloadViews(row, payload),
+    sentUpstream: sentUpstream(row, payload),
+    answer: answerOf(row, payload),
+  };
+}
+
+function changeOf(version: number): string {
+  return `${API_BASE}/audit?version=${version}`;
+}
+
+function roleOf(row: InferenceRow, split: WeightVersionRow | undefined): Role | null {
+  return split?.variants.find(({ model }) => model === row.assigned_variant)?.role ?? null;
+}
+
+type Assigned = Pick<InferenceRow, 'bucket' | 'range_from' | 'range_to' | 'assigned_variant'>;
+
+/** `bucket 4711 < 9000 → champion gpt-small`: the range that held the bucket, and whose it is. */
+export function explainAssignment(row: Assigned, role: Role | null): string {
+  const from = row.range_from === 0 ? '' : `${row.range_from} ≤ `;
+  const variant = role === null ? row.assigned_variant : `${role} ${row.assigned_variant}`;
+  return `${from}bucket ${row.bucket} < ${row.range_to} → ${variant}`;
+}
+
+function sentUpstream(row: InferenceRow, payload: PayloadRow | undefined): InferenceDetailView['sentUpstream'] {
+  const last = attemptsOf(row).at(-1);
+  if (last === undefined) return null;
+  const request = payload?.request;
+  const isWhole =
+    request !== undefined &&
+    request !== null &&
+    wholenessOf(request, row.request_bytes, payload?.request_sha256 ?? null) !== 'truncated';
+  if (!row.streamed || row.operation === 'embeddings') return { model: last.upstreamModel, addedUsage: false };
+  return { model: last.upstreamModel, addedUsage: isWhole ? !asksForUsage(request) : null };
+}
+
+function asksForUsage(request: Buffer): boolean {
+  try {
+    const body = JSON.parse(request.toString('utf8')) as { stream_options?: { include_usage?: unknown } | null };
+    return body.stream_options?.include_usage === true;
+  } catch {
+    return false;
+  }
+}
+
+function answerOf(row: InferenceRow, payload: PayloadRow | undefined): unknown {
+  const response = payload?.response ?? null;
+  if (response === null || row.operation !== 'chat') return null;
+  if (wholenessOf(response, row.response_bytes, payload?.response_sha256 ?? null) === 'truncated') return null;
+  return chatAnswerOf(response.toString('utf8'), payload?.response_type ?? null) ?? null;
+}

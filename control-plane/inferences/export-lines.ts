@@ -1,0 +1,75 @@
+import type { InferenceRow, PayloadRow } from '#store/inferences.ts';
+import { wholenessOf } from './captured.ts';
+import { chatAnswerOf, chatRequestOf } from './chat-answer.ts';
+import { csvColumns, csvLine } from './csv.ts';
+import type { ExportFormat } from './inference-query.ts';
+import { inferenceView, payloadViews } from './view.ts';
+
+/** An inference as an export sees it. */
+export interface Exported {
+  readonly row: InferenceRow;
+  readonly groupName: string;
+  readonly payload: PayloadRow | undefined;
+}
+
+/** How a format writes inferences. */
+export interface ExportLines {
+  readonly contentType: string;
+  readonly extension: string;
+  /** What stands before the first row. */
+  readonly head: string;
+  readonly withPayloads: boolean;
+  /** One row with its line end; null when the format has no place for it. */
+  readonly line: (exported: Exported) => string | null;
+}
+
+export const EXPORT_LINES: Readonly<Record<ExportFormat, ExportLines>> = {
+  jsonl: {
+    contentType: 'application/x-ndjson',
+    extension: 'jsonl',
+    head: '',
+    withPayloads: true,
+    line: ({ row, groupName, payload }) =>
+      `${JSON.stringify({ ...inferenceView(row, groupName), ...payloadViews(row, payload) })}\n`,
+  },
+  csv: {
+    contentType: 'text/csv; charset=utf-8; header=present',
+    extension: 'csv',
+    head: csvLine(csvColumns.map(({ name }) => name)),
+    withPayloads: false,
+    line: ({ row, groupName }) => {
+      const view = inferenceView(row, groupName);
+      return csvLine(csvColumns.map(({ of }) => of(view)));
+    },
+  },
+  'openai-chat': {
+    contentType: 'application/x-ndjson',
+    extension: 'jsonl',
+    head: '',
+    withPayloads: true,
+    line: chatLine,
+  },
+};
+
+/** A line of OpenAI's fine-tuning format: the messages with the answer behind them. Only of what is whole. */
+function chatLine({ row, payload }: Exported): string | null {
+  if (row.operation !== 'chat' || row.outcome !== 'completed' || row.status !== 200) return null;
+  const request = wholeOf(payload?.request, row.request_bytes, payload?.request_sha256);
+  const response = wholeOf(payload?.response, row.response_bytes, payload?.response_sha256);
+  if (request === undefined || response === undefined) return null;
+  const asked = chatRequestOf(request);
+  const answer = chatAnswerOf(response, payload?.response_type ?? null);
+  if (asked === undefined || answer === undefined) return null;
+  const tools = Array.isArray(asked.tools) && asked.tools.length > 0 ? { tools: asked.tools } : {};
+  return `${JSON.stringify({ messages: [...asked.messages, answer], ...tools })}\n`;
+}
+
+/** The text of a side, redacted or not; undefined when it is not all there. */
+function wholeOf(
+  kept: Buffer | null | undefined,
+  bytes: number,
+  sha256: Buffer | null | undefined,
+): string | undefined {
+  if (kept === null || kept === undefined) return undefined;
+  return wholenessOf(kept, bytes, sha256 ?? null) === 'truncated' ? undefined : kept.toString('utf8');
+}

@@ -1,0 +1,70 @@
+import { type RawBuilder, sql } from 'kysely';
+import { conditionsOf, type InferenceFilter } from './inference-filter.ts';
+import { NEWEST_FIRST, orderBy } from './inference-order.ts';
+import type { InferencePage, InferenceRow } from './inferences.ts';
+import type { Tx } from './pool.ts';
+
+/** How many keys are asked for at once where other conditions may rule most of them out. */
+const MAX_KEYS = 1_000;
+
+interface Key {
+  readonly group_id: string;
+  readonly created_at: Date;
+  readonly id: string;
+}
+
+/**
+ * The newest inferences that hold some metadata or words. Row-level security keeps PostgreSQL from using a GIN index, so the
+ * function `search_inferences`, which checks the groups itself, gives keys, and the rows of these are read under row-level
+ * security like any others; what else the filter asks for is checked then.
+ */
+export async function searchInferences(
+  tx: Tx,
+  organizationId: string,
+  filter: InferenceFilter,
+  page: InferencePage,
+): Promise<InferenceRow[]> {
+  const conditions = conditionsOf(organizationId, filter, ['metadata', 'text']);
+  const rows: InferenceRow[] = [];
+  let after: Pick<Key, 'created_at' | 'id'> | undefined =
+    page.after === undefined ? undefined : { created_at: page.after.createdAt, id: page.after.id };
+  // The first look asks for what the page lacks: as a rule nothing else is asked for.
+  for (let wanted = page.limit; rows.length < page.limit; wanted = MAX_KEYS) {
+    const keys = await findKeys(tx, filter, after, wanted);
+    rows.push(...(await rowsOf(tx, keys, conditions)));
+    if (keys.length < wanted) break;
+    after = keys.at(-1)!;
+  }
+  return rows.slice(0, page.limit);
+}
+
+async function findKeys(
+  tx: Tx,
+  { groupIds, metadata, text, since, until }: InferenceFilter,
+  after: Pick<Key, 'created_at' | 'id'> | undefined,
+  limit: number,
+): Promise<Key[]> {
+  const { rows } = await sql<Key>`SELECT * FROM search_inferences(
+    ${[...groupIds]}::uuid[], ${metadata === undefined ? null : JSON.stringify(metadata)}::jsonb, ${text ?? null}::text,
+    ${since ?? null}::timestamptz, ${until ?? null}::timestamptz,
+    ${after?.created_at ?? null}::timestamptz, ${after?.id ?? null}::uuid, ${limit}::integer)`.execute(tx);
+  return rows;
+}
+
+async function rowsOf(
+  tx: Tx,
+  keys: readonly Key[],
+  conditions: readonly RawBuilder<unknown>[],
+): Promise<InferenceRow[]> {
+  const [newest, oldest] = [keys[0], keys.at(-1)];
+  if (newest === undefined || oldest === undefined) return [];
+  const groupIds = [...new Set(keys.map(({ group_id }) => group_id))];
+  // Groups and times are there to prune partitions; the times lead into the primary key.
+  const { rows } = await sql<InferenceRow>`
+    SELECT row.* FROM inferences AS row
+    WHERE row.group_id = ANY (${groupIds}::uuid[]) AND row.created_at = ANY (${keys.map(({ created_at }) => created_at)}::timestamptz[])
+      AND row.created_at BETWEEN ${oldest.created_at} AND ${newest.created_at}
+      AND row.id = ANY (${keys.map(({ id }) => id)}::uuid[]) AND ${sql.join([...conditions], sql` AND `)}
+    ORDER BY ${orderBy(NEWEST_FIRST)}`.execute(tx);
+  return rows;
+}
