@@ -84,13 +84,20 @@ CREATE FUNCTION stored_columns(wanted regclass) RETURNS text LANGUAGE sql STABLE
   WHERE attrelid = wanted AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
 $$;
 
--- How many rows a table holds by gateway, status and outcome. A function of the caller's rights.
+-- The random half of an id.
+CREATE FUNCTION id_bits(id uuid) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
+  SELECT ('x' || right(replace(id::text, '-', ''), 16))::bit(64)::bigint
+$$;
+
+-- How many rows a table holds by gateway, status and outcome, and which: the random halves of their ids, XORed. Rows never
+-- change, but a partition may be dropped and made again, with as many others. A function of the caller's rights.
 CREATE FUNCTION count_rows(wanted regclass) RETURNS jsonb LANGUAGE plpgsql STABLE SET search_path = ringside, pg_temp AS $$
 DECLARE
   counts jsonb;
 BEGIN
   EXECUTE format('SELECT coalesce(jsonb_agg(to_jsonb(c)), ''[]'') FROM (
-    SELECT gateway_id AS "gatewayId", status, outcome, count(*) AS rows FROM %s GROUP BY 1, 2, 3) AS c', wanted) INTO counts;
+    SELECT gateway_id AS "gatewayId", status, outcome, count(*) AS rows, to_hex(bit_xor(id_bits(id))) AS ids
+    FROM %s GROUP BY 1, 2, 3) AS c', wanted) INTO counts;
   RETURN counts;
 END $$;
 
@@ -227,6 +234,8 @@ BEGIN
   IF NOT EXISTS (SELECT FROM log_partitions(wanted_group) AS known
     WHERE known.base = 'inferences' AND known.suffix = wanted_suffix) THEN RETURN NULL; END IF;
   RETURN count_rows(('inferences_' || wanted_suffix)::regclass);
+EXCEPTION WHEN undefined_table THEN
+  RETURN NULL; -- dropped at this moment
 END $$;
 
 -- Drops a partition, moves its rows in the ledger and says so in the audit log, or does nothing at all. With an archive only if
@@ -336,9 +345,10 @@ BEGIN
     END LOOP;
     names := stored_columns(loaded[1]::regclass);
     EXECUTE format('WITH added AS (INSERT INTO %I (%s) SELECT %s FROM %I ON CONFLICT DO NOTHING
-        RETURNING gateway_id, status, outcome)
+        RETURNING id, gateway_id, status, outcome)
       SELECT coalesce(jsonb_agg(to_jsonb(c)), ''[]'') FROM (
-        SELECT gateway_id AS "gatewayId", status, outcome, count(*) AS rows FROM added GROUP BY 1, 2, 3) AS c',
+        SELECT gateway_id AS "gatewayId", status, outcome, count(*) AS rows, to_hex(bit_xor(id_bits(id))) AS ids
+        FROM added GROUP BY 1, 2, 3) AS c',
       bases[1] || '_' || group_suffix, names, names, loaded[1]) INTO restored;
     names := stored_columns(loaded[2]::regclass);
     EXECUTE format('INSERT INTO %I (%s) SELECT %s FROM %I ON CONFLICT DO NOTHING', bases[2] || '_' || group_suffix,

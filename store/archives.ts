@@ -123,7 +123,7 @@ export function listArchives(
 /** The counts in one order, so that equal ones are equal as text. */
 export function countsKey(counts: readonly RowCount[]): string {
   return counts
-    .map(({ gatewayId, status, outcome, rows }) => `${gatewayId} ${status} ${outcome} ${rows}`)
+    .map(({ gatewayId, status, outcome, rows, ids }) => `${gatewayId} ${status} ${outcome} ${rows} ${ids}`)
     .sort()
     .join('\n');
 }

@@ -182,12 +182,13 @@ export interface WeightVersionVariant {
 /** How an archive stands; see migrations/0004. */
 type ArchiveState = 'writing' | 'verified' | 'dropped' | 'restored' | 'damaged';
 
-/** Rows of a partition by gateway, status and outcome. */
+/** Rows of a partition by gateway, status and outcome; `ids` tells them from as many others (count_rows of migrations/0004). */
 export interface RowCount {
   readonly gatewayId: string;
   readonly status: number;
   readonly outcome: string;
   readonly rows: number;
+  readonly ids: string;
 }
 
 /** The columns that the lines of an archive have. */

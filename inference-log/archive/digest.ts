@@ -27,6 +27,7 @@ export function createByteDigest(): ByteDigest {
 
 /** What is counted of a line, or of a row's own JSON. */
 const factsSchema = z.object({
+  id: z.string(),
   group_id: z.string(),
   created_at: z.string(),
   gateway_id: z.string(),
@@ -50,7 +51,7 @@ interface Place {
 }
 
 export function createRowTally({ groupId, startsAt, endsAt }: Place): RowTally {
-  const counts = new Map<string, { -readonly [Key in keyof RowCount]: RowCount[Key] }>();
+  const counts = new Map<string, Omit<RowCount, 'rows' | 'ids'> & { rows: number; ids: bigint }>();
   let rows = 0;
   return {
     add(json) {
@@ -62,12 +63,16 @@ export function createRowTally({ groupId, startsAt, endsAt }: Place): RowTally {
       rows++;
       const key = `${facts.gateway_id} ${facts.status} ${facts.outcome}`;
       const known = counts.get(key);
-      if (known !== undefined) known.rows++;
-      else counts.set(key, { gatewayId: facts.gateway_id, status: facts.status, outcome: facts.outcome, rows: 1 });
+      const ids = BigInt(`0x${facts.id.replaceAll('-', '').slice(-16)}`);
+      if (known !== undefined) {
+        known.rows++;
+        known.ids ^= ids;
+      } else
+        counts.set(key, { gatewayId: facts.gateway_id, status: facts.status, outcome: facts.outcome, rows: 1, ids });
     },
     get rows() {
       return rows;
     },
-    counts: () => [...counts.values()],
+    counts: () => [...counts.values()].map((count) => ({ ...count, ids: count.ids.toString(16) })),
   };
 }

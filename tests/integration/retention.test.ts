@@ -303,6 +303,24 @@ test('what a crash left half-written is removed by the next run', async () => {
   expect((await archives(groupId)).map(({ state, row_count }) => [state, row_count])).toEqual([['dropped', 60]]);
 });
 
+test('as many other rows in a partition that was made again are no reason to use its old archive', async () => {
+  const groupId = await rig.createGroup({ partitionBy: 'day' });
+  const gatewayId = randomUUID();
+  const all: string[] = [];
+  for (let round = 0; round < 2; round++) {
+    await rig.setPolicy(groupId, { partitionBy: 'day' });
+    await rig.write(rig.rowsAt(groupId, daysAgo(40, 10), gatewayId), gatewayId);
+    all.push(...(await rig.contents(groupId)));
+    await rig.setPolicy(groupId, { partitionBy: 'day', retentionDays: 30, archive: 'jsonl' });
+    await rig.retain(disk);
+    expect(await rig.contents(groupId)).toEqual([]);
+  }
+  expect(await archives(groupId)).toHaveLength(2);
+  for (const index of [0, 1]) await restore(groupId, index);
+  expect((await rig.contents(groupId)).sort()).toEqual(all.sort());
+  expect(await rig.ledger(groupId)).toMatchObject({ stored: 16, interrupted: 4, archived: 0, removed: 0 });
+});
+
 test('two leaders that archive the same partition at once lose nothing', async () => {
   for (let round = 0; round < 8; round++) {
     const { groupId } = await agedGroup('jsonl');
