@@ -3,6 +3,7 @@ import { type ArchiveSettings, createArchiveStorage } from '#inference-log/archi
 import { seekLeadership } from '#store/leadership.ts';
 import { createPool } from '#store/pool.ts';
 import type { Entropy } from '../entropy.ts';
+import { createClosedIndexesJob } from './closed-indexes.ts';
 import { createPartitionsJob } from './partitions.ts';
 import { createRetentionJob } from './retention.ts';
 import { runJobs } from './scheduler.ts';
@@ -13,6 +14,7 @@ export interface JobTimes {
   readonly leaderCheckMs: number;
   readonly partitionsMs: number;
   readonly retentionMs: number;
+  readonly closedIndexesMs: number;
 }
 
 export interface LeaderOptions {
@@ -24,8 +26,15 @@ export interface LeaderOptions {
 }
 
 const HOUR_MS = 3_600_000;
-const TIMES: JobTimes = { leaderRetryMs: 5_000, leaderCheckMs: 5_000, partitionsMs: HOUR_MS, retentionMs: HOUR_MS };
-const CONNECTIONS = 2;
+const TIMES: JobTimes = {
+  leaderRetryMs: 5_000,
+  leaderCheckMs: 5_000,
+  partitionsMs: HOUR_MS,
+  retentionMs: HOUR_MS,
+  closedIndexesMs: HOUR_MS,
+};
+/** One for each job. */
+const CONNECTIONS = 3;
 /** Counting or archiving a page of a large partition is slow and no outage. */
 const QUERY_TIMEOUT_MS = 600_000;
 
@@ -34,7 +43,7 @@ const QUERY_TIMEOUT_MS = 600_000;
  * @returns the function that ends them, after what is under way
  */
 export function startLeader({ databaseUrl, archive, times, entropy, log }: LeaderOptions): () => Promise<void> {
-  const { leaderRetryMs, leaderCheckMs, partitionsMs, retentionMs } = { ...TIMES, ...times };
+  const { leaderRetryMs, leaderCheckMs, partitionsMs, retentionMs, closedIndexesMs } = { ...TIMES, ...times };
   const random = () => Buffer.from(entropy.bytes(4)).readUInt32BE() / 2 ** 32;
   const db = createPool({
     databaseUrl,
@@ -48,6 +57,7 @@ export function startLeader({ databaseUrl, archive, times, entropy, log }: Leade
   const jobs = [
     createPartitionsJob({ db, everyMs: partitionsMs, random, log }),
     createRetentionJob({ db, storage, everyMs: retentionMs, entropy, random, log }),
+    createClosedIndexesJob({ db, everyMs: closedIndexesMs, log }),
   ];
   let work = Promise.resolve();
   const leadership = seekLeadership({
