@@ -132,6 +132,7 @@ describe.skipIf(disk === undefined)(`R5: a disk of ${DISK_MEGABYTES} MB`, () => 
     await start({});
     try {
       expect(await scene.callUntilRefused('shed')).toBeGreaterThan(100);
+      await waitFor('the alarm', () => scene.alarms('spool_write_failed') > 0);
       expect(scene.alarms('spool_write_failed')).toBe(1);
       for (let i = 0; i < 20; i++) expect((await scene.call('serve-unlogged')).status).toBe(200);
       expect(await scene.metric('dropped_total', 'reason="unlogged"')).toBe(20);
@@ -140,6 +141,7 @@ describe.skipIf(disk === undefined)(`R5: a disk of ${DISK_MEGABYTES} MB`, () => 
       expect(scene.alarms('spool_write_failed')).toBe(1);
       await setReachable(scene.stack.databaseUrl, true);
       await waitFor('the spool to recover', async () => (await scene.call('shed')).status === 200, 30_000);
+      await waitFor('the word', () => scene.alarms('spool_recovered') > 0);
       expect(scene.alarms('spool_recovered')).toBe(1);
       for (const policy of POLICIES) expect((await scene.call(policy)).status).toBe(200);
       await scene.expectBalance();
@@ -156,11 +158,13 @@ describe.skipIf(disk === undefined)(`R5: a disk of ${DISK_MEGABYTES} MB`, () => 
     await start({ RINGSIDE_MAX_SPOOL_BYTES: String(6 * 1024 * 1024) });
     try {
       await scene.callUntilRefused('shed');
+      await waitFor('the alarm', () => scene.alarms('spool_full') > 0);
       expect([scene.alarms('spool_full'), scene.alarms('spool_reserve_full')]).toEqual([1, 0]);
       expect((await scene.call('serve-unlogged')).status).toBe(200);
       const { id } = await scene.call('metadata-only');
       expect(await scene.metric('without_payload_total')).toBe(1);
       await scene.callUntilRefused('metadata-only');
+      await waitFor('the alarm', () => scene.alarms('spool_reserve_full') > 0);
       expect([scene.alarms('spool_full'), scene.alarms('spool_reserve_full')]).toEqual([1, 1]);
       const bare = await scene.metric('without_payload_total');
       expect(bare).toBeGreaterThan(100);
