@@ -120,12 +120,13 @@ function writeLedger(scrape: Scrape, sum: (at: number) => number, head: Head, li
     // A renamed group has series under both names; its ledger goes by the newest.
     const entry = { ...(entries.get(groupId) ?? { ...fresh, lost }), labels: { organization, group } };
     const base = seriesOffset(index);
-    entry.accepted += sum(base + CELL.ACCEPTED);
     entry.written += sum(base + CELL.RECORDED);
     LOSS_REASONS.forEach((_, at) => {
       entry.lost[at]! += sum(base + CELL.DROPPED + at);
     });
     entry.withoutPayload += sum(base + CELL.WITHOUT_PAYLOAD);
+    // Last: what ends while we read was accepted, and must not seem to be too many.
+    entry.accepted += sum(base + CELL.ACCEPTED);
     entries.set(groupId, entry);
   });
   for (const { groupId, stored, interrupted, dropped } of scrape.ledger) {
