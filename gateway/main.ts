@@ -96,9 +96,9 @@ async function startParts(start: Start, booted: readonly BootedWorker[]): Promis
   const workers = await startWorkerPool({
     ...{ settings, gatewayId, listener, config, booted, log },
     descriptors: await takeDescriptors(),
-    onSpool: (spoolId) => {
+    onSpool: (spoolId, hold) => {
       start.spools++;
-      shipper.addSpool(spoolId);
+      shipper.addSpool(spoolId, hold);
     },
     onServing: () => {
       if (start.workers !== null && start.workers.servedVersion() >= config.current().version) heartbeat.soon();

@@ -3,6 +3,7 @@ import { traceOf } from '#core/reason.ts';
 import type { ServingLoad } from '#inference-log/pace.ts';
 import type { ClickHouseAddress } from '#inference-log/sinks/clickhouse/address.ts';
 import type { LedgerTotals } from '#inference-log/spool.ts';
+import type { SpoolHold } from '#inference-log/spool-hold.ts';
 import type { FromShipper, ShipperStart, ToShipper } from '#inference-log/thread-messages.ts';
 
 /**
@@ -15,7 +16,7 @@ import type { FromShipper, ShipperStart, ToShipper } from '#inference-log/thread
 export interface ShipperThread {
   /** Starts the thread; it gets the spools that were added before, and gives way to the serving threads while they are busy. */
   start(servingLoad: ServingLoad): void;
-  addSpool(spoolId: string): void;
+  addSpool(spoolId: string, hold: SpoolHold): void;
   /** What the store holds of this process, by group. */
   totals(): readonly LedgerTotals[];
   backlogBytes(): number;
@@ -39,7 +40,7 @@ const RETRY_MS = 1_000;
 const STOP_GRACE_MS = 2_000;
 
 export function createShipperThread(options: ShipperThreadOptions): ShipperThread {
-  const spools: string[] = [];
+  const spools: { readonly spoolId: string; readonly hold: SpoolHold }[] = [];
   const totals = new Map<string, LedgerTotals>();
   let servingLoad: ServingLoad = [];
   let backlogBytes = 0;
@@ -59,7 +60,7 @@ export function createShipperThread(options: ShipperThreadOptions): ShipperThrea
     const next = new Worker(new URL('../inference-log/thread.ts', import.meta.url), { workerData, name: 'shipper' });
     worker = next;
     retry = null;
-    for (const spoolId of spools) next.postMessage({ type: 'add-spool', spoolId } satisfies ToShipper);
+    for (const spool of spools) next.postMessage({ type: 'add-spool', ...spool } satisfies ToShipper);
     next.on('message', (message: FromShipper) => {
       switch (message.type) {
         case 'ledger':
@@ -90,9 +91,9 @@ export function createShipperThread(options: ShipperThreadOptions): ShipperThrea
       servingLoad = load;
       launch();
     },
-    addSpool(spoolId) {
-      spools.push(spoolId);
-      worker?.postMessage({ type: 'add-spool', spoolId } satisfies ToShipper);
+    addSpool(spoolId, hold) {
+      spools.push({ spoolId, hold });
+      worker?.postMessage({ type: 'add-spool', spoolId, hold } satisfies ToShipper);
     },
     totals: () => [...totals.values()],
     backlogBytes: () => backlogBytes,

@@ -1,3 +1,4 @@
+import type { SpoolHold } from '#inference-log/spool-hold.ts';
 import type { GatewaySettings } from './settings.ts';
 import type { SnapshotDelivery } from './snapshot/bind.ts';
 import type { KeyTableBuffers } from './snapshot/key-table.ts';
@@ -25,7 +26,7 @@ export type ToWorker =
   | { readonly type: 'stop'; readonly drainMs: number };
 
 export type FromWorker =
-  | { readonly type: 'spool'; readonly spoolId: string }
+  | { readonly type: 'spool'; readonly spoolId: string; readonly hold: SpoolHold }
   /** From here on the descriptor is the worker's. */
   | { readonly type: 'adopting' }
   | { readonly type: 'listening' }

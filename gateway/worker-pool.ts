@@ -1,3 +1,4 @@
+import type { SpoolHold } from '#inference-log/spool-hold.ts';
 import type { BootedWorker } from './boot.ts';
 import type { Listener } from './listener.ts';
 import type { GatewaySettings } from './settings.ts';
@@ -25,7 +26,7 @@ export interface WorkerPoolDeps {
   /** Threads that are loading already, by slot. */
   readonly booted: readonly BootedWorker[];
   readonly config: Pick<ConfigSync, 'current'>;
-  readonly onSpool: (spoolId: string) => void;
+  readonly onSpool: (spoolId: string, hold: SpoolHold) => void;
   readonly onServing: () => void;
   readonly log: (line: string) => void;
 }

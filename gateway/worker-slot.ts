@@ -1,6 +1,7 @@
 import { closeSync } from 'node:fs';
 import type { Worker } from 'node:worker_threads';
 import { reasonOf, traceOf } from '#core/reason.ts';
+import type { SpoolHold } from '#inference-log/spool-hold.ts';
 import { type BootedWorker, bootWorker } from './boot.ts';
 import { AddressInUseError } from './listener.ts';
 import { allocateCells, GAUGE } from './telemetry/layout.ts';
@@ -18,7 +19,7 @@ export interface WorkerSlotDeps {
   readonly duplicate: () => Promise<number>;
   /** Its worker is gone, and with it whatever it held. */
   readonly onEnded: () => void;
-  readonly onSpool: (spoolId: string) => void;
+  readonly onSpool: (spoolId: string, hold: SpoolHold) => void;
   readonly onServing: () => void;
   readonly log: (line: string) => void;
 }
@@ -137,7 +138,7 @@ export class WorkerSlot {
   #hear(worker: Worker, message: FromWorker): void {
     switch (message.type) {
       case 'spool':
-        return this.#deps.onSpool(message.spoolId);
+        return this.#deps.onSpool(message.spoolId, message.hold);
       case 'adopting':
         return;
       case 'listening':

@@ -7,6 +7,7 @@ import { parentPort } from 'node:worker_threads';
 import { createRandomPool } from '#core/ids.ts';
 import { traceOf } from '#core/reason.ts';
 import { parseAddressPolicy } from '#core/upstream-address.ts';
+import { createSpoolHold } from '#inference-log/spool-hold.ts';
 import { createSpoolWriter } from '#inference-log/spool-writer.ts';
 import { planRequest } from './dialects/openai-chat/request.ts';
 import { createAuthenticator } from './flow/authenticate.ts';
@@ -71,6 +72,7 @@ async function startWorker(start: WorkerStart): Promise<void> {
   };
   swap(start.version, start.snapshots);
 
+  const hold = createSpoolHold();
   const spool = await createSpoolWriter({
     root: join(settings.dataFolder, 'spool'),
     gatewayId: start.gatewayId,
@@ -78,8 +80,9 @@ async function startWorker(start: WorkerStart): Promise<void> {
     nowMs: clock.unixMs,
     randomId: randomUUID,
     onAlarm: (code, message) => send({ type: 'log', line: `inference log: ${code}: ${message}` }),
+    ...{ accounts: recorder, hold },
   });
-  send({ type: 'spool', spoolId: spool.spoolId });
+  send({ type: 'spool', spoolId: spool.spoolId, hold });
 
   const upstream = createUpstreamPools({
     policy: parseAddressPolicy(settings.privateUpstreams),

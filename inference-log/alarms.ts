@@ -4,6 +4,10 @@ export type AlarmCode =
   | 'spool_full'
   /** The spool's disk does not take writes. */
   | 'spool_write_failed'
+  /** A sync failed: the segment is given up, and what no sync had confirmed is lost. Groups in `disk` mode are refused. */
+  | 'spool_sync_failed'
+  /** Even the reserve for records without bodies is used up. */
+  | 'spool_reserve_full'
   | 'spool_recovered'
   /** A release callback threw: a defect of the caller. */
   | 'release_failed'

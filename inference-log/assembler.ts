@@ -10,6 +10,14 @@ export interface KeptFrame {
   readonly frame: Frame | undefined;
 }
 
+/** What segments hold that is still needed, though every end in them is stored. */
+export interface Pinned {
+  /** Begin and part frames of open inferences, inference by inference. */
+  readonly frames: readonly KeptFrame[];
+  /** Inferences that began before the last of the segments and ended in it. */
+  readonly closed: readonly string[];
+}
+
 /** An inference whose begin has been read and whose end has not. */
 export interface OpenInference {
   readonly id: string;
@@ -35,11 +43,16 @@ export interface Assembler {
   settle(): void;
   /** The cursor once everything before `position` is stored: scan stays at the oldest begin that is still open. */
   cursorAt(position: SpoolPosition): SpoolCursor;
+  /** What is needed of this segment, which has been fed whole, and of those before it. */
+  pinned(segment: number): Pinned;
+  /** Frames have moved. */
+  move(moves: readonly { readonly kept: KeptFrame; readonly at: SpoolPosition }[]): void;
   /** What is open, oldest first. */
   open(): readonly OpenInference[];
 }
 
 interface Kept extends KeptFrame {
+  at: SpoolPosition;
   frame: Frame | undefined;
 }
 
@@ -64,6 +77,8 @@ export function createAssembler(options: AssemblerOptions): Assembler {
   /** Frames kept since the last `settle`. Most inferences end in the chunk that they begin in: copying all cost as much as parsing their JSON. */
   let unsettled: { readonly id: string; readonly kept: Kept }[] = [];
   let keptBytes = 0;
+  /** What ended in a later segment than it began in, by that segment; of segments that may still be compacted. */
+  const crossed = new Map<number, string[]>();
 
   const keep = (placed: PlacedFrame): Kept => {
     const bytes = placed.next.offset - placed.at.offset;
@@ -82,22 +97,33 @@ export function createAssembler(options: AssemblerOptions): Assembler {
     return inference;
   };
 
+  const closeAt = ({ frame, at }: PlacedFrame): Building | undefined => {
+    const inference = close(frame.id);
+    if (inference !== undefined && inference.begin.at.segment < at.segment) {
+      const ids = crossed.get(at.segment);
+      if (ids === undefined) crossed.set(at.segment, [frame.id]);
+      else ids.push(frame.id);
+    }
+    return inference;
+  };
+
   return {
     feed(placed) {
       const { frame } = placed;
       switch (frame.type) {
         case 'begin':
-          // An id begins once; a second begin would be the gateway's defect and must not lose the first.
-          if (!building.has(frame.id)) building.set(frame.id, { id: frame.id, begin: keep(placed), parts: [] });
+          // An id begins once. A second begin is a copy that compact.ts has made, and its parts follow it.
+          close(frame.id);
+          building.set(frame.id, { id: frame.id, begin: keep(placed), parts: [] });
           return undefined;
         case 'part':
           building.get(frame.id)?.parts.push(keep(placed));
           return undefined;
         case 'drop':
-          close(frame.id);
+          closeAt(placed);
           return undefined;
         case 'end': {
-          const inference = close(frame.id);
+          const inference = closeAt(placed);
           if (shipped !== undefined && isBefore(placed.at, shipped)) return undefined;
           return inference === undefined
             ? { kind: 'end_without_begin', end: placed }
@@ -115,7 +141,21 @@ export function createAssembler(options: AssemblerOptions): Assembler {
       const oldest = building.values().next().value;
       // Reading again from `scan`, we may still be before what is shipped already.
       const reached = shipped !== undefined && isBefore(position, shipped) ? shipped : position;
-      return { scan: oldest?.begin.at ?? position, shipped: reached };
+      const scan = oldest?.begin.at ?? position;
+      for (const segment of crossed.keys()) if (segment < scan.segment) crossed.delete(segment);
+      return { scan, shipped: reached };
+    },
+    pinned(segment) {
+      const frames: KeptFrame[] = [];
+      for (const { begin, parts } of building.values()) {
+        // In order of their begins.
+        if (begin.at.segment > segment) break;
+        frames.push(begin, ...parts.filter(({ at }) => at.segment <= segment));
+      }
+      return { frames, closed: crossed.get(segment) ?? [] };
+    },
+    move(moves) {
+      for (const { kept, at } of moves) (kept as Kept).at = at;
     },
     open: () => [...building.values()],
   };

@@ -41,6 +41,7 @@ export async function writeDeadLetters(
     const { size } = await file.stat();
     try {
       for (const line of lines) await file.appendFile(line);
+      await file.datasync(); // the commit that follows is durable, too
     } catch (error) {
       await file.truncate(size); // half a line would spoil the next one
       throw error;

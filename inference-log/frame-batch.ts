@@ -31,17 +31,23 @@ export class FrameBatch {
   #pieces: Uint8Array[] = [];
 
   /**
-   * Appends a frame.
+   * Appends a frame. `maxCopiedBytes`: longer pieces are not copied, and must not change before `clear`.
    * @returns its length in bytes; 0, with nothing appended, when it would exceed MAX_FRAME_BYTES
    */
   // hot
-  append(type: FrameType, id: string, meta: string, payload: readonly Uint8Array[] | null): number {
+  append(
+    type: FrameType,
+    id: string,
+    meta: string,
+    payload: readonly Uint8Array[] | null,
+    maxCopiedBytes = MAX_COPIED_BYTES,
+  ): number {
     let payloadBytes = 0;
     let copiedBytes = 0;
     if (payload !== null) {
       for (const piece of payload) {
         payloadBytes += piece.length;
-        if (piece.length <= MAX_COPIED_BYTES) copiedBytes += piece.length;
+        if (piece.length <= maxCopiedBytes) copiedBytes += piece.length;
       }
     }
     if (HEADER_BYTES + meta.length + payloadBytes > MAX_FRAME_BYTES) return 0;
@@ -59,7 +65,7 @@ export class FrameBatch {
     writeIdBytes(id, arena, start + 12);
     arena.writeUInt32LE(metaBytes, start + 28);
     this.#used += HEADER_BYTES + metaBytes;
-    arena.writeUInt32LE(this.#appendPayload(start + CHECKED_FROM, payload ?? NOTHING), start + 4);
+    arena.writeUInt32LE(this.#appendPayload(start + CHECKED_FROM, payload ?? NOTHING, maxCopiedBytes), start + 4);
     this.bytes += bytes;
     return bytes;
   }
@@ -79,11 +85,11 @@ export class FrameBatch {
   }
 
   /** Returns the checksum of the frame from `checkedFrom` on: of one stretch, unless a large piece lies between two. */
-  #appendPayload(checkedFrom: number, payload: readonly Uint8Array[]): number {
+  #appendPayload(checkedFrom: number, payload: readonly Uint8Array[], maxCopiedBytes: number): number {
     let crc = 0;
     let from = checkedFrom;
     for (const piece of payload) {
-      if (piece.length <= MAX_COPIED_BYTES) {
+      if (piece.length <= maxCopiedBytes) {
         this.#arena.set(piece, this.#used);
         this.#used += piece.length;
         continue;

@@ -32,6 +32,8 @@ export const MAX_FRAME_BYTES = 64 * 1024 * 1024;
 export const FRAME_VERSION = 1;
 export const CHECKED_FROM = 8;
 export const HEADER_BYTES = 32;
+/** Where the type of a frame lies. */
+export const TYPE_AT = 8;
 export const HAS_PAYLOAD = 1;
 const TYPE_NAMES = Object.entries(FRAME_TYPES) as readonly (readonly [FrameType, number])[];
 const NAME_OF: readonly (FrameType | undefined)[] = TYPE_NAMES.reduce<(FrameType | undefined)[]>(

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { OnAlarm } from './alarms.ts';
 import { createAssembler } from './assembler.ts';
 import { type AdaptiveBatchSize, createBatchSize } from './batch-size.ts';
+import { compact } from './compact.ts';
 import { type BatchTarget, type Progress, shipBatch } from './ship-batch.ts';
 import { endedItem, type ItemContext, interruptedItem, type ShipItem, strayItem } from './ship-item.ts';
 import { type Sink, type SpoolCursor, type SpoolPosition, StaleCursorError } from './spool.ts';
@@ -30,6 +31,8 @@ export interface ShipSpoolOptions {
   readonly rest: (workedMs: number) => Promise<void>;
   readonly signal: WakeSignal;
   readonly onAlarm: OnAlarm;
+  /** Where reading must stop for now, while it has one. */
+  readonly holdAt?: (() => SpoolPosition | undefined) | undefined;
   /** Whether the spool has no writer any more and belongs to us. */
   readonly sealed: () => boolean;
   /** `now`: end at once. `drained`: end when everything there is is stored. */
@@ -50,7 +53,7 @@ export type Shipped = 'finished' | 'gone' | 'stopped';
  * Ships one spool from the cursor that the store holds, until the spool ends or we stop. Any failure leaves by an exception;
  * calling again goes on from the cursor, and nothing is lost or doubled.
  *
- *   read ──frames──▶ assemble ──batch full or old──▶ store rows and cursor ──▶ remove segments ──▶ read
+ *   read ──frames──▶ assemble ──batch full or old──▶ store rows and cursor ──▶ remove or compact segments ──▶ read
  *     ├──idle──▶ sleep ──▶ read
  *     └──end──▶ store what never ended as interrupted, and the end of the spool ──▶ finished
  *
@@ -65,9 +68,11 @@ export async function shipSpool(options: ShipSpoolOptions): Promise<Shipped> {
   const from = stored?.scan ?? SPOOL_START;
   let progress: Progress = { stored, safeScan: from };
   let removedBefore = 0;
+  /** The last segment that was looked at for compaction. */
+  let lookedAt = 0;
   const assembler = createAssembler({ ...options, cursor: stored });
   const reader = createSpoolReader({
-    ...{ folder, from, onAlarm },
+    ...{ folder, from, onAlarm, holdAt: options.holdAt },
     ...(options.chunkBytes === undefined ? {} : { chunkBytes: options.chunkBytes }),
   });
   const context: ItemContext = { gatewayId: options.gatewayId, nowMs: options.nowMs, readAt: reader.readAt };
@@ -114,7 +119,28 @@ export async function shipSpool(options: ShipSpoolOptions): Promise<Shipped> {
     options.onCursor(stored);
     options.onHealthy();
     await removeStored();
+  };
+
+  /** Commits while reading: `position` is where everything before has been fed. */
+  const commitAt = async (position: SpoolPosition) => {
+    await commit(assembler.cursorAt(position), false);
+    await compactPinned(position);
     await rest();
+  };
+
+  /**
+   * When open inferences hold two finished segments or more, what is needed of them goes together into the last one. Only
+   * behind a commit of ours, when no other shipper of this spool can have moved its cursor into them.
+   */
+  const compactPinned = async (position: SpoolPosition) => {
+    const { scan, shipped } = stored!;
+    const segment = Math.min(shipped.segment, position.segment) - 1;
+    if (segment <= scan.segment || segment === lookedAt) return;
+    lookedAt = segment;
+    const moves = await compact(folder, scan.segment, segment, assembler.pinned(segment), onAlarm);
+    if (moves === undefined) return;
+    assembler.move(moves);
+    await commit(assembler.cursorAt(position), false);
   };
 
   const rest = async () => {
@@ -141,7 +167,7 @@ export async function shipSpool(options: ShipSpoolOptions): Promise<Shipped> {
           : strayItem(assembled.end),
       );
       if (isFull() || isOld) {
-        await commit(assembler.cursorAt(placed.next), false);
+        await commitAt(placed.next);
         pinnedBytes = chunkBytes;
       }
       if (options.stopping() === 'now') return;
@@ -174,10 +200,9 @@ export async function shipSpool(options: ShipSpoolOptions): Promise<Shipped> {
       } else if (step.kind === 'end') {
         if (await finish(step.position)) return 'finished';
       } else {
-        const cursor = assembler.cursorAt(step.position);
         const draining = options.stopping() === 'drained';
-        const frees = cursor.scan.segment > (stored?.scan ?? from).segment;
-        if ((items.length > 0 && (isOld || draining)) || (items.length === 0 && frees)) await commit(cursor, false);
+        const frees = assembler.cursorAt(step.position).scan.segment > (stored?.scan ?? from).segment;
+        if ((items.length > 0 && (isOld || draining)) || (items.length === 0 && frees)) await commitAt(step.position);
         else {
           if (items.length === 0) options.onHealthy();
           if (draining) return 'stopped';

@@ -9,6 +9,7 @@ import { createPace } from './pace.ts';
 import { type Shipped, shipSpool } from './ship-spool.ts';
 import { type LedgerTotals, type Sink, type SpoolCursor, StaleCursorError, UNKNOWN_GROUP } from './spool.ts';
 import { bytesBehind, listSegments, type OwnedFolder, readSpoolGateway, removeSpoolFolder } from './spool-folder.ts';
+import { readHold, type SpoolHold } from './spool-hold.ts';
 import { repeat, within } from './timing.ts';
 import { createWakeSignal } from './wake-signal.ts';
 
@@ -46,8 +47,8 @@ export interface ShipperOptions {
 
 /** Moves every spool of a machine into the store. */
 export interface Shipper {
-  /** A spool of this process has been opened. */
-  addSpool(spoolId: string): void;
+  /** A spool of this process has been opened. `hold`: shared with its writer. */
+  addSpool(spoolId: string, hold?: SpoolHold): void;
   /** With `drain`, stores all there is first, as far as the store answers within the deadline. */
   stop(options: { readonly drain: boolean; readonly deadlineMs: number }): Promise<{ readonly drained: boolean }>;
 }
@@ -56,6 +57,7 @@ export interface Shipper {
 interface Lane {
   readonly spoolId: string;
   readonly batchSize: AdaptiveBatchSize;
+  readonly hold: SpoolHold | undefined;
   ownership: OwnedFolder | undefined;
   stored: SpoolCursor | undefined;
 }
@@ -83,8 +85,8 @@ export async function createShipper(options: ShipperOptions): Promise<Shipper> {
   let scanFailed = false;
   let backlogBytes = 0;
 
-  const start = (spoolId: string, ownership: OwnedFolder | undefined) => {
-    const lane: Lane = { spoolId, ownership, stored: undefined, batchSize: createBatchSize(options) };
+  const start = (spoolId: string, ownership: OwnedFolder | undefined, hold?: SpoolHold) => {
+    const lane: Lane = { spoolId, hold, ownership, stored: undefined, batchSize: createBatchSize(options) };
     lanes.set(spoolId, lane);
     running.set(lane, run(lane));
   };
@@ -125,6 +127,7 @@ export async function createShipper(options: ShipperOptions): Promise<Shipper> {
       gatewayId: gatewayId ?? UNKNOWN_GROUP,
       rest: (workedMs) => pace.rest(workedMs, backlogBytes),
       sealed: () => lane.ownership !== undefined,
+      holdAt: lane.hold === undefined ? undefined : () => readHold(lane.hold!),
       stopping: () => stopping,
       onCursor: (stored) => {
         lane.stored = stored;
@@ -184,8 +187,8 @@ export async function createShipper(options: ShipperOptions): Promise<Shipper> {
   const stopScans = repeat(scan, scanMs);
   const stopReports = repeat(report, reportMs);
   return {
-    addSpool(spoolId) {
-      if (!lanes.has(spoolId)) start(spoolId, undefined);
+    addSpool(spoolId, hold) {
+      if (!lanes.has(spoolId)) start(spoolId, undefined, hold);
     },
     async stop({ drain, deadlineMs }) {
       await stopScans();

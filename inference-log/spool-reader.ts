@@ -40,6 +40,8 @@ export function createSpoolReader(options: {
   readonly from: SpoolPosition;
   readonly chunkBytes?: number;
   readonly onAlarm: OnAlarm;
+  /** Where reading must stop for now, while the spool has a writer. */
+  readonly holdAt?: (() => SpoolPosition | undefined) | undefined;
 }): SpoolReader {
   const { folder, chunkBytes = DEFAULT_CHUNK_BYTES, onAlarm } = options;
   let position = options.from;
@@ -88,11 +90,16 @@ export function createSpoolReader(options: {
     async next(sealed) {
       for (;;) {
         file ??= await openSegment(folder, position.segment);
-        const size = file === undefined || condemned ? 0 : (await file.stat()).size;
+        const fileBytes = file === undefined || condemned ? 0 : (await file.stat()).size;
+        // Behind the look at the size: bytes that are in it and may be taken back are held by now.
+        const hold = sealed ? undefined : options.holdAt?.();
+        const isHeldHere = hold?.segment === position.segment;
+        const size = isHeldHere ? Math.min(fileBytes, hold.offset) : fileBytes;
         if (size > position.offset) {
           const frames = await decode(size);
           if (frames.length > 0) return { kind: 'frames', frames };
         }
+        if (isHeldHere) return { kind: 'idle', position };
         const segments = await listSegments(folder);
         if (segments === undefined) return { kind: 'gone' };
         const successor = segments.find((segment) => segment.number > position.segment);
@@ -104,7 +111,7 @@ export function createSpoolReader(options: {
         // The segment is finished, since there is another; but it may have appeared or grown after our look at it.
         const isThere = segments.some((segment) => segment.number === position.segment);
         if (file === undefined && isThere) continue;
-        if (file !== undefined && !condemned && (await file.stat()).size > size) continue;
+        if (file !== undefined && !condemned && (await file.stat()).size > fileBytes) continue;
         await moveTo(successor.number);
       }
     },
@@ -136,7 +143,7 @@ async function openSegment(folder: string, segment: number): Promise<FileHandle 
 }
 
 /** Reads `bytes` at `offset`, fewer at the end of the file. */
-async function readFully(file: FileHandle, offset: number, bytes: number): Promise<Buffer> {
+export async function readFully(file: FileHandle, offset: number, bytes: number): Promise<Buffer> {
   const buffer = Buffer.allocUnsafeSlow(bytes);
   let filled = 0;
   while (filled < bytes) {

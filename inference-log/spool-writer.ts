@@ -1,12 +1,16 @@
 import { reasonOf } from '#core/reason.ts';
 import type { OnAlarm } from './alarms.ts';
-import { type FrameType, MAX_FRAME_BYTES } from './frame.ts';
-import { FrameBatch } from './frame-batch.ts';
-import { createLosses, type Release } from './losses.ts';
+import { createDiskCommits } from './disk-commits.ts';
+import { createFullSpool } from './full-spool.ts';
 import { createSegments, SEGMENT_FILES, type SegmentFiles } from './segments.ts';
 import type { SpoolWriter } from './spool.ts';
 import { createSpoolFolder } from './spool-folder.ts';
 import { createSpoolGate } from './spool-gate.ts';
+import { createSpoolHold, type SpoolHold } from './spool-hold.ts';
+import { createSpoolQueue } from './spool-queue.ts';
+import { DEFAULT_TERMS, NO_ACCOUNTS, type SpoolAccounts } from './spool-terms.ts';
+import { startSyncThread } from './sync-thread.ts';
+import type { Syncer } from './syncer.ts';
 
 export interface SpoolWriterOptions {
   /** The folder of all spools of this machine. */
@@ -14,7 +18,10 @@ export interface SpoolWriterOptions {
   readonly gatewayId: string;
   /** A new segment is started past this (64 MB); at most a quarter of the bound. */
   readonly maxSegmentBytes?: number;
-  /** The bound: past it nothing new is accepted; what is under way may end, up to one segment more. */
+  /**
+   * The bound: past it nothing new is accepted but metadata, up to an eighth more; what is under way may end, up to one
+   * segment more.
+   */
   readonly maxSpoolBytes: number;
   /** Calls its argument once, when all that ends in this turn of the event loop has ended (setImmediate). */
   readonly schedule?: (flush: () => void) => void;
@@ -27,19 +34,18 @@ export interface SpoolWriterOptions {
   /** How often a refusing spool looks whether it can go on (250). */
   readonly probeMs?: number;
   readonly files?: SegmentFiles;
-}
-
-interface QueuedFrame {
-  readonly type: FrameType;
-  readonly id: string;
-  /** Where it ends within the batch. */
-  readonly endsAt: number;
-  readonly release: Release | undefined;
+  /** Starts what syncs, when the first record of `disk` mode has ended (a thread). */
+  readonly openSyncer?: () => Syncer;
+  /** Counts what becomes of inferences. */
+  readonly accounts?: SpoolAccounts;
+  /** Shared with the shipper of this spool, so that it does not store what may be taken back. */
+  readonly hold?: SpoolHold;
 }
 
 const DEFAULT_SEGMENT_BYTES = 64 * 1024 * 1024;
 const DEFAULT_PROBE_MS = 250;
-
+/** What of the bound comes on top of it, for groups that then go on without bodies. */
+const METADATA_SHARE = 1 / 8;
 /** How long a begin or part frame waits for an end frame to travel with: half as many writes. */
 const LATE_MS = 2;
 
@@ -50,139 +56,84 @@ const LATE_MS = 2;
  */
 export async function createSpoolWriter(options: SpoolWriterOptions): Promise<SpoolWriter> {
   const { spoolId, folder, release: letGo } = await createSpoolFolder(options);
-  const {
-    maxSpoolBytes,
-    onAlarm,
-    schedule = setImmediate,
-    scheduleLate = waitLate,
-    probeMs = DEFAULT_PROBE_MS,
-  } = options;
+  const { maxSpoolBytes, onAlarm, accounts = NO_ACCOUNTS, probeMs = DEFAULT_PROBE_MS } = options;
+  const { files = SEGMENT_FILES, schedule = setImmediate, scheduleLate = waitLate } = options;
   const maxSegmentBytes = Math.min(options.maxSegmentBytes ?? DEFAULT_SEGMENT_BYTES, Math.ceil(maxSpoolBytes / 4));
-  const segments = createSegments(folder, maxSegmentBytes, options.files ?? SEGMENT_FILES);
-  const losses = createLosses();
-  const queued = new FrameBatch();
-  let frames: QueuedFrame[] = [];
-  let scheduled = false;
-  let scheduledLate = false;
-
-  const wake = () => {
-    if (scheduled) return;
-    scheduled = true;
-    schedule(flush);
-  };
-
-  const wakeLate = () => {
-    if (scheduled || scheduledLate) return;
-    scheduledLate = true;
-    scheduleLate(flushLate);
-  };
-
-  const flushLate = () => {
-    scheduledLate = false;
-    flush();
-  };
-
+  const segments = createSegments(folder, maxSegmentBytes, files, (fd, segment) => commits.retire(fd, segment));
   const gate = createSpoolGate({
     ...{ segments, maxSpoolBytes, reserveBytes: maxSegmentBytes, probeMs, onAlarm },
-    onProbed: () => {
-      if (losses.owesDrops) wake();
+    metadataReserveBytes: maxSpoolBytes * METADATA_SHARE,
+    onProbed: () => queue.payDrops(),
+  });
+  const queue = createSpoolQueue({
+    ...{ segments, gate, accounts, schedule, scheduleLate, onAlarm },
+    commits: () => commits,
+  });
+  const commits = createDiskCommits({
+    ...{ folder, segments, probeMs, onAlarm, closeFile: files.close },
+    hold: options.hold ?? createSpoolHold(),
+    openSyncer: options.openSyncer ?? startSyncThread,
+    flush: queue.flush,
+    onSynced: (ends) => {
+      for (const { release } of ends) if (release !== undefined) queue.release(release, true);
+    },
+    onLost: (ends, open) => {
+      for (const { id, terms } of open) queue.lose('part', id, 'sync_failed', terms);
+      for (const { id, terms, release } of ends) {
+        accounts.unrecorded(terms.account);
+        queue.lose('end', id, 'sync_failed', terms, release);
+      }
     },
   });
-
-  // hot
-  const queue = (
-    type: FrameType,
-    id: string,
-    meta: string,
-    payload: readonly Uint8Array[] | null,
-    release?: Release,
-  ) => {
-    const bytes = queued.append(type, id, meta, payload);
-    if (bytes === 0) {
-      onAlarm('frame_too_large', `${type} frame of ${id} exceeds ${MAX_FRAME_BYTES} bytes`);
-      lose(type, id, release);
-      return;
-    }
-    frames.push({ type, id, endsAt: queued.bytes, release });
-    if (type === 'end' || type === 'drop') wake();
-    else wakeLate();
-  };
-
-  const lose = (type: FrameType, id: string, release: Release | undefined) => {
-    losses.lose(type, id, release);
-    wake();
-  };
-
-  const flush = () => {
-    scheduled = false;
-    if (losses.owesDrops && !gate.blocked) for (const id of losses.takeOwed()) queue('drop', id, '', null);
-    if (frames.length > 0) {
-      const batch = frames;
-      frames = [];
-      const { writtenBytes, error } = segments.append(queued.buffers());
-      queued.clear();
-      if (error === undefined) releaseAll(batch);
-      else keepWhole(batch, writtenBytes, error);
-    }
-    for (const release of losses.takeRefused()) call(release, false);
-    gate.checkBound();
-  };
-
-  // hot. `process` mode: the write is enough. A mode that syncs would hand the batch on here.
-  const releaseAll = (batch: readonly QueuedFrame[]) => {
-    for (const frame of batch) if (frame.release !== undefined) call(frame.release, true);
-  };
-
-  const keepWhole = (batch: readonly QueuedFrame[], writtenBytes: number, error: unknown) => {
-    const whole = batch.filter((frame) => frame.endsAt <= writtenBytes);
-    segments.cut(whole.at(-1)?.endsAt ?? 0);
-    gate.writeFailed(reasonOf(error));
-    releaseAll(whole);
-    for (const frame of batch.slice(whole.length)) lose(frame.type, frame.id, frame.release);
-  };
-
-  const call = (release: Release, recorded: boolean) => {
-    try {
-      release(recorded);
-    } catch (error) {
-      onAlarm('release_failed', reasonOf(error)); // the others of the batch must not wait for ever
-    }
-  };
+  const fullSpool = createFullSpool(gate, commits);
+  /** Inferences under way that began without their bodies. */
+  const bodiless = new Set<string>();
 
   return {
     spoolId,
     get accepting() {
       return gate.open;
     },
+    accepts: fullSpool.accepts,
     // hot
-    begin(id, record, request, accepted) {
-      if (gate.blocked) lose('begin', id, accepted);
-      else queue('begin', id, JSON.stringify(record), request, accepted);
+    begin(id, record, request, terms = DEFAULT_TERMS) {
+      const beginning = fullSpool.beginning(terms);
+      if (beginning === 'whole') queue.append('begin', id, JSON.stringify(record), request, terms);
+      else if (beginning === 'bodiless') {
+        bodiless.add(id);
+        accounts.withoutPayload(terms.account);
+        queue.append('begin', id, JSON.stringify(record), null, terms);
+      } else queue.lose('begin', id, beginning, terms);
     },
     // hot
-    part(id, response) {
-      if (losses.isBroken(id)) return;
-      if (gate.blocked) lose('part', id, undefined);
-      else queue('part', id, '', [response]);
+    part(id, response, terms = DEFAULT_TERMS) {
+      if (queue.isBroken(id) || (bodiless.size > 0 && bodiless.has(id))) return;
+      if (gate.blocked) queue.lose('part', id, gate.lossReason, terms);
+      else queue.append('part', id, '', [response], terms);
     },
     // hot
-    end(id, record, response, release) {
-      if (losses.isBroken(id) || gate.blocked) lose('end', id, release);
-      else queue('end', id, JSON.stringify(record), response, release);
+    end(id, record, response, release, terms = DEFAULT_TERMS) {
+      const isBodiless = bodiless.size > 0 && bodiless.delete(id);
+      if (queue.isBroken(id) || gate.blocked) return queue.lose('end', id, gate.lossReason, terms, release);
+      const payload = isBodiless ? null : response;
+      const isQueued = queue.append('end', id, JSON.stringify(record), payload, terms, release);
+      if (isQueued && terms.durability === 'memory') queue.release(release, true);
     },
     handOver() {
-      if (frames.length > 0) flush();
+      if (!queue.isEmpty) queue.flush();
     },
     async close() {
       if (gate.closed) return;
-      flush();
+      queue.flush();
       gate.close();
-      for (const late of frames.splice(0)) lose(late.type, late.id, late.release); // queued by a release of this very flush
+      queue.loseRest(); // queued by a release of this very flush
+      if (commits.isWaiting) await commits.settle();
       try {
         segments.close();
       } catch (error) {
         onAlarm('spool_write_failed', `closing the spool: ${reasonOf(error)}`);
       }
+      await commits.close();
       await letGo().catch((error: unknown) => onAlarm('release_failed', reasonOf(error)));
     },
   };

@@ -1,4 +1,5 @@
 import type { BeginRecord, EndRecord, InferenceRow } from './record.ts';
+import type { SpoolTerms } from './spool-terms.ts';
 
 /**
  * The gateway's side of the log. One spool per worker thread, one writer per spool.
@@ -8,34 +9,37 @@ import type { BeginRecord, EndRecord, InferenceRow } from './record.ts';
  */
 export interface SpoolWriter {
   readonly spoolId: string;
-  /** False while the spool cannot take more; the caller then applies its policy before it dispatches anything. */
+  /** False while the spool cannot take more. */
   readonly accepting: boolean;
+  /** Whether an inference may begin on these terms; asked before anything is dispatched. False: it is refused, not served. */
+  accepts(terms: SpoolTerms): boolean;
   /**
-   * Appends a `begin` frame. `request` is what was captured (null: capture is off); the bytes must not change afterwards.
-   * `accepted` is called once, when the operating system has taken the frame or when it is lost: from here on the inference
-   * counts. It comes before the release of its end.
+   * Appends a `begin` frame. `request` is what was captured (null: capture is off); the bytes must not change until the end
+   * is released. While the spool cannot take more, the terms decide: nothing is written, or no bodies.
    */
-  begin(
-    id: string,
-    record: BeginRecord,
-    request: readonly Uint8Array[] | null,
-    accepted?: (recorded: boolean) => void,
-  ): void;
+  begin(id: string, record: BeginRecord, request: readonly Uint8Array[] | null, terms?: SpoolTerms): void;
   /** Spills a piece of a long answer, so that open streams do not sit in memory. Pieces are joined in order, before the end frame's own. */
-  part(id: string, response: Uint8Array): void;
+  part(id: string, response: Uint8Array, terms?: SpoolTerms): void;
   /**
-   * Appends an `end` frame. `release(true)` is called once, in the same turn of the event loop, when the operating system
-   * has taken this frame and all before it; `release(false)` when it has not and the record is lost.
+   * Appends an `end` frame. `release(true)` is called once, when the answer may end, which depends on the durability:
+   *
+   *     memory    before this returns
+   *     process   in this turn of the event loop, when the operating system has taken this frame and all before it
+   *     disk      when a sync has confirmed them
+   *
+   * `release(false)`: the record is lost and the answer must not end well. Where the terms allow an answer without a
+   * record, that is `release(true)`, too. `terms` are those of the begin frame.
    */
   end(
     id: string,
     record: EndRecord,
     response: readonly Uint8Array[] | null,
-    release: (recorded: boolean) => void,
+    release: (mayEnd: boolean) => void,
+    terms?: SpoolTerms,
   ): void;
   /** Writes what is pending now, before the caller sees anything of an answer. Begin and part frames otherwise wait a moment. */
   handOver(): void;
-  /** Writes what is pending and closes the segment at once; resolves when the folder is let go. The shipper does the rest. */
+  /** Writes what is pending, lets answers go that wait for a sync, and closes the segment; resolves when the folder is let go. The shipper does the rest. */
   close(): Promise<void>;
 }
 

@@ -2,6 +2,7 @@ import type { AlarmCode } from './alarms.ts';
 import type { ServingLoad } from './pace.ts';
 import type { ClickHouseAddress } from './sinks/clickhouse/address.ts';
 import type { LedgerTotals } from './spool.ts';
+import type { SpoolHold } from './spool-hold.ts';
 
 /** What the shipper's thread is started with (its `workerData`). */
 export interface ShipperStart {
@@ -22,7 +23,7 @@ export interface ShipperStart {
 }
 
 export type ToShipper =
-  | { readonly type: 'add-spool'; readonly spoolId: string }
+  | { readonly type: 'add-spool'; readonly spoolId: string; readonly hold?: SpoolHold }
   /** The thread answers `stopped` and ends, at most a little after the deadline. */
   | { readonly type: 'stop'; readonly drain: boolean; readonly deadlineMs: number };
 

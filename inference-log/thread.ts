@@ -44,7 +44,7 @@ const shipper = await createShipper({
 port.on('message', (message: ToShipper) => {
   switch (message.type) {
     case 'add-spool':
-      shipper.addSpool(message.spoolId);
+      shipper.addSpool(message.spoolId, message.hold);
       return;
     case 'stop':
       void stop(message);

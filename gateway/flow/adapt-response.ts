@@ -53,7 +53,8 @@ export class Answer implements AnswerListener {
     this.#deps = deps;
     this.#exchange = exchange;
     this.#outlets = outlets;
-    const spill = exchange.request!.stream ? (piece: Buffer) => deps.spool.part(exchange.id, piece) : null;
+    const { terms } = exchange.assignment!.variant;
+    const spill = exchange.request!.stream ? (piece: Buffer) => deps.spool.part(exchange.id, piece, terms) : null;
     this.#capture = openCapture(exchange, spill);
   }
 

@@ -68,7 +68,7 @@ function send(deps: FlowDeps, exchange: Exchange, body: Buffer): Answer | null {
   const group = resolveGroup(organization, key, request.model);
   exchange.group = group;
   exchange.assignment = assign(deps, exchange, organization, group, key, request.user);
-  admit(deps);
+  admit(deps, exchange.assignment.variant.terms);
   const target = pickTarget(exchange.assignment, exchange.id);
   exchange.target = target;
   const call = adaptRequest(exchange, request, body, target);

@@ -41,7 +41,7 @@ export function recordBegin(deps: FlowDeps, exchange: Exchange, body: Buffer): v
       metadata: redactMetadata(group.group, exchange.metadata),
     },
     capture.pending,
-    () => deps.recorder.accepted(variant.series),
+    variant.terms,
   );
   exchange.begun = true;
 }
@@ -56,8 +56,8 @@ function hashRequest(deps: FlowDeps, exchange: Exchange, body: Buffer): void {
 }
 
 /**
- * Ends an exchange, exactly once: later calls do nothing. `deliver(true)` sends the end of the answer after the record has
- * reached the operating system; `deliver(false)` says that the record is lost, so that the answer must not end well.
+ * Ends an exchange, exactly once: later calls do nothing. `deliver(true)` sends the end of the answer once the record is as
+ * durable as its group wants it; `deliver(false)` says that it is lost, so that the answer must not end well.
  */
 export function record(deps: FlowDeps, exchange: Exchange, ending: Ending, deliver: (recorded: boolean) => void): void {
   if (exchange.ended) return;
@@ -83,10 +83,9 @@ export function record(deps: FlowDeps, exchange: Exchange, ending: Ending, deliv
     if (!exchange.begun) return deliver(true);
     const end = (requestSha256: string | null) => {
       const frame = redactEnd(exchange.assignment!.group.group, endRecord(exchange, ending, totalNs, requestSha256));
-      deps.spool.end(exchange.id, frame, ending.capture?.pending ?? null, (kept) => {
-        deps.recorder.recorded(series, kept);
-        guarded(() => deliver(kept));
-      });
+      const body = ending.capture?.pending ?? null;
+      const { terms } = exchange.assignment!.variant;
+      deps.spool.end(exchange.id, frame, body, (mayEnd) => guarded(() => deliver(mayEnd)), terms);
     };
     // It began before the call and is there long before its answer, as a rule. Nobody waits for it where the caller has left.
     const { requestDigest, requestSha256, outgoing } = exchange;

@@ -7,6 +7,7 @@ import {
   compileSnapshot,
 } from '#core/snapshot/compile.ts';
 import type { SnapshotDocument } from '#core/snapshot/schema.ts';
+import type { SpoolTerms } from '#inference-log/spool-terms.ts';
 import type { DefaultTimeouts, ProviderCredentials, UpstreamTarget } from '../providers/provider.ts';
 import { ADAPTERS } from '../providers/registry.ts';
 import { NONE, seriesKey } from '../telemetry/layout.ts';
@@ -15,6 +16,8 @@ import { NONE, seriesKey } from '../telemetry/layout.ts';
 export interface BoundVariant {
   readonly variant: CompiledVariant;
   readonly series: number;
+  /** How its inferences are recorded. */
+  readonly terms: SpoolTerms;
   /** The same order as `variant.deployments`. */
   readonly targets: readonly UpstreamTarget[];
 }
@@ -70,11 +73,11 @@ export function bindOrganization(
     groups.set(group.name, {
       group,
       series: seriesOf(group.name, NONE),
-      variants: group.variants.map((variant) => ({
-        variant,
-        series: seriesOf(group.name, variant.model.name),
-        targets: variant.deployments.map(targetOf),
-      })),
+      variants: group.variants.map((variant) => {
+        const series = seriesOf(group.name, variant.model.name);
+        const terms = Object.freeze({ ...group.log, account: series });
+        return { variant, series, terms, targets: variant.deployments.map(targetOf) };
+      }),
     });
   }
   return { id: compiled.id, name: compiled.name, version: delivery.version, series: seriesOf(NONE, NONE), groups };

@@ -1,5 +1,6 @@
 import { ERROR_CODE_LIST } from '#core/errors.ts';
 import type { LedgerTotals } from '#inference-log/spool.ts';
+import { DROP_REASONS, LOSS_REASONS } from '#inference-log/spool-terms.ts';
 import {
   BUCKET_BOUNDS_S,
   CELL,
@@ -95,26 +96,37 @@ type Line = (name: string, labels: Labels, value: number) => void;
 interface LedgerEntry {
   readonly labels: Labels;
   accepted: number;
-  recorded: number;
-  lost: number;
+  /** With an end frame in the spool. */
+  written: number;
+  /** In the order of LOSS_REASONS. */
+  readonly lost: number[];
+  withoutPayload: number;
   stored: number;
   interrupted: number;
   deadLetters: number;
 }
 
-/** The ledger of this process, by group: accepted = recorded + in flight + interrupted, recorded = stored + spooled + dropped. */
+/**
+ * The ledger of this process, by group: accepted = recorded + in flight + interrupted, recorded = stored + spooled + dropped.
+ * Each inference moves between two of them at one moment, so that it holds in every scrape but for what is between threads.
+ */
 function writeLedger(scrape: Scrape, sum: (at: number) => number, head: Head, line: Line): void {
   const entries = new Map<string, LedgerEntry>();
   scrape.series.forEach(({ organization, group }, index) => {
     const groupId = scrape.groupIds[index];
     if (groupId === undefined) return;
-    const fresh = { accepted: 0, recorded: 0, lost: 0, stored: 0, interrupted: 0, deadLetters: 0 };
+    const fresh = { accepted: 0, written: 0, withoutPayload: 0, stored: 0, interrupted: 0, deadLetters: 0 };
+    const lost = LOSS_REASONS.map(() => 0);
     // A renamed group has series under both names; its ledger goes by the newest.
-    const entry = { ...(entries.get(groupId) ?? fresh), labels: { organization, group } };
+    const entry = { ...(entries.get(groupId) ?? { ...fresh, lost }), labels: { organization, group } };
     const base = seriesOffset(index);
+    entry.written += sum(base + CELL.RECORDED);
+    LOSS_REASONS.forEach((_, at) => {
+      entry.lost[at]! += sum(base + CELL.DROPPED + at);
+    });
+    entry.withoutPayload += sum(base + CELL.WITHOUT_PAYLOAD);
+    // Last: what ends while we read was accepted, and must not seem to be too many.
     entry.accepted += sum(base + CELL.ACCEPTED);
-    entry.recorded += sum(base + CELL.RECORDED);
-    entry.lost += sum(base + CELL.DROPPED);
     entries.set(groupId, entry);
   });
   for (const { groupId, stored, interrupted, dropped } of scrape.ledger) {
@@ -138,8 +150,8 @@ function writeLedger(scrape: Scrape, sum: (at: number) => number, head: Head, li
   write(
     'ringside_log_recorded_total',
     'counter',
-    'Inferences whose end was handed to the operating system.',
-    (e) => e.recorded,
+    'Inferences that have ended: stored, spooled or dropped.',
+    recordedOf,
   );
   write('ringside_log_stored_total', 'counter', 'Recorded inferences that the store has committed.', (e) => e.stored);
   write(
@@ -149,18 +161,30 @@ function writeLedger(scrape: Scrape, sum: (at: number) => number, head: Head, li
     (e) => e.interrupted,
   );
   write('ringside_log_spooled', 'gauge', 'Recorded inferences that wait in the local spool.', (e) =>
-    Math.max(0, e.recorded - e.stored - e.deadLetters),
+    Math.max(0, e.written - e.stored - e.deadLetters),
   );
   write('ringside_log_in_flight', 'gauge', 'Accepted inferences that have not ended yet.', (e) =>
-    Math.max(0, e.accepted - e.recorded - e.lost - e.interrupted),
+    Math.max(0, e.accepted - recordedOf(e) - e.interrupted),
   );
   head('ringside_log_dropped_total', 'counter', 'Inferences whose record is lost, by reason.');
   for (const entry of used) {
-    line('ringside_log_dropped_total', { ...entry.labels, reason: 'spool_write_failed' }, entry.lost);
-    line('ringside_log_dropped_total', { ...entry.labels, reason: 'dead_letter' }, entry.deadLetters);
+    [...entry.lost, entry.deadLetters].forEach((count, at) => {
+      line('ringside_log_dropped_total', { ...entry.labels, reason: DROP_REASONS[at]! }, count);
+    });
   }
+  write(
+    'ringside_log_without_payload_total',
+    'counter',
+    'Recorded without their bodies while the spool was full.',
+    (e) => e.withoutPayload,
+  );
   head('ringside_log_backlog_bytes', 'gauge', 'Bytes in the spool that are not in the store yet.');
   line('ringside_log_backlog_bytes', {}, scrape.backlogBytes);
+}
+
+/** A dead letter was recorded, too: it is lost behind the spool. */
+function recordedOf({ written, lost }: LedgerEntry): number {
+  return lost.reduce((total, count) => total + count, written);
 }
 
 function writeProcess(scrape: Scrape, head: Head, line: Line): void {

@@ -1,4 +1,5 @@
 import { ERROR_CODE_LIST } from '#core/errors.ts';
+import { LOSS_REASONS } from '#inference-log/spool-terms.ts';
 
 /**
  * Counters live in one SharedArrayBuffer per worker slot: the worker is the only writer, the main thread reads. A worker
@@ -23,11 +24,14 @@ const TOKENS = ERRORS + ERROR_CODE_LIST.length;
 const ACCEPTED = TOKENS + TOKEN_KINDS.length;
 const RECORDED = ACCEPTED + 1;
 const DROPPED = RECORDED + 1;
-const DURATION = DROPPED + 1;
+const WITHOUT_PAYLOAD = DROPPED + LOSS_REASONS.length;
+const DURATION = WITHOUT_PAYLOAD + 1;
 const FIRST_TOKEN = DURATION + HISTOGRAM_CELLS;
 
 /** Offsets inside a series. */
-export const CELL = { REQUESTS, ERRORS, TOKENS, ACCEPTED, RECORDED, DROPPED, DURATION, FIRST_TOKEN } as const;
+export const CELL = {
+  ...{ REQUESTS, ERRORS, TOKENS, ACCEPTED, RECORDED, DROPPED, WITHOUT_PAYLOAD, DURATION, FIRST_TOKEN },
+} as const;
 export const SERIES_CELLS = FIRST_TOKEN + HISTOGRAM_CELLS;
 
 /** Offsets of a worker's gauges. */

@@ -1,8 +1,9 @@
+import { LOSS_REASONS } from '#inference-log/spool-terms.ts';
 import type { GroupLedger } from '#store/gateway-ledgers.ts';
 import { CELL, seriesOffset } from './layout.ts';
 
 /** Why a record never reached a spool, and the cell that counts it. */
-const LOSSES: readonly (readonly [reason: string, cell: number])[] = [['spool_write_failed', CELL.DROPPED]];
+const LOSSES = LOSS_REASONS.map((reason, at) => [reason, CELL.DROPPED + at] as const);
 
 /** This process's side of the ledger, by group, summed over workers and variants. Groups that accepted nothing are left out. */
 export function ledgersOf(

@@ -1,4 +1,5 @@
 import { ERROR_CODE_LIST, type ErrorCode } from '#core/errors.ts';
+import { LOSS_REASONS, type SpoolAccounts } from '#inference-log/spool-terms.ts';
 import { BUCKET_BOUNDS_S, CELL, GAUGE, seriesOffset } from './layout.ts';
 
 /** Token counts as an upstream reported them; null is "not said". */
@@ -9,12 +10,9 @@ export interface Usage {
   readonly reasoningTokens: number | null;
 }
 
-/** A worker's side of the metrics. Series numbers come from the main thread with each snapshot. */
-export interface Recorder {
+/** A worker's side of the metrics. Series numbers come from the main thread with each snapshot; they are the spool's accounts. */
+export interface Recorder extends SpoolAccounts {
   inFlight(change: 1 | -1): void;
-  accepted(series: number): void;
-  /** The end frame reached the spool, or (false) it did not and the record is lost. */
-  recorded(series: number, kept: boolean): void;
   finished(
     series: number,
     status: number,
@@ -27,6 +25,7 @@ export interface Recorder {
 }
 
 const ERROR_INDEX = new Map(ERROR_CODE_LIST.map((code, index) => [code, index]));
+const LOSS_INDEX = new Map(LOSS_REASONS.map((reason, index) => [reason, index]));
 
 export function createRecorder(cells: Float64Array): Recorder {
   const add = (at: number, amount: number) => {
@@ -42,7 +41,10 @@ export function createRecorder(cells: Float64Array): Recorder {
   return {
     inFlight: (change) => add(GAUGE.IN_FLIGHT, change),
     accepted: (series) => add(seriesOffset(series) + CELL.ACCEPTED, 1),
-    recorded: (series, kept) => add(seriesOffset(series) + (kept ? CELL.RECORDED : CELL.DROPPED), 1),
+    recorded: (series) => add(seriesOffset(series) + CELL.RECORDED, 1),
+    unrecorded: (series) => add(seriesOffset(series) + CELL.RECORDED, -1),
+    dropped: (series, reason) => add(seriesOffset(series) + CELL.DROPPED + LOSS_INDEX.get(reason)!, 1),
+    withoutPayload: (series) => add(seriesOffset(series) + CELL.WITHOUT_PAYLOAD, 1),
     // hot
     finished(series, status, error, totalNs, firstTokenNs, usage) {
       const base = seriesOffset(series);

@@ -5,14 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { SEGMENT_FILES, type SegmentFiles } from '#inference-log/segments.ts';
-import { shipSpool } from '#inference-log/ship-spool.ts';
-import { type Sink, StaleCursorError } from '#inference-log/spool.ts';
-import { createWakeSignal } from '#inference-log/wake-signal.ts';
+import { failingFiles } from '#tests/support/failing-files.ts';
 import { figuresOf, figuresOfRollups } from '#tests/support/figures.ts';
 import { createMemorySink, type MemorySink } from '#tests/support/memory-sink.ts';
 import { readSpoolModel, segmentFiles } from '#tests/support/spool-model.ts';
 import { arbitrarySteps, openSpoolSession } from '#tests/support/spool-session.ts';
+import { faults, faulty, ship, shipping } from '#tests/support/spool-shipping.ts';
 
 const gatewayId = randomUUID();
 let root: string;
@@ -22,55 +20,7 @@ beforeAll(async () => {
 afterAll(() => rm(root, { recursive: true, force: true }));
 
 const segmentBytes = fc.integer({ min: 100, max: 6000 });
-const shipping = fc.record({
-  batchRows: fc.integer({ min: 1, max: 6 }),
-  batchBytes: fc.integer({ min: 1000, max: 9000 }),
-  chunkBytes: fc.integer({ min: 40, max: 3000 }),
-  maxKeptFrameBytes: fc.constantFrom(0, 900, 100_000),
-  maxKeptBytes: fc.constantFrom(0, 3000, 1_000_000),
-});
-type Shipping = typeof shipping extends fc.Arbitrary<infer Value> ? Value : never;
-const faults = fc.array(fc.constantFrom('none', 'none', 'unreachable', 'answer_lost', 'stale'), { maxLength: 30 });
-
-/** A sink of which calls fail as scripted: before the commit, or after it, as when the connection breaks just then. */
-function faulty(sink: Sink, script: readonly string[]): Sink {
-  const todo = [...script];
-  return {
-    ...sink,
-    async write(batch) {
-      const fault = todo.shift();
-      if (fault === 'unreachable') throw new Error('connection refused');
-      if (fault === 'stale') throw new StaleCursorError('moved');
-      await sink.write(batch);
-      if (fault === 'answer_lost') throw new Error('connection reset');
-    },
-  };
-}
-
-/** Ships as the shipper does, beginning anew from the cursor after each failure, until the spool is finished. */
-async function ship(spoolId: string, sink: Sink, how: Shipping, sealed: () => boolean = () => true): Promise<void> {
-  for (;;) {
-    try {
-      const shipped = await shipSpool({
-        ...how,
-        ...{ root, spoolId, gatewayId, sink, sealed },
-        ...{
-          maxBatchAgeMs: 2,
-          pollMs: 1,
-          nowMs: Date.now,
-          monotonicMs: () => performance.now(),
-          signal: createWakeSignal(),
-        },
-        rest: async () => {},
-        ...{ onAlarm: () => {}, stopping: () => 'no', onCursor: () => {}, onHealthy: () => {} },
-      });
-      expect(shipped).toBe('finished');
-      return;
-    } catch (error) {
-      if (!/connection|moved/.test(String(error))) throw error;
-    }
-  }
-}
+const spoolOf = ({ spoolId }: { readonly spoolId: string }) => ({ root, spoolId, gatewayId });
 
 /** Checks that every id came once and that the ledger says the same. */
 async function expectOnce(sink: MemorySink, spoolId: string, dropped = 0) {
@@ -102,7 +52,7 @@ test('whatever is written and wherever a crash cuts it, each end is one row and 
       async (steps, maxSegmentBytes, cut, how, script) => {
         const session = await openSpoolSession({ root, gatewayId, maxSegmentBytes });
         await session.run(steps);
-        session.close();
+        await session.close();
         const last = segmentFiles(session.folder).at(-1);
         if (last !== undefined) {
           const path = join(session.folder, last);
@@ -110,7 +60,7 @@ test('whatever is written and wherever a crash cuts it, each end is one row and 
         }
         const model = readSpoolModel(session.folder);
         const sink = createMemorySink();
-        await ship(session.spoolId, faulty(sink, script), how);
+        await ship({ ...spoolOf(session), sink: faulty(sink, script), how });
         const whole = new Set(model.ended.keys());
         const dropped = whole.intersection(session.poisoned).size;
         const { ended, interrupted } = await expectOnce(sink, session.spoolId, dropped);
@@ -122,7 +72,7 @@ test('whatever is written and wherever a crash cuts it, each end is one row and 
         }
         seen.dropped += dropped;
         // Once more, as after a crash just before the folder was removed.
-        await ship(session.spoolId, sink, how);
+        await ship({ ...spoolOf(session), sink, how });
         await expectOnce(sink, session.spoolId, dropped);
         seen.ended += ended.size;
         seen.open += interrupted.size;
@@ -134,26 +84,6 @@ test('whatever is written and wherever a crash cuts it, each end is one row and 
   expect(seen.open).toBeGreaterThan(30);
   expect(seen.dropped).toBeGreaterThan(5);
 }, 60_000);
-
-/** Files of which writes are cut short or fail, as scripted; undefined lets one through. */
-function failingFiles(limits: readonly (number | undefined)[]): SegmentFiles {
-  const left = [...limits];
-  let full = false;
-  return {
-    ...SEGMENT_FILES,
-    writev(fd, buffers) {
-      if (full) {
-        full = false;
-        throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
-      }
-      const limit = left.shift();
-      const bytes = Buffer.concat(buffers);
-      if (limit === undefined || limit >= bytes.length) return SEGMENT_FILES.writev(fd, [bytes]);
-      full = true;
-      return SEGMENT_FILES.writev(fd, [bytes.subarray(0, Math.max(1, limit))]);
-    },
-  };
-}
 
 test('while the disk fails and comes back, what was acknowledged is stored and what was refused is not', async () => {
   const seen = { recorded: 0, lost: 0 };
@@ -169,9 +99,12 @@ test('while the disk fails and comes back, what was acknowledged is stored and w
         const session = await openSpoolSession({ root, gatewayId, maxSegmentBytes, files: failingFiles(limit) });
         const sink = createMemorySink();
         let closed = false;
-        const shipped = ship(session.spoolId, faulty(sink, script), how, () => closed);
+        const shipped = ship({
+          ...{ ...spoolOf(session), sink: faulty(sink, script), how },
+          sealed: () => closed,
+        });
         await session.run(steps);
-        session.close();
+        await session.close();
         closed = true;
         await shipped;
         const dropped = session.recorded.intersection(session.poisoned).size;
@@ -194,7 +127,7 @@ test('with any byte flipped, shipping ends, doubles nothing and invents nothing'
     fc.asyncProperty(arbitrarySteps, segmentBytes, fc.nat(), shipping, async (steps, maxSegmentBytes, place, how) => {
       const session = await openSpoolSession({ root, gatewayId, maxSegmentBytes });
       await session.run(steps);
-      session.close();
+      await session.close();
       const before = readSpoolModel(session.folder);
       const files = segmentFiles(session.folder);
       const path = join(session.folder, files[place % files.length] ?? 'none');
@@ -205,7 +138,7 @@ test('with any byte flipped, shipping ends, doubles nothing and invents nothing'
       }
       const model = readSpoolModel(session.folder);
       const sink = createMemorySink();
-      await ship(session.spoolId, sink, how);
+      await ship({ ...spoolOf(session), sink, how });
       const whole = new Set(model.ended.keys());
       const dropped = model.strays + whole.intersection(session.poisoned).size;
       const { ended } = await expectOnce(sink, session.spoolId, dropped);

@@ -73,7 +73,7 @@ async function startFlow(dispatch: (handler: UpstreamHandler) => void) {
     scanPlan: planRequest(openaiAdapter.refusedKeys),
     upstream: { dispatch: (_call, handler) => dispatch(handler), close: () => undefined },
     spool: {
-      ...{ spoolId: 's', accepting: true, part: () => undefined, handOver: () => undefined },
+      ...{ spoolId: 's', accepting: true, accepts: () => true, part: () => undefined, handOver: () => undefined },
       begin: (id) => void begun.push(id),
       end(_id, record, _response, release) {
         ends.push(record);

@@ -20,7 +20,7 @@ test('a group is the sum of its series over all workers; one that accepted nothi
   count(0, 2, CELL.RECORDED, 2);
   count(0, 2, CELL.DROPPED, 1);
   expect(ledgersOf(workers, groupIds)).toEqual([
-    { groupId: GROUPS[0], accepted: 9, recorded: 3, dropped: { spool_write_failed: 1 } },
+    { groupId: GROUPS[0], accepted: 9, recorded: 3, dropped: { spool_full: 1 } },
   ]);
 });
 

@@ -8,6 +8,7 @@ import { SEGMENT_FILES, type SegmentFiles } from '#inference-log/segments.ts';
 import type { SpoolWriter } from '#inference-log/spool.ts';
 import { createSpoolWriter, type SpoolWriterOptions } from '#inference-log/spool-writer.ts';
 import { beginRecord, endRecord, newInferenceId } from '#tests/support/records.ts';
+import { countAccounts } from '#tests/support/spool-accounts.ts';
 import { readSpoolModel } from '#tests/support/spool-model.ts';
 import { waitFor } from '#tests/support/wait.ts';
 
@@ -84,13 +85,14 @@ test('a turn with more buffers than one call takes is written whole', async () =
 
 test('what begins waits a moment for what ends; `handOver` writes it at once', async () => {
   const late: (() => void)[] = [];
-  await open({ scheduleLate: (flush) => void late.push(flush) });
-  const accepted: boolean[] = [];
-  writer.begin(newInferenceId(), beginRecord(), null, (recorded) => void accepted.push(recorded));
+  const accounts = countAccounts();
+  await open({ accounts, scheduleLate: (flush) => void late.push(flush) });
+  const accepted = () => accounts.counts.accepted;
+  writer.begin(newInferenceId(), beginRecord(), null);
   await new Promise(setImmediate);
-  expect([writes, accepted]).toEqual([[], []]);
+  expect([writes, accepted()]).toEqual([[], 0]);
   late.shift()!();
-  expect([writes, accepted]).toEqual([[1], [true]]);
+  expect([writes, accepted()]).toEqual([[1], 1]);
   const id = begin();
   writer.handOver();
   expect(writes).toEqual([1, 1]);

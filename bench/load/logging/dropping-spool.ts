@@ -5,7 +5,8 @@ export function createDroppingSpool(): SpoolWriter {
   return {
     spoolId: 'dropped',
     accepting: true,
-    begin: (_id, _record, _request, accepted) => accepted?.(true),
+    accepts: () => true,
+    begin: () => undefined,
     part: () => undefined,
     handOver: () => undefined,
     end: (_id, _record, _response, release) => release(true),

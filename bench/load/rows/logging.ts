@@ -9,30 +9,44 @@ import { chatBody } from '../side.ts';
 const CONNECTIONS = 64;
 const PROMPT_BYTES = 1_000;
 const UNCAPTURED = 'bench-uncaptured';
+/** Groups like the default one but for how durable their records are. */
+const MEMORY_GROUP = 'bench-memory';
+const DISK_GROUP = 'bench-disk';
 /** "costs ≤ 15 % throughput" */
 const TARGET = { atLeast: 0.85 } as const;
 
-/** The sides. All four serve the same configuration with one serving thread. */
+/** The sides. All serve the same configuration with one serving thread. */
 const NOTHING = 'nothing logged';
 const WRITTEN = 'log written, no shipper';
+const WRITTEN_UNCAPTURED = 'log written, capture off';
+const IN_MEMORY = 'log written, memory';
+const ON_DISK = 'log written, disk';
 const FULL = 'whole gateway';
 const FULL_UNCAPTURED = 'whole gateway, capture off';
+
+const PROCESS = 'the serving thread alone, durability process';
 
 /** P11: what the log costs. */
 export const logging: RowFamily = {
   id: 'P11',
   title: 'throughput with the log against none, and with captured bodies against none',
   async measure(field) {
-    const prepare = ({ api }: Installation) => addGroup(api, UNCAPTURED, { capture: { mode: 'none' } });
+    const prepare = async ({ api }: Installation) => {
+      await addGroup(api, UNCAPTURED, { capture: { mode: 'none' } });
+      await addGroup(api, MEMORY_GROUP, { log: { durability: 'memory' } });
+      await addGroup(api, DISK_GROUP, { log: { durability: 'disk' } });
+    };
     const full = await startRingside(field, { prepare });
     const stops: (() => Promise<void>)[] = [() => full.stop()];
     try {
       const sides: Side[] = [];
-      for (const [name, spool] of [[NOTHING, 'dropped'] as const, [WRITTEN, 'written'] as const]) {
-        const alone = await startServingThread(field, full, spool);
-        stops.push(() => alone.stop());
-        sides.push(sideOf(name, alone, full, spool === 'dropped' ? UNCAPTURED : full.model));
-      }
+      const silent = await startServingThread(field, full, 'dropped');
+      stops.push(() => silent.stop());
+      const writing = await startServingThread(field, full, 'written');
+      stops.push(() => writing.stop());
+      sides.push(sideOf(NOTHING, silent, full, UNCAPTURED), sideOf(WRITTEN, writing, full, full.model));
+      sides.push(sideOf(WRITTEN_UNCAPTURED, writing, full, UNCAPTURED));
+      sides.push(sideOf(IN_MEMORY, writing, full, MEMORY_GROUP), sideOf(ON_DISK, writing, full, DISK_GROUP));
       sides.push(sideOf(FULL, full, full, full.model), sideOf(FULL_UNCAPTURED, full, full, UNCAPTURED));
       return linesOf(await alternate(field, 'P11', sides));
     } finally {
@@ -95,17 +109,23 @@ function linesOf(results: ReadonlyMap<string, readonly Measured[]>): Line[] {
       'Ringside, capture off',
       null,
     ),
-    ...['memory', 'disk', 'off'].map(
-      (mode): Line => ({
-        row: 'P11',
-        what: `durability mode ${mode}`,
-        unit: 'req/s',
-        ours: null,
-        peer: null,
-        compared: null,
-        target: null,
-        remark: `not yet: durability mode ${mode}`,
-      }),
+    lineOf(
+      'durability `memory` against the default `process`, the serving thread alone',
+      [side(IN_MEMORY), side(WRITTEN)],
+      PROCESS,
+      null,
+    ),
+    lineOf(
+      'durability `disk` against the default `process`, the serving thread alone; group commit on this disk',
+      [side(ON_DISK), side(WRITTEN)],
+      PROCESS,
+      null,
+    ),
+    lineOf(
+      'capture off, records without bodies, against nothing logged, the serving thread alone',
+      [side(WRITTEN_UNCAPTURED), side(NOTHING)],
+      nothing,
+      null,
     ),
   ];
 }
