@@ -20,6 +20,8 @@ export interface Stack {
   readonly dataFolder: string;
   /** What the processes wrote to their logs so far. */
   readonly log: () => string;
+  /** What the processes run with. */
+  readonly env: NodeJS.ProcessEnv;
   /** Calls the control API as the owner. */
   api<Body = Record<string, unknown>>(
     method: string,
@@ -36,6 +38,9 @@ export interface Stack {
   startGateway(env?: Record<string, string>): Promise<void>;
   /** `kill -9`, and waits until the process is gone. */
   killGateway(): Promise<void>;
+  /** The same for the control plane. */
+  killControlPlane(): Promise<void>;
+  startControlPlane(): Promise<void>;
   metrics(): Promise<string>;
   stop(): Promise<void>;
 }
@@ -48,8 +53,15 @@ export interface ApiAnswer<Body> {
 
 const LAUNCHER = join(import.meta.dirname, '../../bin/ringside.mjs');
 
-export async function startStack(options: { workers?: number; env?: Record<string, string> } = {}): Promise<Stack> {
-  const database = await createTestDatabase();
+export interface StackOptions {
+  readonly workers?: number;
+  readonly env?: Record<string, string>;
+  /** Migrated, and without organizations. Default: a new one on the run's server. */
+  readonly database?: { readonly url: string; drop(): Promise<void> };
+}
+
+export async function startStack(options: StackOptions = {}): Promise<Stack> {
+  const database = options.database ?? (await createTestDatabase());
   const dataFolder = await mkdtemp(join(tmpdir(), 'ringside-test-'));
   const [gatewayPort, controlPort, metricsPort, simulatorPort] = await freePorts(4);
   const pepper = randomBytes(32);
@@ -76,12 +88,13 @@ export async function startStack(options: { workers?: number; env?: Record<strin
   const db = createPool({ databaseUrl: database.url, role: 'login', maxConnections: 1, applicationName: 'test' });
   const { adminToken } = await createOwner(db, { organizationName: 'acme', tokenName: 'test', pepper });
   await db.destroy();
-  const [simulator, control, firstGateway] = await Promise.all([
+  const [simulator, firstControl, firstGateway] = await Promise.all([
     start('simulate'),
     start('control-plane'),
     start('gateway'),
   ]);
   let gateway = firstGateway;
+  let control = firstControl;
 
   const gatewayUrl = `http://127.0.0.1:${gatewayPort}`;
   const controlUrl = `http://127.0.0.1:${controlPort}`;
@@ -116,6 +129,7 @@ export async function startStack(options: { workers?: number; env?: Record<strin
     databaseUrl: database.url,
     dataFolder,
     log: () => log,
+    env,
     api,
     chat: (key, body, headers = {}) =>
       fetch(`${gatewayUrl}/v1/chat/completions`, {
@@ -151,14 +165,14 @@ export async function startStack(options: { workers?: number; env?: Record<strin
     async startGateway(changed = {}) {
       gateway = await start('gateway', changed);
     },
-    async killGateway() {
-      const gone = new Promise((done) => gateway.once('exit', done));
-      gateway.kill('SIGKILL');
-      await gone;
+    killGateway: () => endProcess(gateway, 'SIGKILL'),
+    killControlPlane: () => endProcess(control, 'SIGKILL'),
+    async startControlPlane() {
+      control = await start('control-plane');
     },
     metrics: async () => (await fetch(metricsUrl)).text(),
     async stop() {
-      await Promise.all([gateway, control, simulator].map(endProcess));
+      await Promise.all([gateway, control, simulator].map((child) => endProcess(child, 'SIGTERM')));
       await database.drop();
       await rm(dataFolder, { recursive: true, force: true });
     },
@@ -188,10 +202,10 @@ async function startProcess(
   return child;
 }
 
-async function endProcess(child: ChildProcess): Promise<void> {
+async function endProcess(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const gone = new Promise((done) => child.once('exit', done));
-  child.kill('SIGTERM');
+  child.kill(signal);
   await gone;
 }
 
