@@ -55,7 +55,7 @@ test(`kill -9 under load, ${KILLS} times: what was acknowledged is in the log on
     await stack.startGateway();
   }
   await waitForDrained(stack, WORKERS);
-  const { outcomes, gaps, ...counts } = await auditLog(stack.databaseUrl, join(stack.dataFolder, 'spool'), acknowledged);
+  const { outcomes, gaps, ...counts } = await auditLog(stack.databaseUrl, [join(stack.dataFolder, 'spool')], acknowledged);
   settleFault(context, { fault: 'R1', scope: `${KILLS} kills, seed ${seed}`, ...counts });
   expect(gaps).toEqual([]);
   // A caller that saw the head of an answer and not its end finds it in the log all the same.

@@ -44,7 +44,7 @@ const calls = (running: Load, more: number) => {
   return waitFor(`${more} answers`, () => running.acknowledged.length >= goal, 30_000);
 };
 const audit = (acknowledged: readonly string[]) =>
-  auditLog(stack.databaseUrl, join(stack.dataFolder, 'spool'), acknowledged);
+  auditLog(stack.databaseUrl, [join(stack.dataFolder, 'spool')], acknowledged);
 
 test('R3: PostgreSQL is frozen under load: every request is served, the spool grows, and is shipped whole afterwards', async (context) => {
   const running = startCalls();
@@ -70,11 +70,19 @@ test('R3: PostgreSQL is frozen under load: every request is served, the spool gr
   expect(gaps).toEqual([]);
 }, 120_000 + 4 * FROZEN_MS);
 
+/** Undefined while the server recovers. */
+async function connect(): Promise<pg.Client | undefined> {
+  const client = new pg.Client({ connectionString: postgres.databaseUrl });
+  client.on('error', () => undefined); // it dies with the server
+  return client.connect().then(
+    () => client,
+    () => undefined,
+  );
+}
+
 /** Holds up whatever writes the ledger, and resolves with the process id of a shipper's backend in the middle of its transaction. */
 async function catchShipper(): Promise<{ readonly pid: number; release(): Promise<void> }> {
-  const blocker = new pg.Client({ connectionString: postgres.databaseUrl });
-  blocker.on('error', () => undefined); // it dies with the server
-  await blocker.connect();
+  const blocker = await waitFor('the server to let us in', connect);
   await blocker.query('BEGIN; LOCK TABLE ringside.ledger IN ACCESS EXCLUSIVE MODE');
   const pid = await waitFor('a batch to be caught half way', async () => {
     const { rows } = await blocker.query<{ pid: number }>(`SELECT pid FROM pg_stat_activity

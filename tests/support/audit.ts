@@ -34,7 +34,11 @@ const LEDGER_GAPS = `
  * Compares rows, ledger and dead letters with the acknowledged inferences, once everything is shipped. The rows are read as
  * they lie in the tables, by the login, which sees them all.
  */
-export async function auditLog(databaseUrl: string, spoolRoot: string, acknowledged: readonly string[]): Promise<Audit> {
+export async function auditLog(
+  databaseUrl: string,
+  spoolRoots: readonly string[],
+  acknowledged: readonly string[],
+): Promise<Audit> {
   const client = new pg.Client({ connectionString: databaseUrl });
   await client.connect();
   try {
@@ -44,7 +48,7 @@ export async function auditLog(databaseUrl: string, spoolRoot: string, acknowled
       'SELECT coalesce(sum(dropped), 0) AS dropped FROM ringside.ledger',
     );
     const outcomes = new Map(rows.map(({ id, outcome }) => [id, outcome]));
-    const letters = await readDeadLetters(spoolRoot);
+    const letters = new Set((await Promise.all(spoolRoots.map(readDeadLetters))).flat());
     const wanted = new Set(acknowledged);
     const stored = wanted.intersection(new Set(rows.flatMap(({ id, outcome }) => (isEnded(outcome) ? [id] : []))));
     const buried = wanted.intersection(letters);
@@ -70,12 +74,12 @@ function isEnded(outcome: string): boolean {
 }
 
 /** The ids in the dead-letter files; one that a crash has written twice counts once. */
-async function readDeadLetters(spoolRoot: string): Promise<Set<string>> {
+async function readDeadLetters(spoolRoot: string): Promise<string[]> {
   const folder = join(spoolRoot, 'dead-letters');
   const names = await readdir(folder).catch((): string[] => []); // nothing has ever been set aside
   const texts = await Promise.all(names.map((name) => readFile(join(folder, name), 'utf8')));
   const lines = texts.flatMap((text) => text.split('\n').filter((line) => line !== ''));
-  return new Set(lines.map((line) => (JSON.parse(line) as { id: string }).id));
+  return lines.map((line) => (JSON.parse(line) as { id: string }).id);
 }
 
 /**
