@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { BeginRecord, EndRecord } from '#inference-log/record.ts';
 import { createPostgresSink } from '#inference-log/sinks/postgres.ts';
 import type { Sink } from '#inference-log/spool.ts';
 import { createSpoolWriter } from '#inference-log/spool-writer.ts';
@@ -49,17 +50,17 @@ async function leaveOrphan(name: string): Promise<Orphan> {
     onAlarm: () => undefined,
   });
   const acknowledged: string[] = [];
-  const record = async (end: Parameters<typeof endRecord>[0], bytes: number, bucket = 1) => {
+  const record = async (bytes: number, begin: Partial<BeginRecord> = {}, end: Partial<EndRecord> = {}) => {
     const id = newInferenceId();
-    writer.begin(id, beginRecord({ bucket }), null);
+    writer.begin(id, beginRecord(begin), null);
     await new Promise((release) => writer.end(id, endRecord(end), [Buffer.alloc(bytes, 'x')], release));
     acknowledged.push(id);
   };
-  await record({ status: 70_000 }, 100_000); // a batch of its own, which the store refuses
+  await record(100_000, {}, { status: 70_000 }); // a batch of its own, which the store refuses
   writer.begin(newInferenceId(), beginRecord(), [Buffer.from('never answered')]);
   for (let i = 0; i < GOOD; i++) {
-    await record({}, 3_000);
-    if (i === 4) await record({}, 10, undefined as never); // does not even parse
+    await record(3_000);
+    if (i === 4) await record(10, { bucket: undefined as never }); // does not even parse
   }
   await writer.close();
   return { root, gatewayId, acknowledged };
