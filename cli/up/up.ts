@@ -10,7 +10,7 @@ import { type Listen, requireStandalone, type Settings, SettingsError } from '..
 import { AddressTakenError } from '../start-failure.ts';
 import { type Credentials, ensureFirstStart } from './first-start.ts';
 import { loadLocalSecrets, readIfThere, writePrivate } from './secrets.ts';
-import { supervise } from './supervisor.ts';
+import { supervise } from '../supervisor.ts';
 import { runUntilSignal, type Undo } from './until-signal.ts';
 
 const LOOPBACK = '127.0.0.0/8,::1';

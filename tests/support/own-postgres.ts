@@ -1,8 +1,9 @@
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ensureDatabase, startEmbeddedPostgres } from '#store/embedded-postgres.ts';
 import { migrate } from '#store/migrate.ts';
+import { childrenOf, isGone } from './processes.ts';
 import { waitFor } from './wait.ts';
 
 /** A PostgreSQL of one test file, to be stopped, frozen and killed while the others' goes on. */
@@ -51,10 +52,7 @@ export async function startOwnPostgres(): Promise<OwnPostgres> {
       const pids = await signalAll('SIGSTOP');
       for (const pid of pids) process.kill(pid, 'SIGKILL');
       await server.ended;
-      await waitFor('the backends to be gone', async () => {
-        const states = await Promise.all(pids.map((pid) => statOf(pid)));
-        return states.every((stat) => stat === undefined || /\) [ZX] /.test(stat));
-      });
+      await waitFor('the backends to be gone', async () => (await Promise.all(pids.map(isGone))).every(Boolean));
     },
     async restart() {
       server = await startEmbeddedPostgres({ ...options, port: Number(new URL(databaseUrl).port) });
@@ -67,19 +65,3 @@ export async function startOwnPostgres(): Promise<OwnPostgres> {
   };
 }
 
-/** The line that Linux has of a process: `pid (name) state parent …`. */
-function statOf(pid: number): Promise<string | undefined> {
-  return readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined); // it has ended
-}
-
-async function childrenOf(parent: number): Promise<number[]> {
-  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
-  const found = await Promise.all(
-    pids.map(async (pid) => {
-      const stat = await statOf(pid);
-      const [, ppid] = stat?.slice(stat.lastIndexOf(')') + 2).split(' ') ?? [];
-      return Number(ppid) === parent ? [pid] : [];
-    }),
-  );
-  return found.flat();
-}

@@ -56,12 +56,15 @@ const LAUNCHER = join(import.meta.dirname, '../../bin/ringside.mjs');
 export interface StackOptions {
   readonly workers?: number;
   readonly env?: Record<string, string>;
+  /** What serves: `gateway`, or `gateway-keeper` with one below it. */
+  readonly gatewayCommand?: string;
   /** Migrated, and without organizations. Default: a new one on the run's server. */
   readonly database?: { readonly url: string; drop(): Promise<void> };
 }
 
 export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const database = options.database ?? (await createTestDatabase());
+  const gatewayCommand = options.gatewayCommand ?? 'gateway';
   const dataFolder = await mkdtemp(join(tmpdir(), 'ringside-test-'));
   const [gatewayPort, controlPort, metricsPort, simulatorPort] = await freePorts(4);
   const pepper = randomBytes(32);
@@ -91,7 +94,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const [simulator, firstControl, firstGateway] = await Promise.all([
     start('simulate'),
     start('control-plane'),
-    start('gateway'),
+    start(gatewayCommand),
   ]);
   let gateway = firstGateway;
   let control = firstControl;
@@ -163,7 +166,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     },
     gateway: () => gateway,
     async startGateway(changed = {}) {
-      gateway = await start('gateway', changed);
+      gateway = await start(gatewayCommand, changed);
     },
     killGateway: () => endProcess(gateway, 'SIGKILL'),
     killControlPlane: () => endProcess(control, 'SIGKILL'),

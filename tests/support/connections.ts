@@ -1,0 +1,70 @@
+import { type IncomingMessage, request } from 'node:http';
+
+/** New connections at a constant rate, one request on each. */
+export interface ConnectionLoad {
+  /** Connections begun so far. */
+  readonly begun: number;
+  readonly acknowledged: readonly string[];
+  /** Refused and reset connections, cut answers, and answers that were no 200. */
+  readonly failures: readonly string[];
+  /** Begins no more; resolves when every answer has ended. */
+  stop(): Promise<void>;
+}
+
+const TICK_MS = 5;
+
+/** Opens `perSecond` connections, however long their answers take; `next` gives each request's body. */
+export function startConnections(options: {
+  readonly port: number;
+  readonly key: string;
+  readonly perSecond: number;
+  readonly next: (count: number) => Readonly<Record<string, unknown>>;
+}): ConnectionLoad {
+  const { port, key, perSecond } = options;
+  const acknowledged: string[] = [];
+  const failures: string[] = [];
+  const open = new Set<Promise<void>>();
+  const startedAt = performance.now();
+  let begun = 0;
+
+  const connect = async (body: Readonly<Record<string, unknown>>) => {
+    try {
+      const { id, status, text } = await exchange(port, key, JSON.stringify(body));
+      if (status !== 200) failures.push(`${status} ${text.slice(0, 200)}`);
+      else if (body['stream'] === true && !text.endsWith('data: [DONE]\n\n')) failures.push(`no end: ${text.slice(-100)}`);
+      else acknowledged.push(id);
+    } catch (error) {
+      failures.push(String(error));
+    }
+  };
+  // What a late timer has missed is made up for: the rate does not give way to the machine.
+  const timer = setInterval(() => {
+    const due = ((performance.now() - startedAt) / 1_000) * perSecond;
+    for (; begun < due; begun++) {
+      const connection = connect(options.next(begun)).finally(() => open.delete(connection));
+      open.add(connection);
+    }
+  }, TICK_MS);
+  return {
+    ...{ acknowledged, failures },
+    get begun() {
+      return begun;
+    },
+    async stop() {
+      clearInterval(timer);
+      await Promise.all(open);
+    },
+  };
+}
+
+/** One request on a connection of its own. Rejects when it is refused, reset or cut. */
+async function exchange(port: number, key: string, body: string): Promise<{ id: string; status: number; text: string }> {
+  const headers = { authorization: `Bearer ${key}`, 'content-length': Buffer.byteLength(body) };
+  const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+    const target = { host: '127.0.0.1', port, method: 'POST', path: '/v1/chat/completions', agent: false, headers };
+    request(target, resolve).on('error', reject).end(body);
+  });
+  let text = '';
+  for await (const chunk of answer) text += (chunk as Buffer).toString('latin1');
+  return { id: String(answer.headers['x-ringside-inference-id']), status: answer.statusCode ?? 0, text };
+}
