@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { auditLog, waitForDrained } from '../support/audit.ts';
-import { startConnections } from '../support/connections.ts';
+import { exchange, startConnections } from '../support/connections.ts';
 import { settleFault } from '../support/fault-results.ts';
 import { scaled } from '../support/fault-scale.ts';
 import { childrenOf } from '../support/processes.ts';
@@ -71,7 +71,7 @@ test('a successor that does not start: the gateway before it serves on', async (
   process.kill(successor, 'SIGKILL');
   await waitFor('the word of it', () => stack.log().includes('the successor did not start'));
   expect(replacements()).toBe(done);
-  expect((await stack.chat(key, bodyOf(1))).status).toBe(200);
+  expect((await exchange(stack.gatewayPort, key, bodyOf(1))).status).toBe(200);
   expect(await childrenOf(stack.gateway().pid!)).toEqual([before]);
 });
 
@@ -79,7 +79,7 @@ test('a gateway that is killed below its keeper: connections wait for the next o
   const [pid] = await childrenOf(stack.gateway().pid!);
   process.kill(pid!, 'SIGKILL');
   await waitFor('its death', () => stack.log().includes('gateway ended (SIGKILL)'));
-  expect((await stack.chat(key, bodyOf(1))).status).toBe(200);
+  expect((await exchange(stack.gatewayPort, key, bodyOf(1))).status).toBe(200);
 });
 
 test('SIGTERM to the keeper ends the gateway below it, and exits with 0', async () => {

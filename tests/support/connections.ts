@@ -29,7 +29,7 @@ export function startConnections(options: {
 
   const connect = async (body: Readonly<Record<string, unknown>>) => {
     try {
-      const { id, status, text } = await exchange(port, key, JSON.stringify(body));
+      const { id, status, text } = await exchange(port, key, body);
       if (status !== 200) failures.push(`${status} ${text.slice(0, 200)}`);
       else if (body['stream'] === true && !text.endsWith('data: [DONE]\n\n')) failures.push(`no end: ${text.slice(-100)}`);
       else acknowledged.push(id);
@@ -57,8 +57,16 @@ export function startConnections(options: {
   };
 }
 
+/** What came back on a connection of its own. */
+interface Exchanged {
+  readonly id: string;
+  readonly status: number;
+  readonly text: string;
+}
+
 /** One request on a connection of its own. Rejects when it is refused, reset or cut. */
-async function exchange(port: number, key: string, body: string): Promise<{ id: string; status: number; text: string }> {
+export async function exchange(port: number, key: string, content: Readonly<Record<string, unknown>>): Promise<Exchanged> {
+  const body = JSON.stringify(content);
   const headers = { authorization: `Bearer ${key}`, 'content-length': Buffer.byteLength(body) };
   const answer = await new Promise<IncomingMessage>((resolve, reject) => {
     const target = { host: '127.0.0.1', port, method: 'POST', path: '/v1/chat/completions', agent: false, headers };
