@@ -35,30 +35,34 @@ const bodyOf = (count: number) => ({
 });
 const replacements = () => stack.log().split('replaced: the successor serves').length - 1;
 
-test(`replaced ${REPLACEMENTS} times at ${PER_SECOND} new connections/s: none is refused or reset, no answer is cut`, async (context) => {
-  const load = startConnections({ ...{ port: stack.gatewayPort, key, perSecond: PER_SECOND }, next: bodyOf });
-  const served = (more: number) => {
-    const goal = load.acknowledged.length + more;
-    return waitFor(`${more} answers`, () => load.acknowledged.length >= goal, 30_000);
-  };
-  for (let turn = 1; turn <= REPLACEMENTS; turn++) {
+test(
+  `replaced ${REPLACEMENTS} times at ${PER_SECOND} new connections/s: none is refused or reset, no answer is cut`,
+  async (context) => {
+    const load = startConnections({ ...{ port: stack.gatewayPort, key, perSecond: PER_SECOND }, next: bodyOf });
+    const served = (more: number) => {
+      const goal = load.acknowledged.length + more;
+      return waitFor(`${more} answers`, () => load.acknowledged.length >= goal, 30_000);
+    };
+    for (let turn = 1; turn <= REPLACEMENTS; turn++) {
+      await served(PER_SECOND / 2);
+      stack.gateway().kill('SIGUSR2');
+      await waitFor(`replacement ${turn}`, () => replacements() === turn, 60_000);
+    }
     await served(PER_SECOND / 2);
-    stack.gateway().kill('SIGUSR2');
-    await waitFor(`replacement ${turn}`, () => replacements() === turn, 60_000);
-  }
-  await served(PER_SECOND / 2);
-  await load.stop();
-  expect(load.failures).toEqual([]);
-  expect(load.acknowledged.length).toBe(load.begun);
-  await waitForDrained(stack, WORKERS);
-  const spoolRoot = join(stack.dataFolder, 'spool');
-  const { outcomes, gaps, ...counts } = await auditLog(stack.databaseUrl, [spoolRoot], load.acknowledged);
-  const scope = `replaced ${REPLACEMENTS} times at ${PER_SECOND} new connections/s, 0 of ${load.begun} refused, reset or cut`;
-  settleFault(context, { fault: 'R9', scope, ...counts });
-  expect(gaps).toEqual([]);
-  // Nothing else was served either: every row is one that a caller saw.
-  expect(outcomes.size).toBe(load.acknowledged.length);
-}, scaled(90_000, 900_000));
+    await load.stop();
+    expect(load.failures).toEqual([]);
+    expect(load.acknowledged.length).toBe(load.begun);
+    await waitForDrained(stack, WORKERS);
+    const spoolRoot = join(stack.dataFolder, 'spool');
+    const { outcomes, gaps, ...counts } = await auditLog(stack.databaseUrl, [spoolRoot], load.acknowledged);
+    const scope = `replaced ${REPLACEMENTS} times at ${PER_SECOND} new connections/s, 0 of ${load.begun} refused, reset or cut`;
+    settleFault(context, { fault: 'R9', scope, ...counts });
+    expect(gaps).toEqual([]);
+    // Nothing else was served either: every row is one that a caller saw.
+    expect(outcomes.size).toBe(load.acknowledged.length);
+  },
+  scaled(90_000, 900_000),
+);
 
 test('a successor that does not start: the gateway before it serves on', async () => {
   const [before] = await childrenOf(stack.gateway().pid!);

@@ -36,32 +36,40 @@ beforeAll(async () => {
 });
 afterAll(() => stack.stop());
 
-test(`kill -9 under load, ${KILLS} times: what was acknowledged is in the log once, what was open is interrupted`, async (context) => {
-  const { seed, random } = createMoments();
-  const acknowledged: string[] = [];
-  const begun: string[] = [];
-  for (let round = 0; round < KILLS; round++) {
-    const load = startLoad({
-      ...{ gatewayUrl: stack.gatewayUrl, callers: CALLERS },
-      next: () => drawWeighted(random, requests),
-    });
-    // Sometimes at once, sometimes in full swing.
-    const moment = Math.floor(random() * 200);
-    await waitFor(`${moment} answers`, () => load.acknowledged.length >= moment, 30_000);
-    await stack.killGateway();
-    await load.stop();
-    acknowledged.push(...load.acknowledged);
-    begun.push(...load.begun);
-    await stack.startGateway();
-  }
-  await waitForDrained(stack, WORKERS);
-  const { outcomes, gaps, ...counts } = await auditLog(stack.databaseUrl, [join(stack.dataFolder, 'spool')], acknowledged);
-  settleFault(context, { fault: 'R1', scope: `${KILLS} kills, seed ${seed}`, ...counts });
-  expect(gaps).toEqual([]);
-  // A caller that saw the head of an answer and not its end finds it in the log all the same.
-  const open = new Set(begun).difference(new Set(acknowledged));
-  const ends = [...open].map((id) => outcomes.get(id));
-  expect(ends.filter((outcome) => outcome !== 'interrupted' && outcome !== 'completed')).toEqual([]);
-  expect(ends.filter((outcome) => outcome === 'interrupted').length).toBeGreaterThan(0);
-  expect(acknowledged.every((id) => outcomes.get(id) === 'completed')).toBe(true);
-}, scaled(120_000, 3_600_000));
+test(
+  `kill -9 under load, ${KILLS} times: what was acknowledged is in the log once, what was open is interrupted`,
+  async (context) => {
+    const { seed, random } = createMoments();
+    const acknowledged: string[] = [];
+    const begun: string[] = [];
+    for (let round = 0; round < KILLS; round++) {
+      const load = startLoad({
+        ...{ gatewayUrl: stack.gatewayUrl, callers: CALLERS },
+        next: () => drawWeighted(random, requests),
+      });
+      // Sometimes at once, sometimes in full swing.
+      const moment = Math.floor(random() * 200);
+      await waitFor(`${moment} answers`, () => load.acknowledged.length >= moment, 30_000);
+      await stack.killGateway();
+      await load.stop();
+      acknowledged.push(...load.acknowledged);
+      begun.push(...load.begun);
+      await stack.startGateway();
+    }
+    await waitForDrained(stack, WORKERS);
+    const { outcomes, gaps, ...counts } = await auditLog(
+      stack.databaseUrl,
+      [join(stack.dataFolder, 'spool')],
+      acknowledged,
+    );
+    settleFault(context, { fault: 'R1', scope: `${KILLS} kills, seed ${seed}`, ...counts });
+    expect(gaps).toEqual([]);
+    // A caller that saw the head of an answer and not its end finds it in the log all the same.
+    const open = new Set(begun).difference(new Set(acknowledged));
+    const ends = [...open].map((id) => outcomes.get(id));
+    expect(ends.filter((outcome) => outcome !== 'interrupted' && outcome !== 'completed')).toEqual([]);
+    expect(ends.filter((outcome) => outcome === 'interrupted').length).toBeGreaterThan(0);
+    expect(acknowledged.every((id) => outcomes.get(id) === 'completed')).toBe(true);
+  },
+  scaled(120_000, 3_600_000),
+);

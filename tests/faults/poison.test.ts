@@ -44,7 +44,8 @@ afterAll(async () => {
 });
 
 const usage = (tokens: number) => ({ prompt_tokens: tokens, completion_tokens: 1, total_tokens: tokens });
-const reply = (fields: object) => Buffer.from(JSON.stringify({ choices: [{ index: 0, finish_reason: 'stop', ...fields }] }));
+const reply = (fields: object) =>
+  Buffer.from(JSON.stringify({ choices: [{ index: 0, finish_reason: 'stop', ...fields }] }));
 
 /** The body of a request; `content` goes between the quotes as it is. */
 function bodyWith(user: string, content: Buffer): Buffer {
@@ -67,7 +68,11 @@ const POISONS: readonly Poison[] = [
   { name: 'surrogate-in', request: Buffer.from('\\ud800x\\udc00'), answer: reply({}) },
   { name: 'nul-out', request: plain, answer: reply({ finish_reason: 'st\0op' }) },
   { name: 'surrogate-out', request: plain, answer: reply({ finish_reason: 'st\ud800op' }) },
-  { name: 'utf8-out', request: plain, answer: Buffer.concat([Buffer.from('{"choices":[],"x":"'), BAD_UTF8, Buffer.from('"}')]) },
+  {
+    name: 'utf8-out',
+    request: plain,
+    answer: Buffer.concat([Buffer.from('{"choices":[],"x":"'), BAD_UTF8, Buffer.from('"}')]),
+  },
   { name: 'no-json-out', request: plain, answer: Buffer.from('<html>\0</html>') },
   { name: 'large-in', request: Buffer.alloc(MAX_BODY_BYTES - 200, 'x'), answer: reply({}) },
   { name: 'large-out', request: plain, answer: bodyWith('x', Buffer.alloc(MAX_BODY_BYTES, 'y')) },
@@ -103,7 +108,11 @@ test('poison from callers and upstreams is stored or set aside one by one; the g
   await waitForDrained(stack, WORKERS);
   const spoolRoot = join(stack.dataFolder, 'spool');
   const { outcomes, gaps, ...counts } = await auditLog(stack.databaseUrl, [spoolRoot], acknowledged);
-  settleFault(context, { fault: 'R7', scope: `${POISONS.length} kinds among good ones, through the gateway`, ...counts });
+  settleFault(context, {
+    fault: 'R7',
+    scope: `${POISONS.length} kinds among good ones, through the gateway`,
+    ...counts,
+  });
   expect(gaps).toEqual([]);
   // Nothing that a caller or an upstream sends makes a record that the store refuses.
   expect(counts.deadLetters).toBe(0);

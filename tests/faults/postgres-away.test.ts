@@ -46,29 +46,33 @@ const calls = (running: Load, more: number) => {
 const audit = (acknowledged: readonly string[]) =>
   auditLog(stack.databaseUrl, [join(stack.dataFolder, 'spool')], acknowledged);
 
-test('R3: PostgreSQL is frozen under load: every request is served, the spool grows, and is shipped whole afterwards', async (context) => {
-  const running = startCalls();
-  await calls(running, 200);
-  await postgres.freeze();
-  const before = running.acknowledged.length;
-  const frozenAt = performance.now();
-  await waitFor('the end of the frost', () => performance.now() - frozenAt > FROZEN_MS, FROZEN_MS + 10_000);
-  const served = running.acknowledged.length - before;
-  expect(served).toBeGreaterThan(0);
-  // Nothing of it can have been stored.
-  expect(metricOf(await stack.metrics(), 'ringside_log_spooled')).toBeGreaterThanOrEqual(served);
-  postgres.thaw();
-  await calls(running, 50);
-  await running.stop();
-  expect(running.failures).toEqual([]);
-  await waitForDrained(stack, WORKERS, scaled(60_000, 180_000));
-  const { outcomes: _, gaps, ...counts } = await audit(running.acknowledged);
-  const usualMs = medianOf(running.latenciesMs.slice(0, before)).toFixed(1);
-  const frozenMs = medianOf(running.latenciesMs.slice(before, before + served)).toFixed(1);
-  const scope = `SIGSTOP for ${FROZEN_MS / 1000} s, ${served} served meanwhile, median ${frozenMs} ms (before: ${usualMs} ms)`;
-  settleFault(context, { fault: 'R3', scope, ...counts });
-  expect(gaps).toEqual([]);
-}, 120_000 + 4 * FROZEN_MS);
+test(
+  'R3: PostgreSQL is frozen under load: every request is served, the spool grows, and is shipped whole afterwards',
+  async (context) => {
+    const running = startCalls();
+    await calls(running, 200);
+    await postgres.freeze();
+    const before = running.acknowledged.length;
+    const frozenAt = performance.now();
+    await waitFor('the end of the frost', () => performance.now() - frozenAt > FROZEN_MS, FROZEN_MS + 10_000);
+    const served = running.acknowledged.length - before;
+    expect(served).toBeGreaterThan(0);
+    // Nothing of it can have been stored.
+    expect(metricOf(await stack.metrics(), 'ringside_log_spooled')).toBeGreaterThanOrEqual(served);
+    postgres.thaw();
+    await calls(running, 50);
+    await running.stop();
+    expect(running.failures).toEqual([]);
+    await waitForDrained(stack, WORKERS, scaled(60_000, 180_000));
+    const { outcomes: _, gaps, ...counts } = await audit(running.acknowledged);
+    const usualMs = medianOf(running.latenciesMs.slice(0, before)).toFixed(1);
+    const frozenMs = medianOf(running.latenciesMs.slice(before, before + served)).toFixed(1);
+    const scope = `SIGSTOP for ${FROZEN_MS / 1000} s, ${served} served meanwhile, median ${frozenMs} ms (before: ${usualMs} ms)`;
+    settleFault(context, { fault: 'R3', scope, ...counts });
+    expect(gaps).toEqual([]);
+  },
+  120_000 + 4 * FROZEN_MS,
+);
 
 /** Undefined while the server recovers. */
 async function connect(): Promise<pg.Client | undefined> {
@@ -93,28 +97,32 @@ async function catchShipper(): Promise<{ readonly pid: number; release(): Promis
   return { pid, release: () => blocker.end().catch(() => undefined) };
 }
 
-test(`R4: PostgreSQL is killed in the middle of a batch, ${KILLS} times one backend and ${KILLS} times all of it: one row per inference`, async (context) => {
-  const running = startCalls();
-  for (let kill = 0; kill < 2 * KILLS; kill++) {
-    await calls(running, 100);
-    const caught = await catchShipper();
-    if (kill % 2 === 0) {
-      process.kill(caught.pid, 'SIGKILL'); // the server then ends all others and recovers by itself
-    } else {
-      await postgres.kill();
-      await calls(running, 20);
-      await postgres.restart();
+test(
+  `R4: PostgreSQL is killed in the middle of a batch, ${KILLS} times one backend and ${KILLS} times all of it: one row per inference`,
+  async (context) => {
+    const running = startCalls();
+    for (let kill = 0; kill < 2 * KILLS; kill++) {
+      await calls(running, 100);
+      const caught = await catchShipper();
+      if (kill % 2 === 0) {
+        process.kill(caught.pid, 'SIGKILL'); // the server then ends all others and recovers by itself
+      } else {
+        await postgres.kill();
+        await calls(running, 20);
+        await postgres.restart();
+      }
+      await caught.release();
     }
-    await caught.release();
-  }
-  await calls(running, 50);
-  await running.stop();
-  expect(running.failures).toEqual([]);
-  await waitForDrained(stack, WORKERS);
-  const { outcomes: _, gaps, ...counts } = await audit(running.acknowledged);
-  settleFault(context, { fault: 'R4', scope: `${KILLS} backends and ${KILLS} servers killed mid-batch`, ...counts });
-  expect(gaps).toEqual([]);
-}, scaled(120_000, 600_000));
+    await calls(running, 50);
+    await running.stop();
+    expect(running.failures).toEqual([]);
+    await waitForDrained(stack, WORKERS);
+    const { outcomes: _, gaps, ...counts } = await audit(running.acknowledged);
+    settleFault(context, { fault: 'R4', scope: `${KILLS} backends and ${KILLS} servers killed mid-batch`, ...counts });
+    expect(gaps).toEqual([]);
+  },
+  scaled(120_000, 600_000),
+);
 
 test('R10: with PostgreSQL and the control plane gone, a gateway that is killed and started again serves and spools, and ships when they are back', async (context) => {
   const acknowledged: string[] = [];

@@ -111,7 +111,8 @@ test('a copy on disk that is cut at any length, or has any bit flipped, is told 
   };
   try {
     expect(await kindOf(whole)).toBe('good');
-    for (const length of lengths) expect({ length, kind: await kindOf(whole.subarray(0, length)) }).toEqual({ length, kind: 'torn' });
+    for (const length of lengths)
+      expect({ length, kind: await kindOf(whole.subarray(0, length)) }).toEqual({ length, kind: 'torn' });
     for (const place of places) {
       const flipped = Buffer.from(whole);
       flipped[place]! ^= 1 << Math.floor(random() * 8);
@@ -168,11 +169,11 @@ test('a database that was replaced by an older copy is loaded from the start', a
 test('whatever the configuration was like, what was served through it is in the log once', async (context) => {
   await served();
   await waitForDrained(stack, WORKERS);
-  const { outcomes: _, gaps, ...counts } = await auditLog(
-    stack.databaseUrl,
-    [join(stack.dataFolder, 'spool')],
-    acknowledged,
-  );
+  const {
+    outcomes: _,
+    gaps,
+    ...counts
+  } = await auditLog(stack.databaseUrl, [join(stack.dataFolder, 'spool')], acknowledged);
   settleFault(context, { fault: 'R11', scope: 'snapshots refused, copies on disk torn', ...counts });
   expect(gaps).toEqual([]);
 });

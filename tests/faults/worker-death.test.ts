@@ -42,35 +42,52 @@ async function endWorker(how: 'end' | 'exhaust', slot: number): Promise<void> {
   await waitFor('the death', async () => (await metric('ringside_worker_restarts_total')) > restarts, 30_000);
 }
 
-test('serving threads die under load: the others serve on, they are replaced, counters stay, their spools are adopted', async (context) => {
-  const load = startLoad({
-    ...{ gatewayUrl: stack.gatewayUrl, callers: CALLERS },
-    next: () => ({ key, body: { model: 'mortal' } }),
-  });
-  const served = (more: number) => {
-    const goal = load.acknowledged.length + more;
-    return waitFor(`${more} answers`, () => load.acknowledged.length >= goal, 30_000);
-  };
-  const deaths = Array.from({ length: ROUNDS }, () => [['end', 0], ['exhaust', 1], ['end', 0], ['exhaust', 0]] as const);
-  for (const [how, slot] of deaths.flat()) {
-    await served(300);
-    await endWorker(how, slot);
-    await served(300);
-  }
-  await load.stop();
-  // Each death cuts at most what was in flight on the dead thread, and nobody is answered with a failure.
-  expect(load.failures.length).toBeLessThanOrEqual(deaths.flat().length * CALLERS);
-  expect(load.failures.filter((failure) => /^\d{3} /.test(failure))).toEqual([]);
-  expect(stack.log()).toMatch(/worker 0 died; a new one starts/);
-  expect(stack.log()).toMatch(/worker 1 failed: .*ERR_WORKER_OUT_OF_MEMORY/);
-  await waitFor('nothing to be in flight', async () => (await metric('ringside_in_flight')) === 0);
-  await waitForDrained(stack, WORKERS);
-  const spoolRoot = join(stack.dataFolder, 'spool');
-  const { outcomes, gaps, ...counts } = await auditLog(stack.databaseUrl, [spoolRoot], load.acknowledged);
-  settleFault(context, { fault: 'R25', scope: `${deaths.flat().length} threads ended, half out of memory`, ...counts });
-  expect(gaps).toEqual([]);
-  expect(load.acknowledged.every((id) => outcomes.get(id) === 'completed')).toBe(true);
-}, scaled(90_000, 600_000));
+test(
+  'serving threads die under load: the others serve on, they are replaced, counters stay, their spools are adopted',
+  async (context) => {
+    const load = startLoad({
+      ...{ gatewayUrl: stack.gatewayUrl, callers: CALLERS },
+      next: () => ({ key, body: { model: 'mortal' } }),
+    });
+    const served = (more: number) => {
+      const goal = load.acknowledged.length + more;
+      return waitFor(`${more} answers`, () => load.acknowledged.length >= goal, 30_000);
+    };
+    const deaths = Array.from(
+      { length: ROUNDS },
+      () =>
+        [
+          ['end', 0],
+          ['exhaust', 1],
+          ['end', 0],
+          ['exhaust', 0],
+        ] as const,
+    );
+    for (const [how, slot] of deaths.flat()) {
+      await served(300);
+      await endWorker(how, slot);
+      await served(300);
+    }
+    await load.stop();
+    // Each death cuts at most what was in flight on the dead thread, and nobody is answered with a failure.
+    expect(load.failures.length).toBeLessThanOrEqual(deaths.flat().length * CALLERS);
+    expect(load.failures.filter((failure) => /^\d{3} /.test(failure))).toEqual([]);
+    expect(stack.log()).toMatch(/worker 0 died; a new one starts/);
+    expect(stack.log()).toMatch(/worker 1 failed: .*ERR_WORKER_OUT_OF_MEMORY/);
+    await waitFor('nothing to be in flight', async () => (await metric('ringside_in_flight')) === 0);
+    await waitForDrained(stack, WORKERS);
+    const spoolRoot = join(stack.dataFolder, 'spool');
+    const { outcomes, gaps, ...counts } = await auditLog(stack.databaseUrl, [spoolRoot], load.acknowledged);
+    settleFault(context, {
+      fault: 'R25',
+      scope: `${deaths.flat().length} threads ended, half out of memory`,
+      ...counts,
+    });
+    expect(gaps).toEqual([]);
+    expect(load.acknowledged.every((id) => outcomes.get(id) === 'completed')).toBe(true);
+  },
+  scaled(90_000, 600_000),
+);
 
 test('the memory that a dead thread held for bodies is there again', async () => {
   const announced = 1_500_000;

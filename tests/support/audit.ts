@@ -62,7 +62,11 @@ export async function auditLog(
       lost: missing.size,
       balanced: ledgerGaps.length === 0 && lettersAgree,
       outcomes,
-      gaps: [...ledgerGaps, ...(lettersAgree ? [] : [{ dropped: counted[0]!.dropped, letters: letters.size }]), ...missing],
+      gaps: [
+        ...ledgerGaps,
+        ...(lettersAgree ? [] : [{ dropped: counted[0]!.dropped, letters: letters.size }]),
+        ...missing,
+      ],
     };
   } finally {
     await client.end();

@@ -31,7 +31,8 @@ export function startConnections(options: {
     try {
       const { id, status, text } = await exchange(port, key, body);
       if (status !== 200) failures.push(`${status} ${text.slice(0, 200)}`);
-      else if (body['stream'] === true && !text.endsWith('data: [DONE]\n\n')) failures.push(`no end: ${text.slice(-100)}`);
+      else if (body['stream'] === true && !text.endsWith('data: [DONE]\n\n'))
+        failures.push(`no end: ${text.slice(-100)}`);
       else acknowledged.push(id);
     } catch (error) {
       failures.push(String(error));
@@ -65,7 +66,11 @@ interface Exchanged {
 }
 
 /** One request on a connection of its own. Rejects when it is refused, reset or cut. */
-export async function exchange(port: number, key: string, content: Readonly<Record<string, unknown>>): Promise<Exchanged> {
+export async function exchange(
+  port: number,
+  key: string,
+  content: Readonly<Record<string, unknown>>,
+): Promise<Exchanged> {
   const body = JSON.stringify(content);
   const headers = { authorization: `Bearer ${key}`, 'content-length': Buffer.byteLength(body) };
   const answer = await new Promise<IncomingMessage>((resolve, reject) => {

@@ -77,7 +77,10 @@ export function startLoad(options: {
 }
 
 /** Draws one of the choices by their weights. */
-export function drawWeighted<Value>(random: Random, choices: readonly (readonly [weight: number, value: Value])[]): Value {
+export function drawWeighted<Value>(
+  random: Random,
+  choices: readonly (readonly [weight: number, value: Value])[],
+): Value {
   let left = random() * choices.reduce((sum, [weight]) => sum + weight, 0);
   for (const [weight, value] of choices) {
     left -= weight;
