@@ -31,7 +31,7 @@ beforeAll(async () => {
     [1, { key: split, body: { model: 'split', ...large } }],
     [1, { key: split, body: { model: 'split', stream: true, ...large } }],
     [1, { key: long, body: { model: 'long', stream: true } }], // its answer is longer than 64 KB
-    [1, { key: slow, body: { model: 'slow', stream: true } }],
+    [0.2, { key: slow, body: { model: 'slow', stream: true } }],
   ];
 });
 afterAll(() => stack.stop());

@@ -89,6 +89,7 @@ async function catchShipper(): Promise<{ readonly pid: number; release(): Promis
   const blocker = await waitFor('the server to let us in', connect);
   await blocker.query('BEGIN; LOCK TABLE ringside.ledger IN ACCESS EXCLUSIVE MODE');
   const pid = await waitFor('a batch to be caught half way', async () => {
+    await blocker.query('SELECT pg_stat_clear_snapshot()'); // a transaction sees one state of it
     const { rows } = await blocker.query<{ pid: number }>(`SELECT pid FROM pg_stat_activity
       WHERE datname = current_database() AND application_name = 'ringside shipper' AND wait_event_type = 'Lock'
         AND backend_xid IS NOT NULL`);
