@@ -8,7 +8,7 @@ import { type Stack, startStack } from '../support/stack.ts';
 import { waitFor } from '../support/wait.ts';
 
 /** R1: `kill -9` of the whole gateway under load, again and again, on the same data folder. */
-const KILLS = scaled(10, 200);
+const KILLS = scaled(6, 200);
 const WORKERS = 2;
 const CALLERS = 24;
 let stack: Stack;
