@@ -23,55 +23,78 @@ export async function keepGateway(settings: Settings): Promise<void> {
   await runService('gateway-keeper', async (log) => {
     const gateway = await bind(settings.gateway);
     const metrics = await bind(settings.metrics);
-    const kept = new Set<Supervised>();
-    const launch = () => {
-      const next = supervise('gateway', process.env, log, {
-        argument: INHERIT,
-        onSpawn(child: ChildProcess) {
-          gateway.sendTo(child, { type: 'socket', of: 'gateway' } satisfies ToService);
-          metrics.sendTo(child, { type: 'socket', of: 'metrics' } satisfies ToService);
-        },
-      });
-      kept.add(next);
-      return next;
+    const onSpawn = (child: ChildProcess) => {
+      gateway.sendTo(child, { type: 'socket', of: 'gateway' } satisfies ToService);
+      metrics.sendTo(child, { type: 'socket', of: 'metrics' } satisfies ToService);
     };
-    const end = async (gatewayProcess: Supervised) => {
-      await gatewayProcess.stop();
-      kept.delete(gatewayProcess);
-    };
-
-    let replacing = true; // until the first one serves
-    process.on('SIGUSR2', () => void replace());
-    let current = launch();
-    await current.ready.catch((error: unknown) => Promise.reject(new SettingsError(reasonOf(error))));
-    replacing = false;
-
-    async function replace(): Promise<void> {
-      if (replacing) return log('a successor is on its way already');
-      replacing = true;
-      const successor = launch();
-      try {
-        await successor.ready;
-        const predecessor = current;
-        current = successor;
-        await end(predecessor);
-        log('replaced: the successor serves, the gateway before it has drained');
-      } catch (error) {
-        kept.delete(successor);
-        log(`the successor did not start, the gateway before it serves on: ${reasonOf(error)}`);
-      }
-      replacing = false;
-    }
+    const succession = createSuccession(
+      () => supervise('gateway', process.env, log, { argument: INHERIT, onSpawn }),
+      log,
+    );
+    process.on('SIGUSR2', () => void succession.replace());
+    await succession.begin();
     return {
       ready: `keeping http://${gateway.host}:${gateway.port}, metrics on port ${metrics.port}; SIGUSR2 replaces the gateway`,
       async stop() {
         // First, so that no connection waits for gateways which drain.
         gateway.close();
         metrics.close();
-        await Promise.all([...kept].map(end));
+        await succession.end();
       },
     };
   });
+}
+
+/** The gateway that serves, and the one that takes its place. */
+interface Succession {
+  /** @throws SettingsError with the line of a first gateway that does not start */
+  begin(): Promise<void>;
+  /** Resolves when it is over, one way or the other; does nothing while another one is under way. */
+  replace(): Promise<void>;
+  /** Stops whatever runs. */
+  end(): Promise<void>;
+}
+
+function createSuccession(launch: () => Supervised, log: (line: string) => void): Succession {
+  const running = new Set<Supervised>();
+  let current: Supervised | undefined;
+  let isChanging = false;
+
+  /** Adopts a new one when it serves, and stops the one before. @throws when it does not start */
+  const succeed = async () => {
+    const next = launch();
+    running.add(next);
+    await next.ready.catch((error: unknown) => {
+      running.delete(next);
+      throw error;
+    });
+    const predecessor = current;
+    current = next;
+    await predecessor?.stop();
+    if (predecessor !== undefined) running.delete(predecessor);
+  };
+
+  return {
+    async begin() {
+      isChanging = true;
+      await succeed().catch((error: unknown) => Promise.reject(new SettingsError(reasonOf(error))));
+      isChanging = false;
+    },
+    async replace() {
+      if (isChanging) return log('a successor is on its way already');
+      isChanging = true;
+      try {
+        await succeed();
+        log('replaced: the successor serves, the gateway before it has drained');
+      } catch (error) {
+        log(`the successor did not start, the gateway before it serves on: ${reasonOf(error)}`);
+      }
+      isChanging = false;
+    },
+    async end() {
+      await Promise.all([...running].map((gateway) => gateway.stop()));
+    },
+  };
 }
 
 function bind(listen: Listen) {
