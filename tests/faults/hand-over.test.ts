@@ -49,13 +49,14 @@ test(
       await waitFor(`replacement ${turn}`, () => replacements() === turn, 60_000);
     }
     await served(PER_SECOND / 2);
+    const perSecond = Math.round(load.perSecond);
     await load.stop();
     expect(load.failures).toEqual([]);
     expect(load.acknowledged.length).toBe(load.begun);
     await waitForDrained(stack, WORKERS);
     const spoolRoot = join(stack.dataFolder, 'spool');
     const { outcomes, gaps, ...counts } = await auditLog(stack.databaseUrl, [spoolRoot], load.acknowledged);
-    const scope = `replaced ${REPLACEMENTS} times at ${PER_SECOND} new connections/s, 0 of ${load.begun} refused, reset or cut`;
+    const scope = `replaced ${REPLACEMENTS} times at ${perSecond} new connections/s, 0 of ${load.begun} refused, reset or cut`;
     settleFault(context, { fault: 'R9', scope, ...counts });
     expect(gaps).toEqual([]);
     // Nothing else was served either: every row is one that a caller saw.

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ensureDatabase, startEmbeddedPostgres } from '#store/embedded-postgres.ts';
 import { migrate } from '#store/migrate.ts';
+import { freePorts } from './ports.ts';
 import { childrenOf, isGone } from './processes.ts';
 import { waitFor } from './wait.ts';
 
@@ -23,7 +24,8 @@ export interface OwnPostgres {
 
 export async function startOwnPostgres(): Promise<OwnPostgres> {
   const folder = await mkdtemp(join(tmpdir(), 'ringside-own-pg-'));
-  const options = { folder, password: 'test', settings: ['fsync=off', 'full_page_writes=off'] };
+  const [port] = await freePorts(1);
+  const options = { folder, port: port!, password: 'test', settings: ['fsync=off', 'full_page_writes=off'] };
   let server = await startEmbeddedPostgres(options);
   const { databaseUrl } = server;
   await ensureDatabase(databaseUrl);
@@ -55,7 +57,7 @@ export async function startOwnPostgres(): Promise<OwnPostgres> {
       await waitFor('the backends to be gone', async () => (await Promise.all(pids.map(isGone))).every(Boolean));
     },
     async restart() {
-      server = await startEmbeddedPostgres({ ...options, port: Number(new URL(databaseUrl).port) });
+      server = await startEmbeddedPostgres(options);
     },
     async remove() {
       thaw();

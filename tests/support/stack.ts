@@ -1,12 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createOwner } from '#control-plane/access/bootstrap.ts';
 import { createPool } from '#store/pool.ts';
 import { createTestDatabase } from './database.ts';
+import { freePorts } from './ports.ts';
 import { waitFor } from './wait.ts';
 
 /** A whole Ringside of real processes on a database of its own: gateway, control plane, simulator. */
@@ -210,19 +210,6 @@ async function endProcess(child: ChildProcess, signal: NodeJS.Signals): Promise<
   const gone = new Promise((done) => child.once('exit', done));
   child.kill(signal);
   await gone;
-}
-
-/** Ports that were free a moment ago. */
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, () => {
-      const server = createServer();
-      return new Promise<typeof server>((done) => server.listen(0, '127.0.0.1', () => done(server)));
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  await Promise.all(servers.map((server) => new Promise((done) => server.close(done))));
-  return ports;
 }
 
 /** Waits until the log in the database holds `count` inferences of a group. */
