@@ -11,7 +11,7 @@ const real = [
 /** `unit` needs nothing but Node; `real` runs on a PostgreSQL of its own and on real sockets and processes. */
 export default defineConfig({
   test: {
-    reporters: ['default', './tests/support/count-reporter.ts'],
+    reporters: ['default', './tests/support/fault-reporter.ts', './tests/support/count-reporter.ts'],
     projects: [
       // Some of them write hundreds of files: seconds, when the machine has other work.
       { test: { name: 'unit', include: pure, testTimeout: 30_000 } },

@@ -6,8 +6,9 @@ import { requireStandalone, type Settings, SettingsError } from './settings.ts';
 import { namingAddress } from './start-failure.ts';
 
 /** `ringside gateway`: serves from its last good configuration even when the database is away. */
-export async function gateway(settings: Settings, release: string): Promise<void> {
+export async function gateway(settings: Settings, release: string, argument?: string): Promise<void> {
   const { databaseUrl, keyring, pepper } = requireStandalone(settings);
+  const sockets = await inheritedSockets(argument);
   await runService('gateway', async (log) => {
     const { bootWorkers } = await import('#gateway/boot.ts');
     const booted = bootWorkers(settings.workers);
@@ -37,12 +38,21 @@ export async function gateway(settings: Settings, release: string): Promise<void
           },
           log,
           booted,
+          sockets,
         ),
       );
     const started = await namingAddress(settings.gateway, start, ({ name }) => name === 'AddressInUseError');
     const { host, port, metricsPort } = started;
     return { ready: `serving on http://${host}:${port}, metrics on port ${metricsPort}`, stop: () => started.stop() };
   });
+}
+
+/** Undefined unless a keeper hands them over. */
+async function inheritedSockets(argument: string | undefined) {
+  if (argument === undefined) return undefined;
+  const { INHERIT, receiveSockets } = await import('./keeper.ts');
+  if (argument === INHERIT && process.send !== undefined) return receiveSockets();
+  throw new SettingsError(`gateway takes no argument "${argument}"; settings come from the environment`);
 }
 
 /** `ringside control-plane`. */

@@ -24,7 +24,12 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   },
   gateway: {
     summary: 'run the data plane (needs DATABASE_URL)',
-    run: async (settings, version) => (await import('./commands.ts')).gateway(settings, version),
+    parameter: 'inherit',
+    run: async (settings, version, argument) => (await import('./commands.ts')).gateway(settings, version, argument),
+  },
+  'gateway-keeper': {
+    summary: 'run the data plane below a process that keeps its addresses: SIGUSR2 replaces it without a gap',
+    run: async (settings) => (await import('./keeper.ts')).keepGateway(settings),
   },
   'control-plane': {
     summary: 'run the control API (needs DATABASE_URL)',

@@ -10,7 +10,10 @@ export interface Service {
 
 /** What a supervisor and its services say to each other over IPC. */
 export type FromService = { readonly type: 'ready' } | { readonly type: 'failed'; readonly line: string };
-export type ToService = { readonly type: 'stop' };
+export type ToService =
+  | { readonly type: 'stop' }
+  /** Comes with a bound socket. */
+  | { readonly type: 'socket'; readonly of: 'gateway' | 'metrics' };
 
 /** How long an orphan may take to end: the next start waits for its ports. */
 const ORPHAN_MS = 2_000;

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import net from 'node:net';
 
 /**
@@ -14,12 +14,14 @@ export interface Listener {
   readonly port: number;
   /** Descriptors for this many workers. */
   duplicate(count: number): Promise<number[]>;
+  /** Hands another duplicate to a child process, with a message that says what it is. */
+  sendTo(child: ChildProcess, message: object): void;
   /** Lets go of the address: once the workers have closed theirs too, connections are refused instead of waiting for nobody. */
   close(): void;
 }
 
-/** A Node handle as `net` makes it; the type is Node's own business. */
-interface TcpHandle {
+/** A bound socket as it travels between processes: a Node handle as `net` makes it; the type is Node's own business. */
+export interface TcpHandle {
   readonly fd: number;
   getsockname(out: object): number;
   close(): void;
@@ -39,6 +41,15 @@ export function bindListener(host: string, port: number): Listener {
   const family = net.isIP(host) === 6 ? 6 : 4;
   const handle = bindHandle(host === 'localhost' ? '127.0.0.1' : host, port, family);
   if (typeof handle === 'number') throw bindError(handle, host, port);
+  return createListener(handle, host, port);
+}
+
+/** Takes over a socket that another process has bound and handed to this one. */
+export function adoptListener(handle: TcpHandle, host: string): Listener {
+  return createListener(handle, host, 0);
+}
+
+function createListener(handle: TcpHandle, host: string, port: number): Listener {
   const address: { port?: number } = {};
   // libuv reports an address that is in use only here.
   const status = handle.getsockname(address);
@@ -55,6 +66,7 @@ export function bindListener(host: string, port: number): Listener {
       kept.push(...copies);
       return copies.map((copy) => copy.fd);
     },
+    sendTo: (child, message) => void child.send(message, handle as unknown as net.Server),
     close: () => handle.close(),
   };
 }

@@ -10,7 +10,7 @@ import { createPool } from '#store/pool.ts';
 import { type BootedWorker, bootWorkers, endWorkers } from './boot.ts';
 import { createHeartbeat } from './heartbeat.ts';
 import { createLedgerReport } from './ledger-report.ts';
-import { bindListener, type Listener } from './listener.ts';
+import { adoptListener, bindListener, type Listener, type TcpHandle } from './listener.ts';
 import type { GatewaySettings } from './settings.ts';
 import { createShipperThread, type ShipperThread } from './shipper-thread.ts';
 import { type ConfigSync, startConfigSync } from './snapshot/sync.ts';
@@ -31,11 +31,18 @@ export interface Gateway {
   stop(): Promise<void>;
 }
 
+/** Bound sockets that a gateway takes over from the process that started it. */
+export interface InheritedSockets {
+  readonly gateway: TcpHandle;
+  readonly metrics: TcpHandle;
+}
+
 /** What the parts of a start share. */
 interface Start {
   readonly settings: GatewaySettings;
   readonly log: (line: string) => void;
   readonly undo: Undo;
+  readonly inherited: InheritedSockets | undefined;
   readonly gatewayId: string;
   readonly startedAt: Date;
   readonly series: SeriesRegistry;
@@ -52,19 +59,21 @@ const SHIP_AT_STOP_MS = 5_000;
 
 /**
  * Starts the data plane of one process: binds, loads the configuration, starts workers and shipper. `booted`: threads that
- * are loading already, one for each worker. A start that fails leaves nothing behind, those threads included.
+ * are loading already, one for each worker. `inherited`: sockets to serve on instead of binding the addresses. A start that fails
+ * leaves nothing behind, those threads included.
  * @throws AddressInUseError for the gateway's address; an error with code EADDRINUSE for the metrics address
  */
 export async function startGateway(
   settings: GatewaySettings,
   log: (line: string) => void,
   booted: readonly BootedWorker[] = bootWorkers(settings.workers),
+  inherited?: InheritedSockets,
 ): Promise<Gateway> {
   const undo = createUndo(log);
   undo.add(() => endWorkers(booted));
   const series = createSeriesRegistry();
-  const start = {
-    ...{ settings, log, undo, series, gatewayId: randomUUID(), startedAt: new Date() },
+  const start: Start = {
+    ...{ settings, log, undo, inherited, series, gatewayId: randomUUID(), startedAt: new Date() },
     ...{ workers: null, spools: 0 },
   };
   try {
@@ -76,12 +85,14 @@ export async function startGateway(
 }
 
 async function startParts(start: Start, booted: readonly BootedWorker[]): Promise<Gateway> {
-  const { settings, log, undo, gatewayId } = start;
-  const listener = bindListener(settings.host, settings.port);
+  const { settings, log, undo, gatewayId, inherited } = start;
+  const { host, metricsHost } = settings;
+  const listener = inherited === undefined ? bindListener(host, settings.port) : adoptListener(inherited.gateway, host);
   undo.add(listener.close);
   // Before anybody is accepted, who would be cut off if this address were taken.
   const exposition = Promise.withResolvers<() => string>();
-  const metrics = await startMetricsServer(settings.metricsHost, settings.metricsPort, exposition.promise);
+  const metricsAddress = inherited?.metrics ?? { host: metricsHost, port: settings.metricsPort };
+  const metrics = await startMetricsServer(metricsAddress, exposition.promise);
   undo.add(metrics.stop);
   const spoolRoot = join(settings.dataFolder, 'spool');
   await mkdir(spoolRoot, { recursive: true, mode: 0o700 });
@@ -115,9 +126,11 @@ async function startParts(start: Start, booted: readonly BootedWorker[]): Promis
   workers.broadcast({ type: 'snapshots', version, snapshots });
   exposition.resolve(() => expose(start, workers, config, shipper));
   return {
-    ...{ host: settings.host, port: listener.port, metricsPort: metrics.port },
+    ...{ host, port: listener.port, metricsPort: metrics.port },
     async stop() {
       listener.close(); // first, so that no connection waits for workers which drain
+      // A scrape is the successor's, which listens on the same socket.
+      if (inherited !== undefined) await metrics.stop();
       await undo.run();
     },
   };

@@ -1,9 +1,12 @@
-import { mkdir, open } from 'node:fs/promises';
+import { type FileHandle, mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Frame } from './frame.ts';
 import type { ShipItem } from './ship-item.ts';
 
 export const DEAD_LETTER_FOLDER = 'dead-letters';
+
+const TAIL_BYTES = 64 * 1024;
+const NEWLINE = 0x0a;
 
 /** One line of a dead-letter file: the frames as they were found, so that they can be repaired and shipped. */
 export interface DeadLetter {
@@ -36,9 +39,9 @@ export async function writeDeadLetters(
   if (lines.length === 0) return 0;
   const folder = join(root, DEAD_LETTER_FOLDER);
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  const file = await open(join(folder, `${spoolId}.jsonl`), 'a', 0o600);
+  const file = await open(join(folder, `${spoolId}.jsonl`), 'a+', 0o600);
   try {
-    const { size } = await file.stat();
+    const size = await cutTornLine(file);
     try {
       for (const line of lines) await file.appendFile(line);
       await file.datasync(); // the commit that follows is durable, too
@@ -50,6 +53,22 @@ export async function writeDeadLetters(
     await file.close();
   }
   return lines.length;
+}
+
+/** A process that died while it wrote left half a line, which would spoil the next; its record is among those to be written. */
+async function cutTornLine(file: FileHandle): Promise<number> {
+  const { size } = await file.stat();
+  const tail = Buffer.allocUnsafe(TAIL_BYTES);
+  let whole = size;
+  while (whole > 0) {
+    const from = Math.max(0, whole - TAIL_BYTES);
+    const { bytesRead } = await file.read(tail, 0, whole - from, from);
+    const newline = tail.subarray(0, bytesRead).lastIndexOf(NEWLINE);
+    whole = newline === -1 ? from : from + newline + 1;
+    if (newline !== -1) break;
+  }
+  if (whole < size) await file.truncate(whole);
+  return whole;
 }
 
 function encode({ type, meta, payload }: Frame): DeadLetter['frames'][number] {

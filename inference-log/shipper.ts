@@ -83,6 +83,9 @@ export async function createShipper(options: ShipperOptions): Promise<Shipper> {
   let stopping: 'no' | 'drained' | 'now' = 'no';
   let ledgerMoved = true;
   let scanFailed = false;
+  let scanning: Promise<void> | undefined;
+  /** A gateway that dies again and again leaves many orphans: the next few are adopted as soon as there is room for them. */
+  let leftForLater = false;
   let backlogBytes = 0;
 
   const start = (spoolId: string, ownership: OwnedFolder | undefined, hold?: SpoolHold) => {
@@ -111,6 +114,7 @@ export async function createShipper(options: ShipperOptions): Promise<Shipper> {
     lanes.delete(lane.spoolId);
     running.delete(lane);
     await lane.ownership?.release();
+    if (leftForLater && stopping === 'no') void scan();
   };
 
   const ship = async (lane: Lane, onHealthy: () => void): Promise<Shipped> => {
@@ -145,10 +149,14 @@ export async function createShipper(options: ShipperOptions): Promise<Shipper> {
     if (stalled.delete(lane) && stalled.size === 0) onAlarm('shipping_resumed', 'the store takes records again');
   };
 
+  const canAdopt = () =>
+    [...lanes.values()].filter(({ ownership }) => ownership !== undefined).length < MAX_ADOPTED_AT_ONCE;
+
   const isWanted = (spoolId: string) => {
     const lane = lanes.get(spoolId);
     if (lane !== undefined) return lane.ownership === undefined;
-    return [...lanes.values()].filter(({ ownership }) => ownership !== undefined).length < MAX_ADOPTED_AT_ONCE;
+    leftForLater ||= !canAdopt();
+    return canAdopt();
   };
 
   const adopt = (spoolId: string, ownership: OwnedFolder) => {
@@ -158,9 +166,20 @@ export async function createShipper(options: ShipperOptions): Promise<Shipper> {
     signal.wake();
   };
 
-  const scan = async () => {
+  /** One at a time; who asks during a scan gets that one. */
+  const scan = (): Promise<void> => {
+    scanning ??= lookForOrphans().finally(() => {
+      scanning = undefined;
+    });
+    return scanning;
+  };
+
+  const lookForOrphans = async () => {
     try {
-      await findOrphans(root, isWanted, adopt);
+      do {
+        leftForLater = false;
+        await findOrphans(root, isWanted, adopt);
+      } while (leftForLater && canAdopt() && stopping === 'no');
       scanFailed = false;
     } catch (error) {
       if (!scanFailed) onAlarm('scan_failed', reasonOf(error));
@@ -192,6 +211,7 @@ export async function createShipper(options: ShipperOptions): Promise<Shipper> {
     },
     async stop({ drain, deadlineMs }) {
       await stopScans();
+      await scanning;
       if (drain) await scan(); // spools whose writers have just closed
       stopping = drain ? 'drained' : 'now';
       const wakeAll = () => {

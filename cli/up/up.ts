@@ -8,9 +8,9 @@ import { migrateLogStore } from '../commands.ts';
 import { createLog, print } from '../output.ts';
 import { type Listen, requireStandalone, type Settings, SettingsError } from '../settings.ts';
 import { AddressTakenError } from '../start-failure.ts';
+import { supervise } from '../supervisor.ts';
 import { type Credentials, ensureFirstStart } from './first-start.ts';
 import { loadLocalSecrets, readIfThere, writePrivate } from './secrets.ts';
-import { supervise } from './supervisor.ts';
 import { runUntilSignal, type Undo } from './until-signal.ts';
 
 const LOOPBACK = '127.0.0.0/8,::1';

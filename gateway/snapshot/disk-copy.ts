@@ -9,7 +9,8 @@ import { dirname } from 'node:path';
 export async function writeCopy(path: string, value: unknown): Promise<void> {
   const body = JSON.stringify(value);
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  const temporary = `${path}.new`;
+  // Of one's own: a gateway and its successor share the folder for a while.
+  const temporary = `${path}.new-${process.pid}`;
   const file = await open(temporary, 'w', 0o600);
   try {
     await file.writeFile(`${digest(body)}\n${body}`);

@@ -1,12 +1,13 @@
 import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { TcpHandle } from '../listener.ts';
 
 /**
  * Serves `/metrics` for Prometheus, on an address of its own: metrics are not for callers. What asks before there is something
- * to scrape waits for it: an answer says that the gateway serves.
+ * to scrape waits for it: an answer says that the gateway serves. `address` may be a socket that another process has bound.
  */
 export function startMetricsServer(
-  host: string,
-  port: number,
+  address: { readonly host: string; readonly port: number } | TcpHandle,
   scrapable: Promise<() => string>,
 ): Promise<{ port: number; stop: () => Promise<void> }> {
   const server: Server = createServer(async (request, response) => {
@@ -17,10 +18,9 @@ export function startMetricsServer(
   });
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(port, host, () => {
-      const address = server.address();
+    server.listen(address, () => {
       resolve({
-        port: typeof address === 'object' && address !== null ? address.port : port,
+        port: (server.address() as AddressInfo).port,
         stop: () =>
           new Promise<void>((done) => {
             server.close(() => done());

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { freePorts } from '../support/stack.ts';
+import { freePorts } from '../support/ports.ts';
 import { waitFor } from '../support/wait.ts';
 
 /** `ringside up` as a newcomer runs it: real processes, the embedded PostgreSQL, crashes and all. */

@@ -1,18 +1,27 @@
 import { randomBytes } from 'node:crypto';
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { readCopy } from '#gateway/snapshot/disk-copy.ts';
+import { auditLog, waitForDrained } from '../support/audit.ts';
+import { settleFault } from '../support/fault-results.ts';
+import { createMoments, scaled } from '../support/fault-scale.ts';
 import { type Stack, startStack } from '../support/stack.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
 import { waitFor } from '../support/wait.ts';
 
+/** R11: snapshots in the database and on the disk that are torn, cut, flipped or invalid. */
+const WORKERS = 2;
 let stack: Stack;
 let key: string;
 let sql: pg.Client;
+/** Inferences whose answers were seen to their end, whatever was wrong with the configuration at the time. */
+const acknowledged: string[] = [];
 
 beforeAll(async () => {
-  stack = await startStack({ workers: 2 });
+  stack = await startStack({ workers: WORKERS });
   key = await stack.createGroup('steady', { a: 6_000, b: 4_000 });
   sql = new pg.Client({ connectionString: stack.databaseUrl });
   await sql.connect();
@@ -25,6 +34,7 @@ afterAll(async () => {
 const served = async () => {
   const answer = await stack.chat(key, { model: 'steady' });
   await answer.arrayBuffer();
+  if (answer.status === 200) acknowledged.push(answer.headers.get('x-ringside-inference-id')!);
   return { status: answer.status, version: Number(answer.headers.get('x-ringside-config-version')) };
 };
 const liveVersion = async () => {
@@ -82,6 +92,37 @@ test.each([
   expect((await served()).status).toBe(200);
 });
 
+test('a copy on disk that is cut at any length, or has any bit flipped, is told from a good one', async () => {
+  const whole = await readFile(join(stack.dataFolder, 'gateway/last-good-config'));
+  const folder = await mkdtemp(join(tmpdir(), 'rs-copy-'));
+  const path = join(folder, 'copy');
+  const { random } = createMoments();
+  const somewhere = () => Math.floor(random() * whole.length);
+  const draws = scaled(200, 20_000);
+  const lineEnd = whole.indexOf(0x0a);
+  // Nothing, within and around the checksum, anywhere, and one byte short.
+  const lengths = [0, 1, lineEnd - 1, lineEnd, lineEnd + 1, lineEnd + 2, whole.length - 1];
+  for (let draw = 0; draw < draws; draw++) lengths.push(somewhere());
+  const places = [0, lineEnd - 1, lineEnd, lineEnd + 1, whole.length - 1];
+  for (let draw = 0; draw < draws; draw++) places.push(somewhere());
+  const kindOf = async (bytes: Buffer) => {
+    await writeFile(path, bytes);
+    return (await readCopy(path)).kind;
+  };
+  try {
+    expect(await kindOf(whole)).toBe('good');
+    for (const length of lengths)
+      expect({ length, kind: await kindOf(whole.subarray(0, length)) }).toEqual({ length, kind: 'torn' });
+    for (const place of places) {
+      const flipped = Buffer.from(whole);
+      flipped[place]! ^= 1 << Math.floor(random() * 8);
+      expect({ place, kind: await kindOf(flipped) }).toEqual({ place, kind: 'torn' });
+    }
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}, 120_000);
+
 test('a database that goes silent: known keys work on, unknown ones are never told 401, and the gateway still stops', async () => {
   await stack.killGateway();
   const url = new URL(stack.databaseUrl);
@@ -123,4 +164,16 @@ test('a database that was replaced by an older copy is loaded from the start', a
   await sql.query('NOTIFY ringside_config');
   await waitFor('the older configuration', async () => (await served()).version < ahead.version);
   expect(stack.log()).toMatch(/older than this configuration/);
+});
+
+test('whatever the configuration was like, what was served through it is in the log once', async (context) => {
+  await served();
+  await waitForDrained(stack, WORKERS);
+  const {
+    outcomes: _,
+    gaps,
+    ...counts
+  } = await auditLog(stack.databaseUrl, [join(stack.dataFolder, 'spool')], acknowledged);
+  settleFault(context, { fault: 'R11', scope: 'snapshots refused, copies on disk torn', ...counts });
+  expect(gaps).toEqual([]);
 });

@@ -103,6 +103,22 @@ async function createdLedger() {
   }
 }
 
+test('many orphans, as a gateway in a crash loop leaves them, are adopted a few at a time without a pause between', async () => {
+  const ids: string[] = [];
+  for (let orphan = 0; orphan < 15; orphan++) {
+    const writer = await rig.openWriter();
+    const id = newInferenceId();
+    writer.begin(id, beginRecord(), null);
+    await new Promise((release) => writer.end(id, endRecord(), null, release));
+    await writer.close();
+    ids.push(id);
+  }
+  await rig.startShipper(undefined, { scanMs: 600_000 });
+  await waitFor('the folders to be removed', async () => (await rig.spools()).length === 0);
+  expect(await rig.storedIds()).toEqual(ids.sort());
+  await waitFor('the ledger', () => rig.ledger()[0]?.stored === ids.length);
+});
+
 test('a spool that a shipper ships and whose writer dies is ended by that same shipper', async () => {
   const writer = await rig.openWriter();
   const shipper = await rig.startShipper();

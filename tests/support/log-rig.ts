@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { sql } from 'kysely';
 import { inject } from 'vitest';
 import type { AlarmCode } from '#inference-log/alarms.ts';
-import { createShipper, type Shipper } from '#inference-log/shipper.ts';
+import { createShipper, type Shipper, type ShipperOptions } from '#inference-log/shipper.ts';
 import { createPostgresSink } from '#inference-log/sinks/postgres.ts';
 import type { LedgerTotals, Sink, SpoolWriter } from '#inference-log/spool.ts';
 import { createSpoolWriter, type SpoolWriterOptions } from '#inference-log/spool-writer.ts';
@@ -22,7 +22,7 @@ export interface LogRig {
   /** The ledger as last reported by a shipper. */
   readonly ledger: () => readonly LedgerTotals[];
   openWriter(changes?: Partial<SpoolWriterOptions>): Promise<SpoolWriter>;
-  startShipper(sink?: Sink): Promise<Shipper>;
+  startShipper(sink?: Sink, changes?: Partial<ShipperOptions>): Promise<Shipper>;
   /** Names in the root that are spools. */
   spools(): Promise<string[]>;
   storedIds(): Promise<string[]>;
@@ -63,7 +63,7 @@ export async function createLogRig(): Promise<LogRig> {
         },
         ...changes,
       }),
-    async startShipper(sink = createPostgresSink({ databaseUrl: database.url })) {
+    async startShipper(sink = createPostgresSink({ databaseUrl: database.url }), changes = {}) {
       sinks.push(sink);
       const shipper = await createShipper({
         ...{ root, sink, gatewayId, onAlarm, nowMs: Date.now, monotonicMs: () => performance.now(), random: () => 0 },
@@ -72,6 +72,7 @@ export async function createLogRig(): Promise<LogRig> {
           ledger = totals;
         },
         onBacklog: () => {},
+        ...changes,
       });
       shippers.push(shipper);
       return shipper;

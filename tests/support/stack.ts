@@ -1,12 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createOwner } from '#control-plane/access/bootstrap.ts';
 import { createPool } from '#store/pool.ts';
 import { createTestDatabase } from './database.ts';
+import { freePorts } from './ports.ts';
 import { waitFor } from './wait.ts';
 
 /** A whole Ringside of real processes on a database of its own: gateway, control plane, simulator. */
@@ -20,6 +20,8 @@ export interface Stack {
   readonly dataFolder: string;
   /** What the processes wrote to their logs so far. */
   readonly log: () => string;
+  /** What the processes run with. */
+  readonly env: NodeJS.ProcessEnv;
   /** Calls the control API as the owner. */
   api<Body = Record<string, unknown>>(
     method: string,
@@ -36,6 +38,9 @@ export interface Stack {
   startGateway(env?: Record<string, string>): Promise<void>;
   /** `kill -9`, and waits until the process is gone. */
   killGateway(): Promise<void>;
+  /** The same for the control plane. */
+  killControlPlane(): Promise<void>;
+  startControlPlane(): Promise<void>;
   metrics(): Promise<string>;
   stop(): Promise<void>;
 }
@@ -48,8 +53,18 @@ export interface ApiAnswer<Body> {
 
 const LAUNCHER = join(import.meta.dirname, '../../bin/ringside.mjs');
 
-export async function startStack(options: { workers?: number; env?: Record<string, string> } = {}): Promise<Stack> {
-  const database = await createTestDatabase();
+export interface StackOptions {
+  readonly workers?: number;
+  readonly env?: Record<string, string>;
+  /** What serves: `gateway`, or `gateway-keeper` with one below it. */
+  readonly gatewayCommand?: string;
+  /** Migrated, and without organizations. Default: a new one on the run's server. */
+  readonly database?: { readonly url: string; drop(): Promise<void> };
+}
+
+export async function startStack(options: StackOptions = {}): Promise<Stack> {
+  const database = options.database ?? (await createTestDatabase());
+  const gatewayCommand = options.gatewayCommand ?? 'gateway';
   const dataFolder = await mkdtemp(join(tmpdir(), 'ringside-test-'));
   const [gatewayPort, controlPort, metricsPort, simulatorPort] = await freePorts(4);
   const pepper = randomBytes(32);
@@ -76,12 +91,13 @@ export async function startStack(options: { workers?: number; env?: Record<strin
   const db = createPool({ databaseUrl: database.url, role: 'login', maxConnections: 1, applicationName: 'test' });
   const { adminToken } = await createOwner(db, { organizationName: 'acme', tokenName: 'test', pepper });
   await db.destroy();
-  const [simulator, control, firstGateway] = await Promise.all([
+  const [simulator, firstControl, firstGateway] = await Promise.all([
     start('simulate'),
     start('control-plane'),
-    start('gateway'),
+    start(gatewayCommand),
   ]);
   let gateway = firstGateway;
+  let control = firstControl;
 
   const gatewayUrl = `http://127.0.0.1:${gatewayPort}`;
   const controlUrl = `http://127.0.0.1:${controlPort}`;
@@ -116,6 +132,7 @@ export async function startStack(options: { workers?: number; env?: Record<strin
     databaseUrl: database.url,
     dataFolder,
     log: () => log,
+    env,
     api,
     chat: (key, body, headers = {}) =>
       fetch(`${gatewayUrl}/v1/chat/completions`, {
@@ -149,16 +166,16 @@ export async function startStack(options: { workers?: number; env?: Record<strin
     },
     gateway: () => gateway,
     async startGateway(changed = {}) {
-      gateway = await start('gateway', changed);
+      gateway = await start(gatewayCommand, changed);
     },
-    async killGateway() {
-      const gone = new Promise((done) => gateway.once('exit', done));
-      gateway.kill('SIGKILL');
-      await gone;
+    killGateway: () => endProcess(gateway, 'SIGKILL'),
+    killControlPlane: () => endProcess(control, 'SIGKILL'),
+    async startControlPlane() {
+      control = await start('control-plane');
     },
     metrics: async () => (await fetch(metricsUrl)).text(),
     async stop() {
-      await Promise.all([gateway, control, simulator].map(endProcess));
+      await Promise.all([gateway, control, simulator].map((child) => endProcess(child, 'SIGTERM')));
       await database.drop();
       await rm(dataFolder, { recursive: true, force: true });
     },
@@ -188,24 +205,11 @@ async function startProcess(
   return child;
 }
 
-async function endProcess(child: ChildProcess): Promise<void> {
+async function endProcess(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const gone = new Promise((done) => child.once('exit', done));
-  child.kill('SIGTERM');
+  child.kill(signal);
   await gone;
-}
-
-/** Ports that were free a moment ago. */
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, () => {
-      const server = createServer();
-      return new Promise<typeof server>((done) => server.listen(0, '127.0.0.1', () => done(server)));
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  await Promise.all(servers.map((server) => new Promise((done) => server.close(done))));
-  return ports;
 }
 
 /** Waits until the log in the database holds `count` inferences of a group. */

@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import type { FromService, ToService } from '../service.ts';
+import type { FromService, ToService } from './service.ts';
 
 /**
- * Keeps the processes of `ringside up` running.
+ * Keeps a child process running.
  *
  *   starting ──ready──▶ running ──exit──▶ waiting ──back-off──▶ starting
  *                          └──stop──▶ stopping ──▶ stopped
@@ -15,14 +15,24 @@ export interface Supervised {
   stop(): Promise<void>;
 }
 
-const LAUNCHER = fileURLToPath(new URL('../../bin/ringside.mjs', import.meta.url));
+const LAUNCHER = fileURLToPath(new URL('../bin/ringside.mjs', import.meta.url));
 const FIRST_RETRY_MS = 200;
 const LONGEST_RETRY_MS = 5_000;
 /** A process that ran this long had a good start: the back-off begins anew. */
 const STABLE_MS = 10_000;
 
-/** Starts `ringside <command>` as a child and restarts it when it ends. */
-export function supervise(command: string, env: NodeJS.ProcessEnv, log: (line: string) => void): Supervised {
+/**
+ * Starts `ringside <command>` as a child and restarts it when it ends.
+ * @param options.argument the command's argument
+ * @param options.onSpawn called with each child as it is started
+ */
+export function supervise(
+  command: string,
+  env: NodeJS.ProcessEnv,
+  log: (line: string) => void,
+  options: { readonly argument?: string; readonly onSpawn?: (child: ChildProcess) => void } = {},
+): Supervised {
+  const words = options.argument === undefined ? [command] : [command, options.argument];
   let child: ChildProcess | null = null;
   let stopping = false;
   let failures = 0;
@@ -31,11 +41,12 @@ export function supervise(command: string, env: NodeJS.ProcessEnv, log: (line: s
   const launch = (): Promise<void> =>
     new Promise((ready, failed) => {
       const startedAt = performance.now();
-      const next = spawn(process.execPath, [LAUNCHER, command], {
+      const next = spawn(process.execPath, [LAUNCHER, ...words], {
         env,
         stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       });
       child = next;
+      if (next.connected) options.onSpawn?.(next);
       let line = '';
       next.on('message', (message: FromService) => {
         // `node --watch` puts messages of its own on the channel.
