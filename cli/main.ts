@@ -25,7 +25,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   gateway: {
     summary: 'run the data plane (needs DATABASE_URL)',
     parameter: 'inherit',
-    run: async (settings, version, argument) => (await import('./commands.ts')).gateway(settings, version, argument),
+    run: async (settings, version, [inherit]) => (await import('./commands.ts')).gateway(settings, version, inherit),
   },
   'gateway-keeper': {
     summary: 'run the data plane below a process that keeps its addresses: SIGUSR2 replaces it without a gap',

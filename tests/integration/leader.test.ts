@@ -11,7 +11,7 @@ import { type Leadership, seekLeadership } from '#store/leadership.ts';
 import { createPool, type Db } from '#store/pool.ts';
 import { createTestDatabase } from '#tests/support/database.ts';
 import { createPartitionRig, DAY_MS } from '#tests/support/partition-rig.ts';
-import { freePorts } from '#tests/support/stack.ts';
+import { freePorts } from '#tests/support/ports.ts';
 import { waitFor } from '#tests/support/wait.ts';
 
 let database: Awaited<ReturnType<typeof createTestDatabase>>;
