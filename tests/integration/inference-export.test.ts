@@ -229,7 +229,7 @@ describe('a long export', () => {
     await answer.body!.getReader().read();
     leaving.abort();
     expect((await api('GET', '/inferences?group=many&limit=1')).status).toBe(200);
-    expect(control.logged).toEqual([]);
+    expect(control.logged.filter((line) => line.includes('failed'))).toEqual([]);
   });
 });
 
