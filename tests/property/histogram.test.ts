@@ -16,7 +16,9 @@ const values = fc.oneof(
   fc.nat(40),
   fc.maxSafeNat(),
   fc.tuple(fc.nat(52), fc.integer({ min: -1, max: 1 })).map(([bits, off]) => Math.max(0, 2 ** bits + off)),
-  fc.tuple(fc.nat(52), fc.double({ min: 1, max: 2, noNaN: true })).map(([bits, x]) => Math.floor(2 ** bits * x)),
+  fc
+    .tuple(fc.nat(52), fc.double({ min: 1, max: 2, noNaN: true }))
+    .map(([bits, x]) => Math.min(Math.floor(2 ** bits * x), Number.MAX_SAFE_INTEGER)),
 );
 const histogramOf = (some: readonly number[]) => {
   const histogram: Histogram = {};
