@@ -20,10 +20,12 @@ export interface Audit {
   readonly gaps: readonly unknown[];
 }
 
-const LEDGER_GAPS = `
+const LEDGER = 'sum(stored) AS stored, sum(interrupted) AS interrupted FROM ringside.ledger';
+const ROLLUPS = 'sum(count) AS stored, sum(interrupted) AS interrupted FROM ringside.rollups';
+/** What the ledger and the rollups count, against the rows. */
+const gapsOf = (counts: string) => `
   SELECT gateway_id, group_id, l.stored, r.stored AS rows_stored, l.interrupted, r.interrupted AS rows_interrupted
-  FROM (SELECT gateway_id, group_id, sum(stored) AS stored, sum(interrupted) AS interrupted
-        FROM ringside.ledger GROUP BY 1, 2) l
+  FROM (SELECT gateway_id, group_id, ${counts} GROUP BY 1, 2) l
   FULL JOIN (
     SELECT gateway_id, group_id, count(*) FILTER (WHERE outcome <> 'interrupted') AS stored,
       count(*) FILTER (WHERE outcome = 'interrupted') AS interrupted
@@ -43,7 +45,9 @@ export async function auditLog(
   await client.connect();
   try {
     const { rows } = await client.query<{ id: string; outcome: string }>('SELECT id, outcome FROM ringside.inferences');
-    const { rows: ledgerGaps } = await client.query(LEDGER_GAPS);
+    const ledger = await client.query(gapsOf(LEDGER));
+    const rollups = await client.query(gapsOf(ROLLUPS));
+    const ledgerGaps: readonly unknown[] = [...ledger.rows, ...rollups.rows];
     const { rows: counted } = await client.query<{ dropped: string }>(
       'SELECT coalesce(sum(dropped), 0) AS dropped FROM ringside.ledger',
     );
