@@ -36,8 +36,12 @@ describe.skipIf(disk === undefined)('power cut of a real ext4, with the real thr
     });
     const acknowledged = { disk: new Set<string>(), process: new Set<string>() };
     let running = true;
+    // While the image of a cut is read nothing is written: it takes long enough to fill the disk.
+    let gate = Promise.withResolvers<void>();
+    gate.resolve();
     const load = async (terms: SpoolTerms, told: Set<string>) => {
       while (running) {
+        await gate.promise;
         const id = newInferenceId();
         writer.begin(id, beginRecord(), [Buffer.alloc(500, 'q')], terms);
         await pause(1);
@@ -57,6 +61,7 @@ describe.skipIf(disk === undefined)('power cut of a real ext4, with the real thr
         const promised = new Set(acknowledged.disk);
         const others = new Set(acknowledged.process);
         const left = disk!.cut();
+        gate = Promise.withResolvers();
         const sink = createMemorySink();
         try {
           const whatIsLeft = join(left.path, 'data', 'spool');
@@ -66,6 +71,7 @@ describe.skipIf(disk === undefined)('power cut of a real ext4, with the real thr
           }
         } finally {
           left.close();
+          gate.resolve();
         }
         const stored = new Set(
           [...sink.rows.values()].filter(({ end }) => end.outcome === 'completed').map(({ id }) => id),
