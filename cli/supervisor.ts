@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { FromService, ToService } from './service.ts';
+import { CommandError } from './start-failure.ts';
 
 /**
  * Keeps a child process running.
@@ -59,7 +60,10 @@ export function supervise(
       });
       next.on('exit', (code, signal) => {
         child = null;
-        failed(new Error(line === '' ? `${command} ended before it was ready (${signal ?? `code ${code}`})` : line));
+        // What the service said of itself is the whole line: a stack of ours adds nothing to it.
+        failed(
+          new CommandError(line === '' ? `${command} ended before it was ready (${signal ?? `code ${code}`})` : line),
+        );
         if (stopping) return;
         if (performance.now() - startedAt > STABLE_MS) failures = 0;
         const delayMs = Math.min(FIRST_RETRY_MS * 2 ** failures++, LONGEST_RETRY_MS);

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { freePorts } from '../support/ports.ts';
+import { freePorts, holdersOf } from '../support/ports.ts';
 import { waitFor } from '../support/wait.ts';
 
 /** `ringside up` as a newcomer runs it: real processes, the embedded PostgreSQL, crashes and all. */
@@ -56,13 +56,19 @@ async function runReady(): Promise<Run> {
   const started = run();
   await waitFor(
     'the ready block',
-    () => {
-      if (started.child.exitCode !== null) throw new Error(`ended early: ${started.output()}`);
+    async () => {
+      if (started.child.exitCode !== null) throw new Error(`ended early: ${started.output()}${await holders()}`);
       return started.output().includes('Ctrl-C stops it');
     },
     45_000,
   );
   return started;
+}
+
+async function holders(): Promise<string> {
+  const ports = NAMES.map((name) => Number(env[`RINGSIDE_${name}_LISTEN`]));
+  const found = await Promise.all(ports.map(async (port) => `${port}: ${await holdersOf(port)}`));
+  return `its ports now:\n${found.join('\n')}`;
 }
 
 /** Every process of this data folder: ours by their environment, PostgreSQL's by its command line. */

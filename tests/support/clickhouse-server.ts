@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
-import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { findEngine, writeServerConfig } from './clickhouse-engine.ts';
+import { freePorts } from './ports.ts';
 import { waitFor } from './wait.ts';
 
 /** A ClickHouse to test on. */
@@ -78,8 +78,8 @@ async function startEngine(pythonPath: string): Promise<TestClickHouse> {
 
 async function startBinary(): Promise<TestClickHouse> {
   const folder = await mkdtemp(join(tmpdir(), 'rs-clickhouse-'));
-  const port = await freePort();
-  const config = await writeServerConfig(folder, port);
+  const [port] = await freePorts(1);
+  const config = await writeServerConfig(folder, port!);
   const child = spawn('clickhouse', ['server', `--config-file=${config}`], { stdio: ['ignore', 'ignore', 'inherit'] });
   const url = `http://127.0.0.1:${port}`;
   await waitFor(
@@ -105,14 +105,4 @@ async function end(child: ChildProcess, folder: string): Promise<void> {
     await exited;
   }
   await rm(folder, { recursive: true, force: true });
-}
-
-function freePort(): Promise<number> {
-  return new Promise((done) => {
-    const probe = net.createServer();
-    probe.listen(0, '127.0.0.1', () => {
-      const { port } = probe.address() as net.AddressInfo;
-      probe.close(() => done(port));
-    });
-  });
 }
