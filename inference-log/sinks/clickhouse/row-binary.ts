@@ -2,6 +2,7 @@ import { writeIdBytes } from '#core/ids.ts';
 import type { InferenceRow } from '../../record.ts';
 import { RefusedBatchError } from '../../spool.ts';
 import { cleanText } from '../columns.ts';
+import { bytesOfHex, GrowingBuffer, INT64_BOUND, integerWithin, SHORT_TEXT } from '../growing-buffer.ts';
 import type { WireColumn } from './columns.ts';
 
 /**
@@ -16,89 +17,66 @@ export interface RowBinaryBuffer {
   encode(columns: readonly WireColumn[], rows: readonly InferenceRow[]): Buffer;
 }
 
-const START_BYTES = 256 * 1024;
-/** A record of many megabytes does not keep as much for ever. */
-const MAX_KEPT_BYTES = 16 * 1024 * 1024;
 /** What a value takes that is neither text nor bytes, with its null byte; a uuid is the longest. */
 const MAX_FIXED_BYTES = 17;
 const MAX_LENGTH_BYTES = 5;
-/** Up to this length a loop over characters beats the call into native code, and the length takes one byte. */
-const SHORT_TEXT = 40;
-const INT64_BOUND = 2 ** 63;
 /** What DateTime64 holds: the years 1900 to 2299. */
 const MIN_UNIX_MS = -2_208_988_800_000;
 const MAX_UNIX_MS = 10_413_791_999_999;
-const HEX = /^([0-9a-f]{2})*$/i;
 
 export function createRowBinaryBuffer(): RowBinaryBuffer {
-  let buffer = Buffer.allocUnsafeSlow(START_BYTES);
-  let view = new DataView(buffer.buffer);
-  let at = 0;
-
-  const reserve = (bytes: number) => {
-    if (at + bytes <= buffer.length) return;
-    const larger = Buffer.allocUnsafeSlow(Math.max(buffer.length * 2, at + bytes));
-    buffer.copy(larger, 0, 0, at);
-    buffer = larger;
-    view = new DataView(buffer.buffer);
-  };
+  const out = new GrowingBuffer();
 
   const putLength = (bytes: number) => {
     let left = bytes;
-    for (; left > 127; left >>>= 7) buffer[at++] = (left & 127) | 128;
-    buffer[at++] = left;
+    for (; left > 127; left >>>= 7) out.bytes[out.at++] = (left & 127) | 128;
+    out.bytes[out.at++] = left;
   };
 
   const putBytes = (bytes: Uint8Array) => {
-    reserve(MAX_LENGTH_BYTES + bytes.length);
+    out.reserve(MAX_LENGTH_BYTES + bytes.length);
     putLength(bytes.length);
-    buffer.set(bytes, at);
-    at += bytes.length;
+    out.bytes.set(bytes, out.at);
+    out.at += bytes.length;
   };
 
   // hot
   const putText = (text: string) => {
-    if (text.length <= SHORT_TEXT && putAscii(text)) return;
+    if (text.length <= SHORT_TEXT) {
+      out.reserve(1 + SHORT_TEXT);
+      if (out.writeAscii(text, out.at + 1)) {
+        out.bytes[out.at] = text.length;
+        out.at += 1 + text.length;
+        return;
+      }
+    }
     const clean = cleanText(text);
     const bytes = Buffer.byteLength(clean);
-    reserve(MAX_LENGTH_BYTES + bytes);
+    out.reserve(MAX_LENGTH_BYTES + bytes);
     putLength(bytes);
-    buffer.write(clean, at, 'utf8');
-    at += bytes;
-  };
-
-  /** False, with nothing that counts written, when a character is not plain ASCII or is NUL. */
-  const putAscii = (text: string) => {
-    reserve(1 + SHORT_TEXT);
-    for (let i = 0; i < text.length; i++) {
-      const code = text.charCodeAt(i);
-      if (code === 0 || code > 127) return false;
-      buffer[at + 1 + i] = code;
-    }
-    buffer[at] = text.length;
-    at += 1 + text.length;
-    return true;
+    out.bytes.write(clean, out.at, 'utf8');
+    out.at += bytes;
   };
 
   /** Any integer that a double holds: dividing by 2^32 is exact. */
   const putInt64 = (value: number) => {
-    view.setUint32(at, value >>> 0, true);
-    view.setInt32(at + 4, Math.floor(value / 0x1_0000_0000), true);
-    at += 8;
+    out.view.setUint32(out.at, value >>> 0, true);
+    out.view.setInt32(out.at + 4, Math.floor(value / 0x1_0000_0000), true);
+    out.at += 8;
   };
 
   const putUuid = (id: string) => {
-    writeIdBytes(id, buffer, at);
-    buffer.subarray(at, at + 8).reverse();
-    buffer.subarray(at + 8, at + 16).reverse();
-    at += 16;
+    writeIdBytes(id, out.bytes, out.at);
+    out.bytes.subarray(out.at, out.at + 8).reverse();
+    out.bytes.subarray(out.at + 8, out.at + 16).reverse();
+    out.at += 16;
   };
 
   // hot
   const putValue = ({ type, name, nullable, of }: WireColumn, row: InferenceRow) => {
     const value = of(row);
-    reserve(MAX_FIXED_BYTES);
-    if (nullable) buffer[at++] = value === null ? 1 : 0;
+    out.reserve(MAX_FIXED_BYTES);
+    if (nullable) out.bytes[out.at++] = value === null ? 1 : 0;
     if (value === null) {
       if (!nullable) throw new RefusedBatchError(`${name} is missing`);
       return;
@@ -110,22 +88,22 @@ export function createRowBinaryBuffer(): RowBinaryBuffer {
       case 'uuid': // parse-record.ts has seen that it is one
         return putUuid(value as string);
       case 'bigint':
-        return putInt64(integer(name, value as number, -INT64_BOUND, INT64_BOUND - 1));
+        return putInt64(integerWithin(name, value as number, -INT64_BOUND, INT64_BOUND));
       case 'integer':
-        view.setInt32(at, integer(name, value as number, -0x8000_0000, 0x7fff_ffff), true);
-        at += 4;
+        out.view.setInt32(out.at, integerWithin(name, value as number, -0x8000_0000, 0x7fff_ffff), true);
+        out.at += 4;
         return;
       case 'smallint':
-        view.setInt16(at, integer(name, value as number, -0x8000, 0x7fff), true);
-        at += 2;
+        out.view.setInt16(out.at, integerWithin(name, value as number, -0x8000, 0x7fff), true);
+        out.at += 2;
         return;
       case 'bytea':
-        return putBytes(typeof value === 'string' ? hexBytes(name, value) : (value as Uint8Array));
+        return putBytes(typeof value === 'string' ? bytesOfHex(name, value) : (value as Uint8Array));
       case 'boolean':
-        buffer[at++] = value === true ? 1 : 0;
+        out.bytes[out.at++] = value === true ? 1 : 0;
         return;
       case 'timestamptz':
-        return putInt64(integer(name, value as number, MIN_UNIX_MS, MAX_UNIX_MS));
+        return putInt64(integerWithin(name, value as number, MIN_UNIX_MS, MAX_UNIX_MS));
       default:
         return type satisfies never;
     }
@@ -133,25 +111,11 @@ export function createRowBinaryBuffer(): RowBinaryBuffer {
 
   return {
     encode(columns, rows) {
-      if (buffer.length > MAX_KEPT_BYTES) {
-        buffer = Buffer.allocUnsafeSlow(START_BYTES);
-        view = new DataView(buffer.buffer);
-      }
-      at = 0;
+      out.restart();
       for (const row of rows) {
         for (const column of columns) putValue(column, row);
       }
-      return buffer.subarray(0, at);
+      return out.written();
     },
   };
-}
-
-function integer(name: string, value: number, min: number, max: number): number {
-  if (Number.isInteger(value) && value >= min && value <= max && value < INT64_BOUND) return value;
-  throw new RefusedBatchError(`${name} cannot be ${value}`);
-}
-
-function hexBytes(name: string, digits: string): Buffer {
-  if (HEX.test(digits)) return Buffer.from(digits, 'hex');
-  throw new RefusedBatchError(`${name} is not hexadecimal`);
 }
