@@ -2,11 +2,9 @@ import { RingsideError } from '#core/errors.ts';
 import type { ProviderAdapter, StreamTap } from '../providers/provider.ts';
 import { ADAPTERS } from '../providers/registry.ts';
 import type { UpstreamController, UpstreamHeaders } from '../upstream/handler.ts';
-import { answerHeaders } from './answer-head.ts';
 import type { BodyCapture } from './capture.ts';
-import { endAnswer, limitStall } from './end-answer.ts';
-import { EventWriter } from './event-writer.ts';
 import { captureFor, openCapture } from './open-capture.ts';
+import { type AnswerHead, Outflow } from './outflow.ts';
 import type { AnswerListener, Ending, Exchange, FlowDeps } from './ports.ts';
 
 /** What adapt-response hands its results to; wired in handle-request.ts. */
@@ -36,12 +34,10 @@ export class Answer implements AnswerListener {
   readonly #deps: FlowDeps;
   readonly #exchange: Exchange;
   readonly #outlets: AnswerOutlets;
+  readonly #outflow: Outflow;
   #state: 'waiting' | 'whole' | 'passing' | 'streaming' | 'refused' | 'done' = 'waiting';
-  #status = 0;
-  #headers: UpstreamHeaders = {};
-  #contentType = 'application/json';
+  #answer: AnswerHead = { status: 0, headers: {}, contentType: 'application/json' };
   #controller: UpstreamController | null = null;
-  #stalledTimer: NodeJS.Timeout | null = null;
   #tap: StreamTap | null = null;
   #held: Buffer[] = [];
   #heldBytes = 0;
@@ -53,6 +49,7 @@ export class Answer implements AnswerListener {
     this.#deps = deps;
     this.#exchange = exchange;
     this.#outlets = outlets;
+    this.#outflow = new Outflow(exchange, deps.stalledReaderMs);
     const { terms } = exchange.assignment!.variant;
     const spill = exchange.request!.stream ? (piece: Buffer) => deps.spool.part(exchange.id, piece, terms) : null;
     this.#capture = openCapture(exchange, spill);
@@ -60,14 +57,12 @@ export class Answer implements AnswerListener {
 
   head(status: number, headers: UpstreamHeaders, controller: UpstreamController): void {
     this.#controller = controller;
-    this.#status = status;
-    this.#headers = headers;
     this.#firstByteNs = this.#deps.clock.nowNs() - this.#exchange.startNs;
     // It is a list where an upstream sends the header twice.
-    const type = [headers['content-type']].flat()[0];
-    if (type !== undefined) this.#contentType = type;
-    const isStream = /^text\/event-stream\b/i.test(this.#contentType);
-    this.#capture = captureFor(this.#capture, this.#exchange, this.#contentType, isStream, this.#isEncoded());
+    const contentType = [headers['content-type']].flat()[0] ?? this.#answer.contentType;
+    this.#answer = { status, headers, contentType };
+    const isStream = /^text\/event-stream\b/i.test(contentType);
+    this.#capture = captureFor(this.#capture, this.#exchange, contentType, isStream, this.#isEncoded());
     if (status >= 300) this.#state = 'refused';
     else if (!isStream) this.#state = 'whole';
     else if (this.#isEncoded()) this.#startPassing();
@@ -119,7 +114,7 @@ export class Answer implements AnswerListener {
   }
 
   failed(error: RingsideError): void {
-    this.#stopStalledTimer();
+    this.#outflow.stop();
     if (this.#state === 'done') return;
     // A defect of ours may lie in the adapter or its tap: they are not asked again.
     const isDefect = error.code === 'internal';
@@ -131,18 +126,18 @@ export class Answer implements AnswerListener {
       facts,
       firstByteNs: this.#firstByteNs,
       firstTokenNs: this.#firstTokenNs,
-      ...(sent ? { capture: this.#capture, responseType: this.#contentType } : {}),
+      ...(sent ? { capture: this.#capture, responseType: this.#answer.contentType } : {}),
     });
   }
 
   /** What is known when the caller leaves. */
   leave(): Partial<Ending> {
-    this.#stopStalledTimer();
+    this.#outflow.stop();
     return {
       facts: this.#tap?.facts() ?? null,
       firstByteNs: this.#firstByteNs,
       firstTokenNs: this.#firstTokenNs,
-      responseType: this.#state === 'waiting' ? null : this.#contentType,
+      responseType: this.#state === 'waiting' ? null : this.#answer.contentType,
       capture: this.#capture,
     };
   }
@@ -150,13 +145,8 @@ export class Answer implements AnswerListener {
   #openStream(): void {
     this.#state = 'streaming';
     this.#deps.spool.handOver();
-    const { request, outgoing } = this.#exchange;
-    this.#tap = this.#adapter().openStream(request!.hideUsage);
-    const headers = answerHeaders(this.#exchange, this.#headers, this.#contentType);
-    headers.push('cache-control', 'no-cache', 'x-accel-buffering', 'no');
-    outgoing.writeHead(this.#status, headers);
-    outgoing.flushHeaders();
-    this.#exchange.events = new EventWriter(outgoing);
+    this.#tap = this.#adapter().openStream(this.#exchange.request!.hideUsage);
+    this.#outflow.openEvents(this.#answer);
   }
 
   #stream(chunk: Buffer): void {
@@ -201,25 +191,19 @@ export class Answer implements AnswerListener {
   #endWhole(): void {
     const body = this.#held.length === 1 ? this.#held[0]! : Buffer.concat(this.#held);
     this.#capture.add(body);
-    const isReadable = !this.#isEncoded() && this.#contentType.includes('json');
+    const isReadable = !this.#isEncoded() && this.#answer.contentType.includes('json');
     const facts = isReadable ? this.#adapter().readReply(body) : null;
     this.#state = 'done';
     this.#outlets.complete(this.#ending('body', facts), (recorded) => {
-      if (!recorded) return this.#outlets.unrecorded();
-      const headers = answerHeaders(this.#exchange, this.#headers, this.#contentType);
-      headers.push('content-length', String(body.length));
-      this.#exchange.outgoing.writeHead(this.#status, headers);
-      endAnswer(this.#exchange.outgoing, body, this.#deps.stalledReaderMs);
+      if (recorded) this.#outflow.sendWhole(this.#answer, body);
+      else this.#outlets.unrecorded();
     });
   }
 
   #startPassing(): void {
     this.#state = 'passing';
     this.#deps.spool.handOver();
-    const headers = answerHeaders(this.#exchange, this.#headers, this.#contentType);
-    const length = this.#headers['content-length'];
-    if (length !== undefined) headers.push('content-length', length);
-    this.#exchange.outgoing.writeHead(this.#status, headers);
+    this.#outflow.open(this.#answer);
     const held = this.#held;
     this.#held = [];
     for (const piece of held) this.#pass(piece);
@@ -240,24 +224,21 @@ export class Answer implements AnswerListener {
 
   #complete(endReason: Ending['endReason'], facts: Ending['facts'], last: Buffer | null): void {
     this.#state = 'done';
-    this.#stopStalledTimer();
+    this.#outflow.stop();
     this.#outlets.complete(this.#ending(endReason, facts), (recorded) => {
-      if (!recorded) return this.#outlets.unrecorded();
-      const { events, outgoing } = this.#exchange;
-      if (events === null) return endAnswer(outgoing, last, this.#deps.stalledReaderMs);
-      events.end(last);
-      limitStall(outgoing, this.#deps.stalledReaderMs);
+      if (recorded) this.#outflow.end(last);
+      else this.#outlets.unrecorded();
     });
   }
 
   #refuse(): void {
     const target = this.#exchange.target!;
     const redirect = `The provider "${target.providerName}" answered with a redirect, which is not followed.`;
-    const retryAfter = [this.#headers['retry-after']].flat()[0];
+    const retryAfter = [this.#answer.headers['retry-after']].flat()[0];
     const error =
-      this.#status < 400
+      this.#answer.status < 400
         ? new RingsideError('upstream_error', redirect)
-        : this.#adapter().readError(this.#status, Buffer.concat(this.#held), retryAfter, target);
+        : this.#adapter().readError(this.#answer.status, Buffer.concat(this.#held), retryAfter, target);
     this.#state = 'done';
     this.#outlets.fail(error, { firstByteNs: this.#firstByteNs });
   }
@@ -267,38 +248,25 @@ export class Answer implements AnswerListener {
   }
 
   #isEncoded(): boolean {
-    return this.#headers['content-encoding'] !== undefined;
+    return this.#answer.headers['content-encoding'] !== undefined;
   }
 
   #ending(endReason: Ending['endReason'], facts: Ending['facts']): Ending {
     return {
-      status: this.#status,
+      status: this.#answer.status,
       outcome: 'completed',
       endReason,
       error: null,
       facts,
       firstByteNs: this.#firstByteNs,
       firstTokenNs: this.#firstTokenNs,
-      responseType: this.#contentType,
+      responseType: this.#answer.contentType,
       capture: this.#capture,
     };
   }
 
-  /** Writes on and holds the upstream up while the caller cannot take more. */
   #write(bytes: Buffer): void {
-    const { outgoing, events } = this.#exchange;
     this.#capture.add(bytes);
-    if ((events === null ? outgoing.write(bytes) : events.write(bytes)) || this.#stalledTimer !== null) return;
-    this.#controller!.pause();
-    this.#stalledTimer = setTimeout(() => outgoing.destroy(), this.#deps.stalledReaderMs);
-    outgoing.once('drain', () => {
-      this.#stopStalledTimer();
-      this.#controller!.resume();
-    });
-  }
-
-  #stopStalledTimer(): void {
-    if (this.#stalledTimer !== null) clearTimeout(this.#stalledTimer);
-    this.#stalledTimer = null;
+    this.#outflow.write(bytes, this.#controller!);
   }
 }

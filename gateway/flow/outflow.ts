@@ -1,0 +1,76 @@
+import type { UpstreamController, UpstreamHeaders } from '../upstream/handler.ts';
+import { answerHeaders } from './answer-head.ts';
+import { endAnswer, limitStall } from './end-answer.ts';
+import { EventWriter } from './event-writer.ts';
+import type { Exchange } from './ports.ts';
+
+/** What of an upstream's head goes to the caller. */
+export interface AnswerHead {
+  readonly status: number;
+  readonly headers: UpstreamHeaders;
+  readonly contentType: string;
+}
+
+/** The way of a successful answer to its caller. Holds the upstream up while the caller cannot take more. */
+export class Outflow {
+  readonly #exchange: Exchange;
+  readonly #stalledReaderMs: number;
+  #stalledTimer: NodeJS.Timeout | null = null;
+
+  constructor(exchange: Exchange, stalledReaderMs: number) {
+    this.#exchange = exchange;
+    this.#stalledReaderMs = stalledReaderMs;
+  }
+
+  /** Sends an answer that is whole, as one piece. */
+  sendWhole(head: AnswerHead, body: Buffer): void {
+    const headers = answerHeaders(this.#exchange, head.headers, head.contentType);
+    headers.push('content-length', String(body.length));
+    this.#exchange.outgoing.writeHead(head.status, headers);
+    endAnswer(this.#exchange.outgoing, body, this.#stalledReaderMs);
+  }
+
+  /** Begins an answer whose bytes come one after the other. */
+  open(head: AnswerHead): void {
+    const headers = answerHeaders(this.#exchange, head.headers, head.contentType);
+    const length = head.headers['content-length'];
+    if (length !== undefined) headers.push('content-length', length);
+    this.#exchange.outgoing.writeHead(head.status, headers);
+  }
+
+  /** Begins a stream of events: its head leaves before the first of them. */
+  openEvents(head: AnswerHead): void {
+    const { outgoing } = this.#exchange;
+    const headers = answerHeaders(this.#exchange, head.headers, head.contentType);
+    headers.push('cache-control', 'no-cache', 'x-accel-buffering', 'no');
+    outgoing.writeHead(head.status, headers);
+    outgoing.flushHeaders();
+    this.#exchange.events = new EventWriter(outgoing);
+  }
+
+  // hot
+  write(bytes: Buffer, upstream: UpstreamController): void {
+    const { outgoing, events } = this.#exchange;
+    if ((events === null ? outgoing.write(bytes) : events.write(bytes)) || this.#stalledTimer !== null) return;
+    upstream.pause();
+    this.#stalledTimer = setTimeout(() => outgoing.destroy(), this.#stalledReaderMs);
+    outgoing.once('drain', () => {
+      this.stop();
+      upstream.resume();
+    });
+  }
+
+  /** Ends what `open` or `openEvents` began. */
+  end(last: Buffer | null): void {
+    const { events, outgoing } = this.#exchange;
+    if (events === null) return endAnswer(outgoing, last, this.#stalledReaderMs);
+    events.end(last);
+    limitStall(outgoing, this.#stalledReaderMs);
+  }
+
+  /** Waits no longer for a caller that does not read. */
+  stop(): void {
+    if (this.#stalledTimer !== null) clearTimeout(this.#stalledTimer);
+    this.#stalledTimer = null;
+  }
+}
