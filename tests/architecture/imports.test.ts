@@ -110,6 +110,7 @@ describe('import directions', () => {
       'answer-head',
       'end-answer',
       'event-writer',
+      'outflow',
       'header-text',
     ].map((name) => `gateway/flow/${name}.ts`);
     const inFlow = (path: string) => path.startsWith('gateway/flow/');
