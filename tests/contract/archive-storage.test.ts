@@ -44,6 +44,22 @@ test('on disk, nothing unfinished is left behind', async () => {
   expect(entries.filter((name) => name.endsWith('.unfinished'))).toEqual([]);
 });
 
+test('on disk, every folder that got an entry is synced before a file counts as written, up to what was there', async () => {
+  const root = join(folder, 'above', 'root');
+  let synced = new Set<string>();
+  const storage = createDiskStorage(root, async (path) => {
+    for (const name of await readdir(path)) synced.add(join(path, name)); // what its sync makes durable
+  });
+  const folders = [join(folder, 'above'), root, join(root, 'org'), join(root, 'org', 'group')];
+  await storage.write('org/group/a.zst', bytes(10));
+  for (const path of [...folders, join(root, 'org/group/a.zst')]) expect(synced).toContain(path);
+  expect([...synced].filter((path) => path.endsWith('.unfinished'))).toEqual([]);
+  // Folders that were made by one who died before their sync.
+  synced = new Set();
+  await storage.write('org/group/b.zst', bytes(10));
+  for (const path of [...folders.slice(2), join(root, 'org/group/b.zst')]) expect(synced).toContain(path);
+});
+
 test('in a bucket, names lie below the prefix, and no upload is left open', async () => {
   await s3.write('org/x', bytes(10));
   expect([...server.objects.keys()]).toContain('/my.bucket/some/pre fix/org/x');
