@@ -1,8 +1,8 @@
 import { type Kysely, sql } from 'kysely';
 
-/** Retention looks at a group's policy once more in the moment of the drop. */
+/** Retention looks at a group's policy once more in the moment of the drop; rollups and entries of the ledger come to an end, too. */
 export async function up(db: Kysely<unknown>): Promise<void> {
-  for (const statement of [BEGIN, DUE, DROP, SECURITY, DONE]) {
+  for (const statement of [BEGIN, DUE, DROP, ROLLUPS, SECURITY, DONE]) {
     await sql.raw(statement).execute(db);
   }
 }
@@ -76,8 +76,51 @@ BEGIN
 END $$;
 `;
 
+const ROLLUPS = `
+-- "rolled" goes on counting all rows that came into rollups; of so many of them the rollups have been removed since.
+ALTER TABLE ledger ADD COLUMN rollups_removed bigint NOT NULL DEFAULT 0;
+
+-- Removes the oldest rollups of a group, about as many as is said: those past its retention and keep_days, but never those
+-- of a time that has a partition. Returns how many; 0: there are no more. A group that keeps its rows for ever keeps these, too.
+--
+-- Rollups first, then the ledger, both in one order, as shippers do.
+CREATE FUNCTION expire_rollups(wanted_group uuid, keep_days integer, step_rows integer) RETURNS integer LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = ringside, pg_temp SET lock_timeout = '500ms' AS $$
+DECLARE
+  cutoff timestamptz;
+  last_minute timestamptz;
+  gone jsonb;
+BEGIN
+  SELECT now() - make_interval(hours => 24 * greatest(keep_days, (log->>'retentionDays')::integer)) INTO cutoff
+  FROM groups WHERE id = wanted_group AND log->>'retentionDays' IS NOT NULL FOR SHARE;
+  IF NOT FOUND THEN RETURN 0; END IF;
+  SELECT least(cutoff, min(starts_at)) INTO cutoff FROM log_partitions(wanted_group);
+  SELECT max(minute) INTO last_minute FROM (
+    SELECT minute FROM rollups WHERE group_id = wanted_group AND minute < cutoff ORDER BY minute LIMIT step_rows
+  ) AS oldest;
+  IF last_minute IS NULL THEN RETURN 0; END IF;
+  WITH removed AS (
+    DELETE FROM rollups WHERE group_id = wanted_group AND minute <= last_minute RETURNING gateway_id, count + interrupted AS rows
+  )
+  SELECT jsonb_object_agg(gateway_id, jsonb_build_object('rollups', rollups, 'rows', rows)) INTO gone FROM (
+    SELECT gateway_id, count(*) AS rollups, sum(rows)::bigint AS rows FROM removed GROUP BY gateway_id
+  ) AS by_gateway;
+  PERFORM FROM ledger WHERE group_id = wanted_group AND gone ? gateway_id::text ORDER BY gateway_id FOR UPDATE;
+  UPDATE ledger SET rollups_removed = rollups_removed + (gone->gateway_id::text->>'rows')::bigint
+  WHERE group_id = wanted_group AND gone ? gateway_id::text;
+  RETURN (SELECT coalesce(sum((value->>'rollups')::integer), 0) FROM jsonb_each(gone));
+END $$;
+`;
+
 const SECURITY = `
-REVOKE ALL ON FUNCTION partition_is_due FROM PUBLIC;
+REVOKE ALL ON FUNCTION partition_is_due, expire_rollups FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION expire_rollups TO ringside_leader;
+CREATE POLICY read_all ON rollups FOR SELECT TO ringside_owner USING (true);
+CREATE POLICY expire_all ON rollups FOR DELETE TO ringside_owner USING (true);
+-- Entries that balance, of gateways that are long gone: store/ledger-life.ts. (On the ledger the leader has a policy for all.)
+CREATE POLICY expire_all ON gateway_ledgers FOR DELETE TO ringside_leader USING (true);
+GRANT DELETE ON ledger, gateway_ledgers TO ringside_leader;
+
 -- A row that is locked must pass a policy of UPDATE, too; none can be written by this one.
 CREATE POLICY hold_policies ON groups FOR UPDATE TO ringside_owner USING (true) WITH CHECK (false);
 `;

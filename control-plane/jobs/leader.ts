@@ -4,6 +4,7 @@ import { seekLeadership } from '#store/leadership.ts';
 import { createPool } from '#store/pool.ts';
 import type { Entropy } from '../entropy.ts';
 import { createClosedIndexesJob } from './closed-indexes.ts';
+import { createExpiryJob } from './expiry.ts';
 import { createPartitionsJob } from './partitions.ts';
 import { createRetentionJob } from './retention.ts';
 import { runJobs } from './scheduler.ts';
@@ -15,6 +16,7 @@ export interface JobTimes {
   readonly partitionsMs: number;
   readonly retentionMs: number;
   readonly closedIndexesMs: number;
+  readonly expiryMs: number;
 }
 
 export interface LeaderOptions {
@@ -32,9 +34,10 @@ const TIMES: JobTimes = {
   partitionsMs: HOUR_MS,
   retentionMs: HOUR_MS,
   closedIndexesMs: HOUR_MS,
+  expiryMs: HOUR_MS,
 };
 /** One for each job. */
-const CONNECTIONS = 3;
+const CONNECTIONS = 4;
 /** Counting or archiving a page of a large partition is slow and no outage. */
 const QUERY_TIMEOUT_MS = 600_000;
 
@@ -43,7 +46,7 @@ const QUERY_TIMEOUT_MS = 600_000;
  * @returns the function that ends them, after what is under way
  */
 export function startLeader({ databaseUrl, archive, times, entropy, log }: LeaderOptions): () => Promise<void> {
-  const { leaderRetryMs, leaderCheckMs, partitionsMs, retentionMs, closedIndexesMs } = { ...TIMES, ...times };
+  const { leaderRetryMs, leaderCheckMs, ...every } = { ...TIMES, ...times };
   const random = () => Buffer.from(entropy.bytes(4)).readUInt32BE() / 2 ** 32;
   const db = createPool({
     databaseUrl,
@@ -55,9 +58,10 @@ export function startLeader({ databaseUrl, archive, times, entropy, log }: Leade
   });
   const storage = archive && createArchiveStorage(archive);
   const jobs = [
-    createPartitionsJob({ db, everyMs: partitionsMs, random, log }),
-    createRetentionJob({ db, storage, everyMs: retentionMs, entropy, random, log }),
-    createClosedIndexesJob({ db, everyMs: closedIndexesMs, log }),
+    createPartitionsJob({ db, everyMs: every.partitionsMs, random, log }),
+    createRetentionJob({ db, storage, everyMs: every.retentionMs, entropy, random, log }),
+    createClosedIndexesJob({ db, everyMs: every.closedIndexesMs, log }),
+    createExpiryJob({ db, everyMs: every.expiryMs, random, log }),
   ];
   let work = Promise.resolve();
   const leadership = seekLeadership({
