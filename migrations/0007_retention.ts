@@ -1,8 +1,11 @@
 import { type Kysely, sql } from 'kysely';
 
-/** Retention looks at a group's policy once more in the moment of the drop; rollups and entries of the ledger come to an end, too. */
+/**
+ * Retention looks at a group's policy once more in the moment of the drop, and reaches rows in ClickHouse; rollups and entries
+ * of the ledger come to an end, too.
+ */
 export async function up(db: Kysely<unknown>): Promise<void> {
-  for (const statement of [BEGIN, DUE, DROP, ROLLUPS, SECURITY, DONE]) {
+  for (const statement of [BEGIN, DUE, DROP, ROLLUPS, CLICKHOUSE, SECURITY, DONE]) {
     await sql.raw(statement).execute(db);
   }
 }
@@ -112,9 +115,98 @@ BEGIN
 END $$;
 `;
 
+const CLICKHOUSE = `
+-- What becomes of a group's rows in ClickHouse that were made before "until". "run" tells a leader that another one has taken over.
+--
+--   counting ──counted──▶ deleting ──deleted, and moved in the ledger──▶ done ──a later "until"──▶ counting
+CREATE TABLE clickhouse_expiry (
+  group_id uuid PRIMARY KEY REFERENCES groups,
+  until timestamptz NOT NULL,
+  state text NOT NULL CHECK (state IN ('counting', 'deleting', 'done')),
+  run bigint NOT NULL,
+  -- By gateway and outcome.
+  counts jsonb,
+  CHECK ((state = 'deleting') = (counts IS NOT NULL))
+);
+
+-- As with partitions, whole spans go; null: nothing does. There are no archives of these rows, so who wants one keeps them.
+CREATE FUNCTION clickhouse_cutoff(wanted_group uuid) RETURNS timestamptz LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = ringside, pg_temp AS $$
+  SELECT date_trunc(partition_span(id), retention_cutoff(id), 'UTC') FROM groups
+  WHERE id = wanted_group AND coalesce(log->>'archive', 'none') = 'none'
+$$;
+
+-- Decides from when on a group's rows are kept; until is null when there is nothing to do. With counts: a run before was cut
+-- off after it had counted, and its rows may be gone already. Behind the lock no shipper adds rows from before (hold_late_rows).
+CREATE FUNCTION begin_clickhouse_expiry(wanted_group uuid, OUT until timestamptz, OUT run bigint, OUT counts jsonb)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = ringside, pg_temp SET lock_timeout = '5s' AS $$
+DECLARE
+  known clickhouse_expiry;
+  cutoff timestamptz;
+BEGIN
+  PERFORM pg_advisory_xact_lock(hashtextextended('ringside clickhouse ' || wanted_group, 0));
+  SELECT * INTO known FROM clickhouse_expiry AS e WHERE e.group_id = wanted_group FOR UPDATE;
+  cutoff := clickhouse_cutoff(wanted_group);
+  IF known.state = 'deleting' THEN
+    UPDATE clickhouse_expiry AS e SET run = e.run + 1 WHERE e.group_id = wanted_group
+    RETURNING e.until, e.run, e.counts INTO until, run, counts;
+  ELSIF cutoff IS NULL THEN
+    DELETE FROM clickhouse_expiry WHERE group_id = wanted_group;
+  ELSIF known.state IS NULL OR known.state = 'counting' OR known.until <> cutoff THEN
+    INSERT INTO clickhouse_expiry AS e (group_id, until, state, run) VALUES (wanted_group, cutoff, 'counting', 1)
+    ON CONFLICT (group_id) DO UPDATE SET until = excluded.until, state = 'counting', run = e.run + 1
+    RETURNING e.until, e.run INTO until, run;
+  END IF;
+END $$;
+
+-- Says what is about to be deleted. False: leave it, since the policy of now keeps more, or another leader has taken over.
+CREATE FUNCTION count_clickhouse_expiry(wanted_group uuid, wanted_run bigint, counted jsonb) RETURNS boolean LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = ringside, pg_temp SET lock_timeout = '5s' AS $$
+BEGIN
+  PERFORM FROM groups WHERE id = wanted_group FOR SHARE;
+  UPDATE clickhouse_expiry SET state = 'deleting', counts = counted
+  WHERE group_id = wanted_group AND run = wanted_run AND state = 'counting' AND until <= clickhouse_cutoff(wanted_group);
+  RETURN FOUND;
+END $$;
+
+-- Moves what was deleted in the ledger, once, and says so in the audit log. False: another leader does that.
+CREATE FUNCTION finish_clickhouse_expiry(wanted_group uuid, wanted_run bigint, request text) RETURNS boolean LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = ringside, pg_temp SET lock_timeout = '5s' AS $$
+DECLARE
+  known clickhouse_expiry;
+BEGIN
+  SELECT * INTO known FROM clickhouse_expiry AS e
+  WHERE e.group_id = wanted_group AND e.run = wanted_run AND e.state = 'deleting' FOR UPDATE;
+  IF NOT FOUND THEN RETURN false; END IF;
+  UPDATE clickhouse_expiry SET state = 'done', counts = NULL WHERE group_id = wanted_group;
+  IF known.counts = '[]' THEN RETURN true; END IF;
+  PERFORM remove_in_ledger(wanted_group, known.counts, false);
+  INSERT INTO audit_entries (organization_id, actor, action, resource, before, request_id)
+  SELECT organization_id, 'retention', 'clickhouse.expire', 'groups/' || id, jsonb_build_object('until', known.until, 'rows',
+    (SELECT sum((entry->>'rows')::bigint) FROM jsonb_array_elements(known.counts) AS entry)), request
+  FROM groups WHERE id = wanted_group;
+  RETURN true;
+END $$;
+
+-- For a shipper whose batch has, of each of these groups, rows from "oldest" on: from when on they may be stored, where that
+-- matters. Held till its transaction ends, if rows are so old that a retention (a day or more) may end before it does.
+CREATE FUNCTION hold_late_rows(wanted_groups uuid[], oldest timestamptz[]) RETURNS TABLE (group_id uuid, until timestamptz)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = ringside, pg_temp AS $$
+BEGIN
+  PERFORM pg_advisory_xact_lock_shared(hashtextextended('ringside clickhouse ' || late.id, 0)) FROM (
+    SELECT id FROM unnest(wanted_groups, oldest) AS w (id, first_at) WHERE first_at < now() - interval '23 hours' ORDER BY id
+  ) AS late;
+  RETURN QUERY SELECT e.group_id, e.until FROM clickhouse_expiry AS e
+    JOIN unnest(wanted_groups, oldest) AS w (id, first_at) ON e.group_id = w.id AND w.first_at < e.until;
+END $$;
+`;
+
 const SECURITY = `
-REVOKE ALL ON FUNCTION partition_is_due, expire_rollups FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION expire_rollups TO ringside_leader;
+REVOKE ALL ON FUNCTION partition_is_due, expire_rollups, clickhouse_cutoff, begin_clickhouse_expiry, count_clickhouse_expiry,
+  finish_clickhouse_expiry, hold_late_rows FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION expire_rollups, begin_clickhouse_expiry, count_clickhouse_expiry, finish_clickhouse_expiry
+  TO ringside_leader;
+GRANT EXECUTE ON FUNCTION hold_late_rows TO ringside_shipper;
 CREATE POLICY read_all ON rollups FOR SELECT TO ringside_owner USING (true);
 CREATE POLICY expire_all ON rollups FOR DELETE TO ringside_owner USING (true);
 -- Entries that balance, of gateways that are long gone: store/ledger-life.ts. (On the ledger the leader has a policy for all.)
