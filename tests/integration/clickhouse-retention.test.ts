@@ -1,8 +1,10 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { systemEntropy } from '#control-plane/entropy.ts';
 import { createClickHouseRetentionJob } from '#control-plane/jobs/clickhouse-retention.ts';
+import { startControlPlane } from '#control-plane/main.ts';
+import { parseAddressPolicy } from '#core/upstream-address.ts';
 import { type ClickHouseExpiry, createClickHouseExpiry } from '#inference-log/sinks/clickhouse/expiry.ts';
 import { createClickHouseSink } from '#inference-log/sinks/clickhouse/sink.ts';
 import type { Sink } from '#inference-log/spool.ts';
@@ -179,6 +181,22 @@ const stopServer = await describeWithClickHouse('retention in ClickHouse', (serv
         WHERE group_id = '${groupId}' SETTINGS apply_deleted_mask = 0`);
       return found!['rows'] === 10;
     });
+  });
+
+  test('the leading control plane does it', async () => {
+    const groupId = await rig.createGroup();
+    await ship(groupId, [...daysAgo(40, 10), ...daysAgo(0, 10)]);
+    const control = await startControlPlane({
+      ...{ databaseUrl: rig.databaseUrl, host: '127.0.0.1', port: 0, clickhouse: store.address },
+      ...{ keyring: [{ id: 'k', key: randomBytes(32) }], pepper: randomBytes(32) },
+      ...{ privateUpstreams: parseAddressPolicy(''), log: (line: string) => rig.logged.push(line) },
+      jobTimes: { leaderRetryMs: 20, retentionMs: 50 },
+    });
+    await rig.setPolicy(groupId, POLICY);
+    await waitFor('the rows to go', async () => Object.keys(await ages(groupId)).length === 1);
+    await waitFor('them to be counted', async () => (await rig.ledger(groupId)).expired === 8);
+    await control.stop();
+    expect(rig.logged.join('\n')).toMatch(/removed rows of group .* from ClickHouse: 10, expired/);
   });
 
   test('while shippers write old and new rows all along, nothing is lost, doubled or miscounted', async () => {
