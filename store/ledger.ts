@@ -1,6 +1,6 @@
-import { sql } from 'kysely';
+import { type RawBuilder, sql } from 'kysely';
 import type { HeldLedger, ReportedLedger } from '#core/ledger.ts';
-import type { Tx } from './pool.ts';
+import type { Db, Tx } from './pool.ts';
 
 /** Both sides of the ledger of one gateway and group, as they stand. */
 export interface LedgerRow {
@@ -14,6 +14,8 @@ export interface LedgerRow {
   readonly interruptedRemoved: number;
   /** How many of all rows that came are in the rollups; the others were shipped by an earlier release. */
   readonly rolled: number;
+  /** Of those that are: how many are no more, since the rollups of their time have been removed. */
+  readonly rollupsRemoved: number;
   /** What is known of the process; null: it never reported at all. */
   readonly gateway: {
     readonly host: string;
@@ -62,6 +64,7 @@ interface FlatRow {
   readonly expired: number | null;
   readonly interrupted_removed: number | null;
   readonly rolled: number | null;
+  readonly rollups_removed: number | null;
   readonly host: string | null;
   readonly started_at: Date | null;
   readonly seen_at: Date | null;
@@ -85,10 +88,16 @@ export async function listLedger(tx: Tx, filter: LedgerFilter): Promise<LedgerRo
     conditions.push(sql`coalesce(started_at < ${filter.until}, EXISTS (
       SELECT FROM rollups r WHERE r.group_id = both_sides.group_id AND r.gateway_id = both_sides.gateway_id
         AND r.minute < ${filter.until}))`);
-  if (after !== undefined)
-    conditions.push(
-      sql`(started_ms, gateway_id, group_id) < (${after.startedMs}, ${after.gatewayId}::uuid, ${after.groupId}::uuid)`,
-    );
+  if (after !== undefined) conditions.push(behind(after));
+  return ledgerEntries(tx, conditions, filter.limit);
+}
+
+/** Entries of which all these conditions hold, newest gateway first. They may name the columns of `both_sides`. */
+export async function ledgerEntries(
+  db: Db | Tx,
+  conditions: readonly RawBuilder<unknown>[],
+  limit: number,
+): Promise<LedgerRow[]> {
   const { rows } = await sql<FlatRow>`
     SELECT both_sides.*, (
       SELECT count(*) FROM spools s WHERE s.gateway_id = both_sides.gateway_id AND s.finished) AS finished_spools
@@ -96,13 +105,19 @@ export async function listLedger(tx: Tx, filter: LedgerFilter): Promise<LedgerRo
       SELECT gateway_id, group_id, floor(extract(epoch FROM coalesce(g.started_at, 'epoch')) * 1000)::bigint AS started_ms,
         own.accepted, own.recorded, own.dropped, own.reported_at,
         held.stored, held.interrupted, held.dropped AS dead_letters, held.archived, held.expired, held.interrupted_removed, held.rolled,
+        held.rollups_removed,
         g.host, g.started_at, g.seen_at, g.stopped_at, g.spools,
         (extract(epoch FROM clock_timestamp() - g.seen_at) * 1000)::bigint AS silent_ms
       FROM ledger held FULL JOIN gateway_ledgers own USING (gateway_id, group_id) LEFT JOIN gateways g ON g.id = gateway_id
     ) AS both_sides
-    WHERE ${sql.join(conditions, sql` AND `)}
-    ORDER BY started_ms DESC, gateway_id DESC, group_id DESC LIMIT ${filter.limit}`.execute(tx);
+    WHERE ${sql.join([...conditions], sql` AND `)}
+    ORDER BY started_ms DESC, gateway_id DESC, group_id DESC LIMIT ${limit}`.execute(db);
   return rows.map(rowOf);
+}
+
+/** That an entry comes after a place in the list. */
+export function behind({ startedMs, gatewayId, groupId }: LedgerPlace): RawBuilder<unknown> {
+  return sql`(started_ms, gateway_id, group_id) < (${startedMs}, ${gatewayId}::uuid, ${groupId}::uuid)`;
 }
 
 export function placeOf({ gateway, gatewayId, groupId }: LedgerRow): LedgerPlace {
@@ -127,6 +142,7 @@ function rowOf(row: FlatRow): LedgerRow {
     },
     interruptedRemoved: row.interrupted_removed ?? 0,
     rolled: row.rolled ?? 0,
+    rollupsRemoved: row.rollups_removed ?? 0,
     gateway:
       row.host === null
         ? null

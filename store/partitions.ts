@@ -58,8 +58,8 @@ export async function countPartition(db: Db, { groupId, suffix }: Partition): Pr
 
 /**
  * Drops a partition with its counts moved in the ledger and an audit entry, in one statement that may lose against another one
- * (isContention). With an archive, only if that holds every row.
- * @returns the counts of what was dropped; undefined when somebody else has dropped it
+ * (isContention). With an archive, only if that holds every row; and only if the group's policy of now still wants it gone.
+ * @returns the counts of what was dropped; undefined when somebody else has dropped it, or it is to stay
  * @throws an error of SQLSTATE RS001 when the archive is not a verified one of what the partition holds now
  */
 export async function dropPartition(

@@ -7,11 +7,19 @@ import { z } from 'zod';
 const schema = z.object({ encryptionKeys: z.string(), keyPepper: z.string(), postgresPassword: z.string() });
 export type LocalSecrets = z.infer<typeof schema>;
 
+const FILE = 'secrets.json';
+
+/** Reads `secrets.json`; undefined when there is none. */
+export async function findLocalSecrets(dataFolder: string): Promise<LocalSecrets | undefined> {
+  const text = await readIfThere(join(dataFolder, FILE));
+  return text === undefined ? undefined : schema.parse(JSON.parse(text));
+}
+
 /** Reads `secrets.json`, or makes it. */
 export async function loadLocalSecrets(dataFolder: string): Promise<LocalSecrets> {
-  const path = join(dataFolder, 'secrets.json');
-  const existing = await readIfThere(path);
-  if (existing !== undefined) return schema.parse(JSON.parse(existing));
+  const path = join(dataFolder, FILE);
+  const existing = await findLocalSecrets(dataFolder);
+  if (existing !== undefined) return existing;
   const secrets: LocalSecrets = {
     encryptionKeys: `k1:${randomBytes(32).toString('base64')}`,
     keyPepper: randomBytes(32).toString('base64'),

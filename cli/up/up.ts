@@ -9,6 +9,7 @@ import { createLog, print } from '../output.ts';
 import { type Listen, requireStandalone, type Settings, SettingsError } from '../settings.ts';
 import { AddressTakenError } from '../start-failure.ts';
 import { supervise } from '../supervisor.ts';
+import { archiveFolder, postgresFolder } from './embedded.ts';
 import { type Credentials, ensureFirstStart } from './first-start.ts';
 import { loadLocalSecrets, readIfThere, writePrivate } from './secrets.ts';
 import { runUntilSignal, type Undo } from './until-signal.ts';
@@ -59,7 +60,7 @@ async function start(settings: Settings, release: string, undo: Undo, log: (line
     RINGSIDE_KEY_PEPPER: database.keyPepper,
     RINGSIDE_PRIVATE_UPSTREAMS: settings.privateUpstreams ?? LOOPBACK,
     RINGSIDE_DATA_DIR: settings.dataFolder,
-    ...(settings.archive === undefined ? { RINGSIDE_ARCHIVE_DIR: join(settings.dataFolder, 'archive') } : {}),
+    ...(settings.archive === undefined ? { RINGSIDE_ARCHIVE_DIR: archiveFolder(settings.dataFolder) } : {}),
   };
   progress('starting gateway, control plane and simulator');
   const services = SERVICES.map((name) => supervise(name, env, log));
@@ -104,8 +105,7 @@ async function startDatabase(
     };
   }
   const secrets = await loadLocalSecrets(settings.dataFolder);
-  const folder = join(settings.dataFolder, 'postgres');
-  const options = { folder, password: secrets.postgresPassword };
+  const options = { folder: postgresFolder(settings.dataFolder), password: secrets.postgresPassword };
   let server = await startEmbeddedPostgres({ ...options, onProgress: progress });
   try {
     await ensureDatabase(server.databaseUrl);

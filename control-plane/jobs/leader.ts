@@ -1,9 +1,13 @@
 import { reasonOf } from '#core/reason.ts';
 import { type ArchiveSettings, createArchiveStorage } from '#inference-log/archive/storage.ts';
+import type { ClickHouseAddress } from '#inference-log/sinks/clickhouse/address.ts';
+import { createClickHouseExpiry } from '#inference-log/sinks/clickhouse/expiry.ts';
 import { seekLeadership } from '#store/leadership.ts';
 import { createPool } from '#store/pool.ts';
 import type { Entropy } from '../entropy.ts';
+import { createClickHouseRetentionJob } from './clickhouse-retention.ts';
 import { createClosedIndexesJob } from './closed-indexes.ts';
+import { createExpiryJob } from './expiry.ts';
 import { createPartitionsJob } from './partitions.ts';
 import { createRetentionJob } from './retention.ts';
 import { runJobs } from './scheduler.ts';
@@ -15,11 +19,14 @@ export interface JobTimes {
   readonly partitionsMs: number;
   readonly retentionMs: number;
   readonly closedIndexesMs: number;
+  readonly expiryMs: number;
 }
 
 export interface LeaderOptions {
   readonly databaseUrl: string;
   readonly archive: ArchiveSettings | undefined;
+  /** Where the log's rows are, if not in PostgreSQL. */
+  readonly clickhouse: ClickHouseAddress | undefined;
   readonly times: Partial<JobTimes>;
   readonly entropy: Entropy;
   readonly log: (line: string) => void;
@@ -32,9 +39,10 @@ const TIMES: JobTimes = {
   partitionsMs: HOUR_MS,
   retentionMs: HOUR_MS,
   closedIndexesMs: HOUR_MS,
+  expiryMs: HOUR_MS,
 };
 /** One for each job. */
-const CONNECTIONS = 3;
+const CONNECTIONS = 5;
 /** Counting or archiving a page of a large partition is slow and no outage. */
 const QUERY_TIMEOUT_MS = 600_000;
 
@@ -42,8 +50,9 @@ const QUERY_TIMEOUT_MS = 600_000;
  * The background jobs of the control plane, of which one process does them at a time.
  * @returns the function that ends them, after what is under way
  */
-export function startLeader({ databaseUrl, archive, times, entropy, log }: LeaderOptions): () => Promise<void> {
-  const { leaderRetryMs, leaderCheckMs, partitionsMs, retentionMs, closedIndexesMs } = { ...TIMES, ...times };
+export function startLeader(options: LeaderOptions): () => Promise<void> {
+  const { databaseUrl, archive, clickhouse, times, entropy, log } = options;
+  const { leaderRetryMs, leaderCheckMs, ...every } = { ...TIMES, ...times };
   const random = () => Buffer.from(entropy.bytes(4)).readUInt32BE() / 2 ** 32;
   const db = createPool({
     databaseUrl,
@@ -54,10 +63,14 @@ export function startLeader({ databaseUrl, archive, times, entropy, log }: Leade
     onConnectionError: (error) => log(`a database connection broke: ${error.message}`),
   });
   const storage = archive && createArchiveStorage(archive);
+  const expiry = clickhouse && createClickHouseExpiry(clickhouse);
+  const retention = { db, everyMs: every.retentionMs, entropy, random, log };
   const jobs = [
-    createPartitionsJob({ db, everyMs: partitionsMs, random, log }),
-    createRetentionJob({ db, storage, everyMs: retentionMs, entropy, random, log }),
-    createClosedIndexesJob({ db, everyMs: closedIndexesMs, log }),
+    createPartitionsJob({ db, everyMs: every.partitionsMs, random, log }),
+    createRetentionJob({ ...retention, storage }),
+    ...(expiry === undefined ? [] : [createClickHouseRetentionJob({ ...retention, expiry })]),
+    createClosedIndexesJob({ db, everyMs: every.closedIndexesMs, log }),
+    createExpiryJob({ db, everyMs: every.expiryMs, random, log }),
   ];
   let work = Promise.resolve();
   const leadership = seekLeadership({
@@ -72,6 +85,7 @@ export function startLeader({ databaseUrl, archive, times, entropy, log }: Leade
   return async () => {
     await leadership.stop();
     await work;
+    expiry?.close();
     await db.destroy();
   };
 }

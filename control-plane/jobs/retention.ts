@@ -23,7 +23,8 @@ export interface RetentionJobDeps {
 
 /**
  * Drops partitions that have outlived their group's retention, with an archive first where the group wants one. Whatever
- * cannot be archived, or has changed since, stays and is tried again.
+ * cannot be archived, or has changed since, stays and is tried again. What is due is asked once for all; since archives take
+ * hours, the drop asks again.
  */
 export function createRetentionJob(deps: RetentionJobDeps): Job {
   const { db, storage, everyMs, entropy, random, log } = deps;

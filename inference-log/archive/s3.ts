@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { AwsClient } from 'aws4fetch';
+import { readWithin, startLimit } from './limits.ts';
 import { ArchiveMissingError } from './missing.ts';
 import type { ArchiveStorage } from './storage.ts';
 
@@ -15,11 +16,19 @@ export interface S3Settings {
   readonly secretAccessKey: string;
   /** Files beyond it are sent in parts of this size; at least 5 MB, which AWS demands (16 MB). */
   readonly partBytes?: number;
+  readonly limits?: S3Limits;
+}
+
+export interface S3Limits {
+  /** Until a file begins to come, its retries included; of everything else until the end (120 000). */
+  readonly requestMs: number;
+  /** Until the next bytes of a file come, once they are asked for (60 000). A whole file may take hours. */
+  readonly idleMs: number;
 }
 
 /** With 10 000 parts, which is AWS's bound, the largest archive has 160 GB. */
 const PART_BYTES = 16 * 1024 * 1024;
-const REQUEST_TIMEOUT_MS = 120_000;
+const LIMITS: S3Limits = { requestMs: 120_000, idleMs: 60_000 };
 const RETRIES = 4;
 
 /**
@@ -27,7 +36,16 @@ const RETRIES = 4;
  * that is sent in parts comes into being when all of them are there.
  */
 export function createS3Storage(settings: S3Settings): ArchiveStorage {
-  const { accessKeyId, secretAccessKey, region, bucket, prefix, endpoint, partBytes = PART_BYTES } = settings;
+  const {
+    accessKeyId,
+    secretAccessKey,
+    region,
+    bucket,
+    prefix,
+    endpoint,
+    partBytes = PART_BYTES,
+    limits = LIMITS,
+  } = settings;
   const client = new AwsClient({ accessKeyId, secretAccessKey, region, service: 's3', retries: RETRIES });
 
   const urlOf = (name: string, query = '') => {
@@ -37,7 +55,8 @@ export function createS3Storage(settings: S3Settings): ArchiveStorage {
     return `${endpoint}/${path.join('/')}${query}`;
   };
 
-  const request = async (method: string, url: string, body?: Uint8Array<ArrayBuffer>): Promise<Response> => {
+  /** The answer to a request that went well, within what `signal` allows. */
+  const request = async (method: Method, url: string, signal: AbortSignal, body?: Part): Promise<Response> => {
     const answer = await client.fetch(url, {
       method,
       headers: {
@@ -45,7 +64,7 @@ export function createS3Storage(settings: S3Settings): ArchiveStorage {
           .update(body ?? '')
           .digest('hex'),
       },
-      signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
+      signal,
       ...(body === undefined ? {} : { body }),
     });
     if (answer.ok) return answer;
@@ -54,33 +73,51 @@ export function createS3Storage(settings: S3Settings): ArchiveStorage {
     throw answer.status === 404 && method === 'GET' ? new ArchiveMissingError(message) : new Error(message);
   };
 
-  const discard = async (answer: Promise<Response>) => {
-    await (await answer).body?.cancel();
+  /** A request and its short answer, all of it within one limit. */
+  const exchange = async (method: Method, url: string, body?: Part) => {
+    const limit = startLimit(limits.requestMs, `${method} ${url}: no answer for ${limits.requestMs} ms`);
+    try {
+      const answer = await request(method, url, limit.signal, body);
+      return { text: await answer.text(), etag: answer.headers.get('etag') ?? '' };
+    } finally {
+      limit.cleanup();
+    }
+  };
+
+  /** The body of a file. There is a limit until it begins to come and then another one for each wait. */
+  const readBody = async function* (url: string): AsyncGenerator<Uint8Array> {
+    const limit = startLimit(limits.requestMs, `GET ${url}: no answer for ${limits.requestMs} ms`);
+    let body: ReadableStream<Uint8Array> | null;
+    try {
+      body = (await request('GET', url, limit.signal)).body;
+    } finally {
+      limit.cleanup();
+    }
+    if (body !== null) yield* readWithin(body, limits.idleMs, `GET ${url}: no byte for ${limits.idleMs} ms`);
   };
 
   const sendParts = async (name: string, first: Part, rest: AsyncIterator<Part>) => {
-    const started = await (await request('POST', urlOf(name, '?uploads='))).text();
+    const { text: started } = await exchange('POST', urlOf(name, '?uploads='));
     const uploadId = tagOf(started, 'UploadId');
     if (uploadId === undefined) throw new Error(`the start of an upload to ${urlOf(name)} was not understood`);
     const upload = `uploadId=${encodeURIComponent(uploadId)}`;
     try {
       const tags: string[] = [];
       for (let part: Part | undefined = first; part !== undefined; part = await nextOf(rest)) {
-        const answer = await request('PUT', urlOf(name, `?partNumber=${tags.length + 1}&${upload}`), part);
-        tags.push(answer.headers.get('etag') ?? '');
-        await answer.body?.cancel();
+        const { etag } = await exchange('PUT', urlOf(name, `?partNumber=${tags.length + 1}&${upload}`), part);
+        tags.push(etag);
       }
       const list = tags.map(
         (tag, index) => `<Part><PartNumber>${index + 1}</PartNumber><ETag>${escapeXml(tag)}</ETag></Part>`,
       );
       const body = Buffer.from(`<CompleteMultipartUpload>${list.join('')}</CompleteMultipartUpload>`);
-      const completed = await (await request('POST', urlOf(name, `?${upload}`), body)).text();
+      const { text: completed } = await exchange('POST', urlOf(name, `?${upload}`), body);
       // AWS may find a fault after it has said 200.
       if (tagOf(completed, 'Code') !== undefined)
         throw new Error(`upload to ${urlOf(name)} failed${problemOf(completed)}`);
     } catch (error) {
       // Parts of an upload that never ends are stored, and paid for, for ever.
-      await discard(request('DELETE', urlOf(name, `?${upload}`))).catch(() => undefined); // the first error tells more
+      await exchange('DELETE', urlOf(name, `?${upload}`)).catch(() => undefined); // the first error tells more
       throw error;
     }
   };
@@ -90,17 +127,17 @@ export function createS3Storage(settings: S3Settings): ArchiveStorage {
     async write(name, chunks) {
       const parts = cut(chunks, partBytes);
       const first = (await nextOf(parts)) ?? Buffer.alloc(0);
-      if (first.length < partBytes) await discard(request('PUT', urlOf(name), first));
+      if (first.length < partBytes) await exchange('PUT', urlOf(name), first);
       else await sendParts(name, first, parts);
     },
-    async *read(name) {
-      const { body } = await request('GET', urlOf(name));
-      if (body !== null) yield* body;
+    read: (name) => readBody(urlOf(name)),
+    async remove(name) {
+      await exchange('DELETE', urlOf(name));
     },
-    remove: (name) => discard(request('DELETE', urlOf(name))),
   };
 }
 
+type Method = 'GET' | 'PUT' | 'POST' | 'DELETE';
 type Part = Buffer<ArrayBuffer>;
 
 /** The same bytes in parts of one size, the last one shorter. */

@@ -59,11 +59,10 @@ export async function verifyTables(
     const held = ledger.get(gatewayId);
     const expected = expectedRows(held);
     const place = { gatewayId, groupId };
-    if (found.rolled !== (held?.rolled ?? 0)) {
-      const detail = `the rollups count ${found.rolled} rows, the ledger ${held?.rolled ?? 0} of them`;
-      findings.push(
-        finding('rollups_differ', detail, { ...place, count: Math.abs(found.rolled - (held?.rolled ?? 0)) }),
-      );
+    const rolled = (held?.rolled ?? 0) - (held?.rollupsRemoved ?? 0);
+    if (found.rolled !== rolled) {
+      const detail = `the rollups count ${found.rolled} rows, the ledger ${rolled} of them`;
+      findings.push(finding('rollups_differ', detail, { ...place, count: Math.abs(found.rolled - rolled) }));
     }
     const unrolled = tookRows(held) - (held?.rolled ?? 0);
     if (unrolled > 0) {

@@ -3,9 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createDiskStorage } from '#inference-log/archive/disk.ts';
-import { createS3Storage } from '#inference-log/archive/s3.ts';
+import { createS3Storage, type S3Settings } from '#inference-log/archive/s3.ts';
 import type { ArchiveStorage } from '#inference-log/archive/storage.ts';
 import { startFakeS3 } from '#tests/support/fake-s3.ts';
+import { waitFor } from '#tests/support/wait.ts';
 import { describeArchiveStorage } from './archive-storage.ts';
 
 const PART_BYTES = 64 * 1024;
@@ -13,7 +14,7 @@ let folder: string;
 let server: Awaited<ReturnType<typeof startFakeS3>>;
 let disk: ArchiveStorage;
 let s3: ArchiveStorage;
-const s3With = (changes: { readonly secretAccessKey?: string; readonly prefix?: string } = {}) =>
+const s3With = (changes: Partial<S3Settings> = {}) =>
   createS3Storage({
     ...{ bucket: 'my.bucket', prefix: 'some/pre fix', endpoint: server.url, partBytes: PART_BYTES },
     ...server.credentials,
@@ -43,6 +44,22 @@ test('on disk, nothing unfinished is left behind', async () => {
   expect(entries.filter((name) => name.endsWith('.unfinished'))).toEqual([]);
 });
 
+test('on disk, every folder that got an entry is synced before a file counts as written, up to what was there', async () => {
+  const root = join(folder, 'above', 'root');
+  let synced = new Set<string>();
+  const storage = createDiskStorage(root, async (path) => {
+    for (const name of await readdir(path)) synced.add(join(path, name)); // what its sync makes durable
+  });
+  const folders = [join(folder, 'above'), root, join(root, 'org'), join(root, 'org', 'group')];
+  await storage.write('org/group/a.zst', bytes(10));
+  for (const path of [...folders, join(root, 'org/group/a.zst')]) expect(synced).toContain(path);
+  expect([...synced].filter((path) => path.endsWith('.unfinished'))).toEqual([]);
+  // Folders that were made by one who died before their sync.
+  synced = new Set();
+  await storage.write('org/group/b.zst', bytes(10));
+  for (const path of [...folders.slice(2), join(root, 'org/group/b.zst')]) expect(synced).toContain(path);
+});
+
 test('in a bucket, names lie below the prefix, and no upload is left open', async () => {
   await s3.write('org/x', bytes(10));
   expect([...server.objects.keys()]).toContain('/my.bucket/some/pre fix/org/x');
@@ -70,4 +87,50 @@ test('in a bucket, a wrong secret is refused, and not told', async () => {
     .catch((error: Error) => error.message);
   expect(failure).toMatch(/answered 403 SignatureDoesNotMatch/);
   expect(failure).not.toContain('planted-canary');
+});
+
+test('in a bucket, a file that its reader takes slowly is read to its end', async () => {
+  const size = 16 * 1024 * 1024; // more than sockets and streams hold by themselves
+  await s3.write('slow', bytes(size));
+  const hasty = s3With({ limits: { requestMs: 300, idleMs: 5_000 } });
+  const startedMs = performance.now();
+  let read = 0;
+  for await (const chunk of hasty.read('slow')) {
+    if (read === 0) await waitFor('more time than a request has', () => performance.now() - startedMs > 700);
+    read += chunk.length;
+  }
+  expect(read).toBe(size);
+});
+
+test('in a bucket, a file whose bytes stop coming is given up, and the connection with it', async () => {
+  await s3.write('stalling', bytes(100_000));
+  server.stallNext(/^GET /, 40_000);
+  let read = 0;
+  const reading = async () => {
+    for await (const chunk of s3With({ limits: { requestMs: 5_000, idleMs: 200 } }).read('stalling'))
+      read += chunk.length;
+  };
+  await expect(reading()).rejects.toThrow(/GET .*stalling: no byte for 200 ms/);
+  expect(read).toBe(40_000);
+  await waitFor('the connection to be closed', () => server.open.size === 0);
+});
+
+test.each(['GET', 'PUT', 'DELETE'])('in a bucket, a %s that is never answered is given up', async (method) => {
+  server.stallNext(new RegExp(`^${method} `), null);
+  const hasty = s3With({ limits: { requestMs: 200, idleMs: 5_000 } });
+  const ask = async () => {
+    if (method === 'GET') for await (const _ of hasty.read('x')) expect.unreachable();
+    else if (method === 'PUT') await hasty.write('x', bytes(10));
+    else await hasty.remove('x');
+  };
+  await expect(ask()).rejects.toThrow(new RegExp(`${method} .*/x: no answer for 200 ms`));
+});
+
+test('in a bucket, who stops reading closes the connection', async () => {
+  await s3.write('left', bytes(16 * 1024 * 1024));
+  for await (const chunk of s3.read('left')) {
+    expect(chunk.length).toBeGreaterThan(0);
+    break;
+  }
+  await waitFor('the connection to be closed', () => server.open.size === 0);
 });

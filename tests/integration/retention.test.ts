@@ -14,6 +14,7 @@ import { verifyLog } from '#inference-log/verify/verify-log.ts';
 import { listArchives } from '#store/archives.ts';
 import { isContention } from '#store/failures.ts';
 import { openAudit } from '#store/log-audit.ts';
+import { type DuePartition, dropPartition, duePartitions } from '#store/partitions.ts';
 import { createPartitionRig, DAY_MS, type PartitionRig } from '#tests/support/partition-rig.ts';
 
 let rig: PartitionRig;
@@ -286,6 +287,86 @@ test('what was added after the archive was written keeps the partition until an 
   const files = (await readdir(folder, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile());
   expect(files).toHaveLength(2); // the archive that was of no use is gone
   expect(policy.archive).toBe('jsonl');
+});
+
+/** What retention found due of a group, with a wish to drop it that comes later. */
+async function dueOf(groupId: string): Promise<DuePartition> {
+  const due = (await duePartitions(rig.leader)).filter((found) => found.groupId === groupId);
+  expect(due).toHaveLength(1);
+  return due[0]!;
+}
+const drop = (due: DuePartition, archiveId: string | null = null) =>
+  dropPartition(rig.leader, due, { archiveId, requestId: 'r' });
+
+test.each([
+  ['lifted', { retentionDays: null }],
+  ['lengthened', { retentionDays: 60 }],
+] as const)('a retention that is %s while an archive is written keeps the partition', async (_, change) => {
+  const { groupId, policy } = await agedGroup('jsonl');
+  const contents = await rig.contents(groupId);
+  const interfering: ArchiveStorage = {
+    ...disk,
+    async write(name, chunks) {
+      await disk.write(name, chunks);
+      await rig.setPolicy(groupId, { ...policy, ...change });
+    },
+  };
+  await rig.retain(interfering);
+  expect(await rig.contents(groupId)).toEqual(contents);
+  expect(await auditOf(groupId, 'partition.drop')).toEqual([]);
+  expect(rig.logged.join()).not.toContain('dropped');
+  // When it is due again, the archive that is there is used.
+  await rig.setPolicy(groupId, policy);
+  await rig.retain(disk);
+  expect(await rig.contents(groupId)).toEqual(contents.slice(60));
+  expect((await archives(groupId)).map(({ state }) => state)).toEqual(['dropped']);
+});
+
+test('a group that has come to want an archive keeps a partition that was to go without one', async () => {
+  const { groupId, policy } = await agedGroup('none');
+  const contents = await rig.contents(groupId);
+  const due = await dueOf(groupId);
+  await rig.setPolicy(groupId, { ...policy, archive: 'parquet' });
+  expect(await drop(due)).toBeUndefined();
+  expect(await rig.contents(groupId)).toEqual(contents);
+  await rig.setPolicy(groupId, policy);
+  expect(await drop(due)).toHaveLength(6);
+});
+
+test('what an operator restores while retention is about to drop it stays', async () => {
+  const { groupId, policy } = await agedGroup('jsonl');
+  await rig.retain(disk);
+  await restore(groupId);
+  const contents = await rig.contents(groupId);
+  const [archive] = await archives(groupId);
+  const until = (at: Date) =>
+    rig.admin.updateTable('archives').set({ restored_until: at }).where('id', '=', archive!.id).execute();
+  await until(new Date(0));
+  const due = await dueOf(groupId);
+  await restore(groupId);
+  expect(await drop(due, archive!.id)).toBeUndefined();
+  await rig.setPolicy(groupId, { ...policy, archive: 'none' });
+  expect(await drop(due)).toBeUndefined();
+  expect(await rig.contents(groupId)).toEqual(contents);
+  await until(new Date(0));
+  expect(await drop(due, archive!.id)).toHaveLength(6);
+});
+
+test('a change of the policy that is not committed yet is waited for, and then obeyed', async () => {
+  const { groupId, policy } = await agedGroup('none');
+  const contents = await rig.contents(groupId);
+  const due = await dueOf(groupId);
+  await rig.admin.transaction().execute(async (tx) => {
+    await tx
+      .updateTable('groups')
+      .set({ log: JSON.stringify({ ...policy, retentionDays: null }) })
+      .where('id', '=', groupId)
+      .execute();
+    const failure = await drop(due).catch((error: unknown) => error);
+    expect(isContention(failure), String(failure)).toBe(true); // it gives way first and comes again
+  });
+  expect(await drop(due)).toBeUndefined();
+  expect(await rig.contents(groupId)).toEqual(contents);
 });
 
 test('what a crash left half-written is removed by the next run', async () => {

@@ -12,6 +12,10 @@ export interface FakeS3 {
   readonly requests: string[];
   /** Answers the next requests to which it applies with this status. */
   failNext(matching: RegExp, status: number, times?: number): void;
+  /** Takes the next request to which it applies, and answers nothing (null) or no more than so many bytes of the body. */
+  stallNext(matching: RegExp, afterBytes: number | null): void;
+  /** Requests whose answer is neither sent nor given up by its reader. */
+  readonly open: Set<string>;
   close(): Promise<void>;
 }
 
@@ -27,7 +31,9 @@ export async function startFakeS3(): Promise<FakeS3 & { readonly credentials: ty
   const objects = new Map<string, Buffer>();
   const uploads = new Map<string, Map<number, Buffer>>();
   const requests: string[] = [];
+  const open = new Set<string>();
   let failing: { matching: RegExp; status: number; times: number } | undefined;
+  let stalling: { matching: RegExp; afterBytes: number | null } | undefined;
 
   const handle = (request: IncomingMessage, body: Buffer): Answer => {
     const url = new URL(request.url!, 'http://any');
@@ -76,18 +82,32 @@ export async function startFakeS3(): Promise<FakeS3 & { readonly credentials: ty
   };
 
   const server = createServer(async (request, response) => {
+    const name = `${request.method} ${request.url} #${requests.length}`;
+    open.add(name);
+    response.on('close', () => open.delete(name));
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const { status, headers = {}, body = '' } = handle(request, Buffer.concat(chunks));
     requests.push(`${request.method} ${request.url} ${status}`);
+    if (stalling?.matching.test(`${request.method} ${request.url}`) === true) {
+      const { afterBytes } = stalling;
+      stalling = undefined;
+      if (afterBytes === null) return;
+      response.writeHead(status, { ...headers, 'content-length': body.length });
+      response.write(body.slice(0, afterBytes));
+      return;
+    }
     response.writeHead(status, headers).end(body);
   });
   await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready));
   return {
-    ...{ objects, uploads, requests, credentials: CREDENTIALS },
+    ...{ objects, uploads, requests, open, credentials: CREDENTIALS },
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     failNext(matching, status, times = 1) {
       failing = { matching, status, times };
+    },
+    stallNext(matching, afterBytes) {
+      stalling = { matching, afterBytes };
     },
     close: () =>
       new Promise<void>((closed) => {

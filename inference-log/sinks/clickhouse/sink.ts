@@ -1,5 +1,6 @@
 import { reasonOf } from '#core/reason.ts';
 import { createClientPool } from '#store/pool.ts';
+import type { InferenceRow } from '../../record.ts';
 import { RefusedBatchError, type Sink, type SinkBatch } from '../../spool.ts';
 import { moveCursor, readCursor } from '../cursors.ts';
 import { addToLedger, createTally, readLedger, type Tally } from '../ledger.ts';
@@ -10,6 +11,7 @@ import type { ClickHouseAddress } from './address.ts';
 import { createClickHouseClient } from './client.ts';
 import { isRefusal } from './errors.ts';
 import { createRowInserter } from './insert-rows.ts';
+import { splitByRetention } from './late-rows.ts';
 import { createTurns } from './turns.ts';
 
 export interface ClickHouseSinkOptions {
@@ -56,9 +58,10 @@ export function createClickHouseSink(options: ClickHouseSinkOptions): Sink {
     const connection = await pool.connect();
     await inTransaction(connection, async () => {
       await moveCursor(connection, batch);
-      await inserter.insert(batch);
+      const { rows, late } = await splitByRetention(connection, batch.rows);
+      await inserter.insert(late.length === 0 ? batch : { ...batch, rows });
       await addToRollups(connection, batch.gatewayId, batch.rows);
-      await addToLedger(connection, batch.gatewayId, tallyOf(batch));
+      await addToLedger(connection, batch.gatewayId, tallyOf(batch, rows, late));
     });
   };
 
@@ -84,10 +87,13 @@ export function createClickHouseSink(options: ClickHouseSinkOptions): Sink {
  * All of the batch, without asking which rows are there already: after a crash between rows and cursor they all are, and
  * none has been counted.
  */
-function tallyOf({ rows, dropped }: SinkBatch): Tally {
+function tallyOf({ dropped }: SinkBatch, rows: readonly InferenceRow[], late: readonly InferenceRow[]): Tally {
   const tally = createTally();
   for (const { begin, end } of rows) {
     tally.add(begin.groupId, end.outcome === 'interrupted' ? 'interrupted' : 'stored', 1);
+  }
+  for (const { begin, end } of late) {
+    tally.add(begin.groupId, end.outcome === 'interrupted' ? 'removed' : 'expired', 1);
   }
   for (const { groupId } of dropped) tally.add(groupId, 'dropped', 1);
   return tally;

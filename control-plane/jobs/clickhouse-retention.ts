@@ -1,0 +1,78 @@
+import { reasonOf } from '#core/reason.ts';
+import type { ClickHouseExpiry } from '#inference-log/sinks/clickhouse/expiry.ts';
+import {
+  beginExpiry,
+  countExpiry,
+  type ExpiringGroup,
+  type ExpiryRun,
+  expiringGroups,
+  finishExpiry,
+} from '#store/clickhouse-expiry.ts';
+import { retryContention } from '#store/contention.ts';
+import type { Db } from '#store/pool.ts';
+import type { Entropy } from '../entropy.ts';
+import type { Job } from './scheduler.ts';
+
+export interface ClickHouseRetentionJobDeps {
+  /** Of the role `leader`. */
+  readonly db: Db;
+  readonly expiry: ClickHouseExpiry;
+  readonly everyMs: number;
+  readonly entropy: Entropy;
+  readonly random: () => number;
+  readonly log: (line: string) => void;
+}
+
+/**
+ * Removes rows from ClickHouse that have outlived their group's retention, by whole spans as partitions go. Two stores have no
+ * transaction: what is to go is counted and written down, then deleted, then moved in the ledger. A run that was cut off anywhere is
+ * taken up where it was.
+ */
+export function createClickHouseRetentionJob(deps: ClickHouseRetentionJobDeps): Job {
+  const { db, expiry, everyMs, entropy, random, log } = deps;
+
+  /** What of a group is to be deleted now; undefined: nothing. */
+  const prepare = async ({ groupId, group, archive, cutoff }: ExpiringGroup): Promise<ExpiryRun | undefined> => {
+    const run = await retryContention(() => beginExpiry(db, groupId), random);
+    if (run === undefined && archive !== 'none' && (await expiry.count({ groupId, until: cutoff })).length > 0) {
+      throw new Error('it wants an archive, and rows in ClickHouse are not archived');
+    }
+    if (run === undefined || run.counts !== undefined) return run;
+    const counts = await expiry.count(run);
+    if (!(await retryContention(() => countExpiry(db, run, counts), random))) return undefined;
+    if (counts.length > 0) return { ...run, counts };
+    await finish(run, group);
+    return undefined;
+  };
+
+  const finish = async (run: ExpiryRun, group: string): Promise<void> => {
+    if (!(await retryContention(() => finishExpiry(db, run, entropy.id()), random))) return;
+    const rows = run.counts?.reduce((sum, count) => sum + count.rows, 0) ?? 0;
+    if (rows > 0)
+      log(`removed rows of group ${group} before ${run.until.toISOString()} from ClickHouse: ${rows}, expired`);
+  };
+
+  return {
+    name: 'clickhouse-retention',
+    everyMs,
+    async run(signal) {
+      const failures: string[] = [];
+      const due: { readonly run: ExpiryRun; readonly group: string }[] = [];
+      for (const found of await expiringGroups(db)) {
+        if (signal.aborted) return;
+        try {
+          const run = await prepare(found);
+          if (run !== undefined) due.push({ run, group: found.group });
+        } catch (error) {
+          failures.push(`group ${found.group}: ${reasonOf(error)}`); // the others must not wait for it
+        }
+      }
+      if (due.length > 0 && !signal.aborted) {
+        await expiry.remove(due.map(({ run }) => run));
+        for (const { run, group } of due) await finish(run, group);
+        await expiry.purge(new Date(Math.max(...due.map(({ run }) => run.until.getTime()))));
+      }
+      if (failures.length > 0) throw new Error(`rows stay that should go: ${failures.join('; ')}`);
+    },
+  };
+}

@@ -1,0 +1,69 @@
+import { sql } from 'kysely';
+import { type LogPolicy, logPolicySchema } from '#core/snapshot/log-policy.ts';
+import type { Db } from './pool.ts';
+
+// The bookkeeping of what retention removes from ClickHouse; its states are drawn in migrations/0007. For the role `leader`.
+
+/** Rows by gateway and outcome, as the ledger moves them. */
+export interface OutcomeCount {
+  readonly gatewayId: string;
+  readonly outcome: string;
+  readonly rows: number;
+}
+
+export interface ExpiringGroup {
+  readonly groupId: string;
+  readonly group: string;
+  readonly archive: LogPolicy['archive'];
+  /** Rows from before it need not be kept. */
+  readonly cutoff: Date;
+}
+
+/** Groups whose rows in ClickHouse have, or had, an end. */
+export async function expiringGroups(db: Db): Promise<ExpiringGroup[]> {
+  const rows = await db
+    .selectFrom('groups')
+    .select(['id', 'name', 'log', sql<Date>`retention_cutoff(id)`.as('cutoff')])
+    .where(sql<boolean>`log->>'retentionDays' IS NOT NULL`)
+    .orderBy('id')
+    .execute();
+  return rows.map(({ id, name, log, cutoff }) => ({
+    ...{ groupId: id, group: name, cutoff },
+    archive: logPolicySchema.parse(log).archive,
+  }));
+}
+
+/** A part of a group's log that is to go: what was made before `until`. */
+export interface ExpiryRun {
+  readonly groupId: string;
+  readonly until: Date;
+  readonly run: number;
+  /** Undefined: not counted yet. Otherwise a run before has counted, and may have deleted. */
+  readonly counts: readonly OutcomeCount[] | undefined;
+}
+
+/** One statement that may lose against another one, as all here. @returns undefined when there is nothing to do */
+export async function beginExpiry(db: Db, groupId: string): Promise<ExpiryRun | undefined> {
+  const { rows } = await sql<{ until: Date | null; run: number; counts: OutcomeCount[] | null }>`
+    SELECT * FROM begin_clickhouse_expiry(${groupId})`.execute(db);
+  const { until, run, counts } = rows[0]!;
+  return until === null ? undefined : { groupId, until, run, counts: counts ?? undefined };
+}
+
+/** @returns false when it is to be left, by the policy of now or because another leader has taken over */
+export async function countExpiry(
+  db: Db,
+  { groupId, run }: ExpiryRun,
+  counts: readonly OutcomeCount[],
+): Promise<boolean> {
+  const { rows } = await sql<{ agreed: boolean }>`
+    SELECT count_clickhouse_expiry(${groupId}, ${run}, ${JSON.stringify(counts)}::jsonb) AS agreed`.execute(db);
+  return rows[0]!.agreed;
+}
+
+/** Moves the counts in the ledger, once. @returns false when another leader has taken over */
+export async function finishExpiry(db: Db, { groupId, run }: ExpiryRun, requestId: string): Promise<boolean> {
+  const { rows } = await sql<{ finished: boolean }>`
+    SELECT finish_clickhouse_expiry(${groupId}, ${run}, ${requestId}) AS finished`.execute(db);
+  return rows[0]!.finished;
+}
