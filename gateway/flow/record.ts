@@ -1,3 +1,4 @@
+import { CUT, interruptedFacts, missingFacts, type SideFacts } from '#core/capture-facts.ts';
 import type { AttemptRecord, EndRecord } from '#inference-log/record.ts';
 import type { Usage } from '../telemetry/recorder.ts';
 import { ANONYMOUS_SERIES } from '../telemetry/series.ts';
@@ -6,6 +7,7 @@ import { openCapture } from './open-capture.ts';
 import type { Ending, Exchange, FlowDeps } from './ports.ts';
 import { redactEnd, redactMetadata } from './redact-record.ts';
 
+const NO_ANSWER = missingFacts('no_answer');
 /** Requests from here on are hashed on another thread, beside the call. */
 const HASHED_BESIDE_BYTES = 256 * 1024;
 
@@ -39,6 +41,7 @@ export function recordBegin(deps: FlowDeps, exchange: Exchange, body: Buffer): v
       requestBytes: body.length,
       requestSha256: capture.digest(),
       metadata: redactMetadata(group.group, exchange.metadata),
+      requestFacts: isHashedBeside ? CUT.limit : capture.facts,
     },
     capture.pending,
     variant.terms,
@@ -120,5 +123,13 @@ function endRecord(exchange: Exchange, ending: Ending, totalNs: number, requestS
     responseBytes: ending.capture?.bytes ?? 0,
     responseSha256: ending.capture?.digest() ?? null,
     responseType: ending.capture?.keptType ?? ending.responseType,
+    responseFacts: responseFacts(ending),
   };
+}
+
+/** An upstream that closes a stream without its terminal event has ended it only if it said why. */
+function responseFacts({ capture, outcome, endReason, facts }: Ending): SideFacts {
+  if (capture === null) return NO_ANSWER;
+  const hasEnded = outcome === 'completed' && (endReason !== 'end_of_stream' || (facts?.finishReason ?? null) !== null);
+  return hasEnded ? capture.facts : interruptedFacts(capture.facts);
 }
