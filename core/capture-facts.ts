@@ -34,7 +34,7 @@ export const MISSING_REASONS = [
   'not_sampled',
   /** The spool was full, and the group's policy `metadata-only`. */
   'spool_full',
-  /** No answer had begun. */
+  /** The caller left before an answer had begun. */
   'no_answer',
   /** The gateway died before it was written. */
   'interrupted',
@@ -52,10 +52,12 @@ export function missingFacts(why: MissingReason): SideFacts {
 }
 
 const SPOOL_FULL = missingFacts('spool_full');
+const NO_ANSWER = missingFacts('no_answer');
 
-/** The facts of a side that did not come to its end. */
-export function interruptedFacts(facts: SideFacts): SideFacts {
-  return isMissing(facts) ? facts : facts | CUT.interrupted;
+/** The facts of an answer that did not come to its end, or of one of which nothing came. */
+export function interruptedFacts(facts: SideFacts, hasBegun: boolean): SideFacts {
+  if (isMissing(facts)) return facts;
+  return hasBegun ? facts | CUT.interrupted : NO_ANSWER;
 }
 
 /** The facts of a side that the spool had no room for: what would not have been kept anyway has its own reason. */
@@ -96,6 +98,7 @@ export function readFacts(packed: number | null, side: 'request' | 'response'): 
   };
 }
 
-function isMissing(facts: SideFacts): boolean {
+/** Whether nothing is kept of a side. */
+export function isMissing(facts: SideFacts): boolean {
   return (facts & IS_MISSING) !== 0;
 }

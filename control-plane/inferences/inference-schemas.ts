@@ -92,7 +92,7 @@ const payloadSchema = z.object({
     .nullable()
     .openapi({
       description:
-        'Why nothing was kept: `capture_off` (`capture.mode` is `none`), `not_sampled`, `spool_full` (the policy `metadata-only`), `no_answer` (none had begun), `interrupted` (the gateway died before). Null when it was kept, and when the release that recorded it did not say.',
+        'Why nothing was kept: `capture_off` (`capture.mode` is `none`), `not_sampled`, `spool_full` (the policy `metadata-only`), `no_answer` (the caller left before one had begun), `interrupted` (the gateway died before). Null when it was kept, and when the release that recorded it did not say.',
     }),
   body: z.unknown().openapi({ description: 'Parsed JSON, else text; null when it was not captured.' }),
 });

@@ -1,4 +1,4 @@
-import { CUT, interruptedFacts, missingFacts, type SideFacts } from '#core/capture-facts.ts';
+import { CUT, interruptedFacts, isMissing, missingFacts, type SideFacts } from '#core/capture-facts.ts';
 import type { AttemptRecord, EndRecord } from '#inference-log/record.ts';
 import type { Usage } from '../telemetry/recorder.ts';
 import { ANONYMOUS_SERIES } from '../telemetry/series.ts';
@@ -86,7 +86,7 @@ export function record(deps: FlowDeps, exchange: Exchange, ending: Ending, deliv
     if (!exchange.begun) return deliver(true);
     const end = (requestSha256: string | null) => {
       const frame = redactEnd(exchange.assignment!.group.group, endRecord(exchange, ending, totalNs, requestSha256));
-      const body = ending.capture?.pending ?? null;
+      const body = isMissing(frame.responseFacts!) ? null : (ending.capture?.pending ?? null);
       const { terms } = exchange.assignment!.variant;
       deps.spool.end(exchange.id, frame, body, (mayEnd) => guarded(() => deliver(mayEnd)), terms);
     };
@@ -127,9 +127,13 @@ function endRecord(exchange: Exchange, ending: Ending, totalNs: number, requestS
   };
 }
 
-/** An upstream that closes a stream without its terminal event has ended it only if it said why. */
-function responseFacts({ capture, outcome, endReason, facts }: Ending): SideFacts {
+function responseFacts(ending: Ending): SideFacts {
+  const { capture, isCutOff = false } = ending;
   if (capture === null) return NO_ANSWER;
-  const hasEnded = outcome === 'completed' && (endReason !== 'end_of_stream' || (facts?.finishReason ?? null) !== null);
-  return hasEnded ? capture.facts : interruptedFacts(capture.facts);
+  return isCutOff || breaksOff(ending) ? interruptedFacts(capture.facts, capture.bytes > 0) : capture.facts;
+}
+
+/** An upstream that closes a stream without its terminal event has ended it only if it said why. */
+function breaksOff({ endReason, facts }: Ending): boolean {
+  return endReason === 'end_of_stream' && (facts?.finishReason ?? null) === null;
 }

@@ -47,9 +47,10 @@ test('what an older release wrote, or a newer one means, is not known', () => {
 
 test('a reason why nothing is kept is not overwritten by a later one', () => {
   const off = missingFacts('capture_off');
-  expect([interruptedFacts(off), spoolFullFacts(off), unendedFacts(off, false)]).toEqual([off, off, off]);
+  expect([interruptedFacts(off, false), spoolFullFacts(off), unendedFacts(off, false)]).toEqual([off, off, off]);
   expect(spoolFullFacts(REDACTED | CUT.limit)).toBe(missingFacts('spool_full'));
-  expect(interruptedFacts(REDACTED | CUT.limit)).toBe(REDACTED | CUT.limit | CUT.interrupted);
+  expect(interruptedFacts(REDACTED | CUT.limit, true)).toBe(REDACTED | CUT.limit | CUT.interrupted);
+  expect(interruptedFacts(WHOLE, false)).toBe(missingFacts('no_answer'));
   expect(unendedFacts(REDACTED, false)).toBe(missingFacts('interrupted'));
   expect(unendedFacts(CUT.limit, true)).toBe(CUT.interrupted);
 });
