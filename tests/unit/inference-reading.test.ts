@@ -109,6 +109,7 @@ test('what was kept is whole, redacted or the beginning', () => {
 test('csv cells', () => {
   expect(csvLine(['a', null, 1, -1, true, ''])).toBe('a,,1,-1,true,\r\n');
   expect(csvLine(['=1', '+1', '-1', '@x', '\tx', '\rx'])).toBe("'=1,'+1,'-1,'@x,'\tx,\"'\rx\"\r\n");
+  expect(csvLine(['\n=1', '＝1', '＋1', '－1', '＠x', 'a＝'])).toBe("\"'\n=1\",'＝1,'＋1,'－1,'＠x,a＝\r\n");
   expect(csvLine(['a"b', 'a,b', 'a\nb', ' =1'])).toBe('"a""b","a,b","a\nb", =1\r\n');
 });
 
