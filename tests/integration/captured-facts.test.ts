@@ -186,7 +186,10 @@ test('why nothing is kept: by the policy, not drawn, no answer', async () => {
   });
   await expect(unanswered).rejects.toThrow();
   await waitFor('the row', async () => {
-    const { body } = await stack.api<{ items: { id: string }[] }>('GET', '/inferences?group=plain&outcome=client_closed');
+    const { body } = await stack.api<{ items: { id: string }[] }>(
+      'GET',
+      '/inferences?group=plain&outcome=client_closed',
+    );
     id = body.items[0]?.id ?? '';
     return id !== '';
   });

@@ -49,10 +49,15 @@ test('what was written is stored as it was, and the cursor with it', async () =>
   shipper.addSpool(writer.spoolId);
   const sha = createHash('sha256').update('whole').digest('hex');
   const id = newInferenceId();
-  writer.begin(id, beginRecord({ streamed: true, requestSha256: sha, requestFacts: CUT.limit }), [Buffer.from([0, 255]), Buffer.from('x')]);
+  writer.begin(id, beginRecord({ streamed: true, requestSha256: sha, requestFacts: CUT.limit }), [
+    Buffer.from([0, 255]),
+    Buffer.from('x'),
+  ]);
   writer.part(id, Buffer.from('one '));
   writer.part(id, Buffer.from('two '));
-  await new Promise((release) => writer.end(id, endRecord({ responseBytes: 5e9, responseFacts: REDACTED }), [Buffer.from('end')], release));
+  await new Promise((release) =>
+    writer.end(id, endRecord({ responseBytes: 5e9, responseFacts: REDACTED }), [Buffer.from('end')], release),
+  );
   const bare = await record(writer, { end: { attempts: [], servedVariant: null, responseType: null } });
   await stored(2);
   const row = await rig.db.selectFrom('inferences').selectAll().where('id', '=', id).executeTakeFirstOrThrow();

@@ -116,7 +116,8 @@ describe('what is not looked for stays', () => {
         const written = JSON.stringify({ [text]: text }, null, indent);
         expect(redactor.body(Buffer.from(written), 65_536).bytes.toString()).toBe(written);
         expect(redactor.text(text)).toBe(text);
-        if (isQuiet) expect(redactor.body(Buffer.from(json), 65_536).bytes.toString()).toBe(Buffer.from(json).toString());
+        if (isQuiet)
+          expect(redactor.body(Buffer.from(json), 65_536).bytes.toString()).toBe(Buffer.from(json).toString());
       }),
     );
   });

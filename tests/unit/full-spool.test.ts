@@ -66,7 +66,7 @@ function end(id: string, terms: SpoolTerms): Promise<boolean> {
 
 /** What the frames of an inference say of its bodies. */
 function factsOf(id: string): { requestFacts?: number; responseFacts?: number } {
-  return metasOf(join(root, writer.spoolId), id).reduce((all, meta) => ({ ...all, ...meta }), {});
+  return Object.assign({}, ...metasOf(join(root, writer.spoolId), id));
 }
 
 const whole = (terms: SpoolTerms) => end(begin(terms), terms);
