@@ -4,8 +4,8 @@ import type { InferenceRow, PayloadRow } from '#store/inferences.ts';
 
 /** What the log has of one side of an inference. */
 export type CapturedSide =
-  /** `why`: null when it is not known. */
-  | { readonly kind: 'missing'; readonly why: MissingReason | null }
+  /** `why`: null when it is not known. `sha256`: of all that was sent, where it was computed all the same. */
+  | { readonly kind: 'missing'; readonly why: MissingReason | null; readonly sha256: Buffer | null }
   | {
       readonly kind: 'kept';
       readonly bytes: Buffer;
@@ -39,7 +39,7 @@ function sideOf(
   sentBytes: number,
   sha256: Buffer | null,
 ): CapturedSide {
-  if (bytes === null) return { kind: 'missing', why: facts?.kind === 'missing' ? facts.why : null };
+  if (bytes === null) return { kind: 'missing', why: facts?.kind === 'missing' ? facts.why : null, sha256 };
   const { isRedacted, cutBy } = facts?.kind === 'kept' ? facts : guess(bytes, sentBytes, sha256);
   const isWhole = cutBy?.length === 0;
   const digest = sha256 ?? (isWhole && !isRedacted ? createHash('sha256').update(bytes).digest() : null);

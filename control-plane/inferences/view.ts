@@ -80,14 +80,15 @@ export function payloadViews(
 
 /** @param bytes length of the whole */
 function payloadView(side: CapturedSide, bytes: number): PayloadView {
+  const sha256 = side.sha256?.toString('hex') ?? null;
   if (side.kind === 'missing') {
-    const nothing = { sha256: null, truncated: false, cutBy: [], redacted: false, captured: false, body: null };
-    return { bytes, missing: side.why, ...nothing };
+    const nothing = { truncated: false, cutBy: [], redacted: false, captured: false, body: null };
+    return { bytes, sha256, missing: side.why, ...nothing };
   }
-  const { isWhole, isRedacted, cutBy, sha256 } = side;
+  const { isWhole, isRedacted, cutBy } = side;
   return {
     bytes,
-    sha256: sha256?.toString('hex') ?? null,
+    sha256,
     truncated: !isWhole,
     cutBy: cutBy === null ? null : [...cutBy],
     redacted: isRedacted,

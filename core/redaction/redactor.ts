@@ -68,15 +68,20 @@ export function compileRedactor({ detectors, paths, patterns }: RedactionPolicy)
   return createRedactor(rules, [root], paths.length > 0);
 }
 
+function unreadable(maxBytes: number): RedactedBytes {
+  const { bytes, facts } = UNREADABLE;
+  return { bytes: bytes.subarray(0, maxBytes), facts };
+}
+
 function createRedactor(rules: TextRules, root: Places, hasPaths: boolean): Redactor {
   const redactBody = (bytes: Buffer, maxBytes: number): RedactedBytes => {
     const isWhole = bytes.length <= maxBytes;
     const text = bytes.toString('utf8', 0, isWhole ? bytes.length : maxBytes + LOOK_AHEAD_BYTES);
     // UTF-16, or no text at all.
-    if (text.includes('\0')) return UNREADABLE;
+    if (text.includes('\0')) return unreadable(maxBytes);
     const keep = isWhole ? text.length : bytes.toString('utf8', 0, maxBytes).length;
     const json = redactJson(text, rules, root, { keep, isStrict: hasPaths });
-    if (json === null && (hasPaths || IN_PIECES.test(text))) return UNREADABLE;
+    if (json === null && (hasPaths || IN_PIECES.test(text))) return unreadable(maxBytes);
     const clean = Buffer.from(json ?? redactText(text, rules, keep));
     const kept = clean.subarray(0, maxBytes);
     // Labels may be longer than what they stand for.
@@ -89,7 +94,7 @@ function createRedactor(rules: TextRules, root: Places, hasPaths: boolean): Reda
     return clean === null ? UNREADABLE_LABEL : JSON.parse(clean);
   };
   return {
-    body: (bytes, maxBytes) => orUnreadable(() => redactBody(bytes, maxBytes), UNREADABLE),
+    body: (bytes, maxBytes) => orUnreadable(() => redactBody(bytes, maxBytes), unreadable(maxBytes)),
     text: (text) => orUnreadable(() => redactText(text, rules), UNREADABLE_LABEL),
     value: (value) => orUnreadable(() => redactValue(value), UNREADABLE_LABEL),
   };

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { CUT, REDACTED, type SideFacts, WHOLE } from '#core/capture-facts.ts';
 import { hasLuhnDigit, isCardNumber } from '#core/redaction/card.ts';
 import { hasIbanCheck } from '#core/redaction/iban.ts';
 import { compileRedactor } from '#core/redaction/redactor.ts';
@@ -24,6 +25,13 @@ function kept(capture: RedactedBody | RedactedStream, chunks: readonly Buffer[])
   return Buffer.concat(capture.pending);
 }
 
+/** What is said of a body agrees with its bytes. */
+function checkFacts(facts: SideFacts, body: Buffer, bytes: Buffer, most: number): void {
+  expect(facts === WHOLE).toBe(bytes.equals(body));
+  if (body.length > most) expect(facts & (CUT.limit | CUT.unreadable)).not.toBe(0);
+  if ((facts & REDACTED) === 0) expect(bytes.equals(body.subarray(0, bytes.length))).toBe(true);
+}
+
 describe('no canary is kept', () => {
   test('of a text, a JSON body, one with all its characters escaped, JSON inside of JSON; cut into any chunks and at any length', () => {
     fc.assert(
@@ -36,9 +44,11 @@ describe('no canary is kept', () => {
           `{"a":${JSON.stringify(text)},}`,
         ];
         for (const body of bodies) {
-          const bytes = kept(new RedactedBody(redactor, most), cutAt(Buffer.from(body), cuts));
+          const capture = new RedactedBody(redactor, most);
+          const bytes = kept(capture, cutAt(Buffer.from(body), cuts));
           expect(canariesIn(bytes)).toEqual([]);
           expect(bytes.length).toBeLessThanOrEqual(most);
+          checkFacts(capture.facts, Buffer.from(body), bytes, most);
         }
       }),
     );

@@ -92,16 +92,17 @@ test('what was kept is whole, redacted or the beginning', () => {
   const cut = { ...kept, isWhole: false, isRedacted: true, cutBy: ['reassembly'], sha256: null };
   expect(side(REDACTED | CUT.reassembly, json, 20)).toMatchObject(cut);
   expect(side(CUT.interrupted)).toMatchObject({ ...kept, isWhole: false, cutBy: ['interrupted'], sha256: null });
-  expect(side(missingFacts('spool_full'), null)).toEqual({ kind: 'missing', why: 'spool_full' });
+  expect(side(missingFacts('spool_full'), null)).toEqual({ kind: 'missing', why: 'spool_full', sha256: null });
+  const digest = Buffer.alloc(32);
+  expect(side(missingFacts('spool_full'), null, 7, digest)).toMatchObject({ kind: 'missing', sha256: digest });
   // What was kept is gone.
-  expect(side(WHOLE, null)).toEqual({ kind: 'missing', why: null });
+  expect(side(WHOLE, null)).toMatchObject({ kind: 'missing', why: null });
   // Rows of a release that did not say: by their lengths.
   expect(side(undefined)).toMatchObject({ ...kept, sha256: expect.any(Buffer) });
   expect(side(undefined, json, 20)).toMatchObject({ ...kept, isRedacted: true, sha256: null });
-  const digest = Buffer.alloc(32);
   expect(side(undefined, json, 20, digest)).toMatchObject({ isWhole: false, cutBy: ['limit'], sha256: digest });
   expect(side(undefined, json.subarray(0, 5), 20)).toMatchObject({ isWhole: false, cutBy: null, sha256: null });
-  expect(side(undefined, null)).toEqual({ kind: 'missing', why: null });
+  expect(side(undefined, null)).toMatchObject({ kind: 'missing', why: null });
   const redacted = '{"choices":[{"message":{"role":"assistant","content":"[redacted:email]"}}]}';
   expect(chatAnswerOf(redacted, 'text/event-stream')).toEqual({ role: 'assistant', content: '[redacted:email]' });
 });
