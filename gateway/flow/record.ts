@@ -8,6 +8,7 @@ import type { Ending, Exchange, FlowDeps } from './ports.ts';
 import { redactEnd, redactMetadata } from './redact-record.ts';
 
 const NO_ANSWER = missingFacts('no_answer');
+
 /** Requests from here on are hashed on another thread, beside the call. */
 const HASHED_BESIDE_BYTES = 256 * 1024;
 
