@@ -34,6 +34,7 @@ const BEGIN_FIELDS = fieldsOf({
   requestBytes: 'number',
   requestSha256: 'text?',
   metadata: 'object??',
+  requestFacts: 'number??',
 } satisfies Record<keyof BeginRecord, Kind>);
 
 const END_FIELDS = fieldsOf({
@@ -59,6 +60,7 @@ const END_FIELDS = fieldsOf({
   responseBytes: 'number',
   responseSha256: 'text?',
   responseType: 'text?',
+  responseFacts: 'number??',
 } satisfies Record<keyof EndRecord, Kind>);
 
 export type Parsed<Value> =

@@ -1,3 +1,4 @@
+import type { SideFacts } from '#core/capture-facts.ts';
 import type { ErrorCode } from '#core/errors.ts';
 import type { Metadata } from '#core/metadata.ts';
 import type { Operation } from '#core/names.ts';
@@ -26,6 +27,8 @@ export interface BeginRecord {
   readonly requestSha256: string | null;
   /** What the caller said about the request, redacted; missing when it said nothing. */
   readonly metadata?: Metadata | undefined;
+  /** How the captured bytes differ from the request; missing in records of releases that did not say. */
+  readonly requestFacts?: SideFacts;
 }
 
 /** One upstream call made for an inference. */
@@ -80,6 +83,8 @@ export interface EndRecord {
   readonly responseBytes: number;
   readonly responseSha256: string | null;
   readonly responseType: string | null;
+  /** How the captured bytes differ from the answer; missing in records of releases that did not say. */
+  readonly responseFacts?: SideFacts;
 }
 
 /** The version of these two shapes, stored with each row. */

@@ -1,8 +1,9 @@
+import { unendedFacts } from '#core/capture-facts.ts';
 import { unixMsOfId } from '#core/ids.ts';
 import type { OpenInference } from './assembler.ts';
 import type { Frame } from './frame.ts';
 import { parseBegin, parseEnd } from './parse-record.ts';
-import type { EndRecord, InferenceRow } from './record.ts';
+import type { BeginRecord, EndRecord, InferenceRow } from './record.ts';
 import { type SpoolPosition, UNKNOWN_GROUP } from './spool.ts';
 import type { PlacedFrame } from './spool-reader.ts';
 
@@ -112,12 +113,17 @@ async function makeItem(
     id,
     gatewayId: context.gatewayId,
     begin: begin.value,
-    end: end?.value ?? { ...INTERRUPTED, responseBytes: response?.length ?? 0 },
+    end: end?.value ?? interruptedEnd(begin.value, response),
     request: beginFrame.payload,
     response,
   };
   const bytes = ROW_BYTES + (row.request?.length ?? 0) + (response?.length ?? 0);
   return { id, shipped, scan, bytes, frames, content: { kind: 'row', row } };
+}
+
+function interruptedEnd({ requestFacts }: BeginRecord, response: Uint8Array | null): EndRecord {
+  const end = { ...INTERRUPTED, responseBytes: response?.length ?? 0 };
+  return requestFacts === undefined ? end : { ...end, responseFacts: unendedFacts(requestFacts, response !== null) };
 }
 
 function dropped(

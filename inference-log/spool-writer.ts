@@ -1,3 +1,4 @@
+import { spoolFullFacts } from '#core/capture-facts.ts';
 import { reasonOf } from '#core/reason.ts';
 import type { OnAlarm } from './alarms.ts';
 import { createDiskCommits } from './disk-commits.ts';
@@ -102,7 +103,8 @@ export async function createSpoolWriter(options: SpoolWriterOptions): Promise<Sp
       else if (beginning === 'bodiless') {
         bodiless.add(id);
         accounts.withoutPayload(terms.account);
-        queue.append('begin', id, JSON.stringify(record), null, terms);
+        const requestFacts = spoolFullFacts(record.requestFacts);
+        queue.append('begin', id, JSON.stringify({ ...record, requestFacts }), null, terms);
       } else queue.lose('begin', id, beginning, terms);
     },
     // hot
@@ -115,8 +117,9 @@ export async function createSpoolWriter(options: SpoolWriterOptions): Promise<Sp
     end(id, record, response, release, terms = DEFAULT_TERMS) {
       const isBodiless = bodiless.size > 0 && bodiless.delete(id);
       if (queue.isBroken(id) || gate.blocked) return queue.lose('end', id, gate.lossReason, terms, release);
+      const written = isBodiless ? { ...record, responseFacts: spoolFullFacts(record.responseFacts) } : record;
       const payload = isBodiless ? null : response;
-      const isQueued = queue.append('end', id, JSON.stringify(record), payload, terms, release);
+      const isQueued = queue.append('end', id, JSON.stringify(written), payload, terms, release);
       if (isQueued && terms.durability === 'memory') queue.release(release, true);
     },
     handOver() {

@@ -261,6 +261,8 @@ interface InferenceTable {
   metadata: JSONColumnType<Record<string, unknown>> | null;
   request_bytes: number;
   response_bytes: number;
+  /** Both sides' facts of core/capture-facts.ts; null where a release wrote the row that did not say. */
+  capture_facts: number | null;
 }
 
 interface RollupTable {

@@ -39,6 +39,8 @@ export async function openPartFile(out: string, query: Record<string, string>, r
   if (resumed !== null && !isSame(resumed.query, query)) {
     throw new OtherExportError(`${part} is of an export with other options; use the same, or leave --resume out`);
   }
+  // First the state: what an older export left must not be taken for the place of this one.
+  if (resumed === null) await rm(statePath, { force: true });
   const file = await openAt(part, resumed);
   let bytes = resumed?.bytes ?? 0;
   return {
@@ -65,7 +67,10 @@ export async function openPartFile(out: string, query: Record<string, string>, r
 
 async function openAt(part: string, resumed: PartState | null): Promise<FileHandle> {
   if (resumed === null) return open(part, 'w', 0o600);
-  const file = await open(part, 'r+', 0o600);
+  const file = await open(part, 'r+', 0o600).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error;
+    throw new OtherExportError(`${part} is gone; leave --resume out to begin again`);
+  });
   const { size } = await file.stat();
   if (size < resumed.bytes) {
     await file.close();

@@ -45,8 +45,8 @@ export const csvColumns: readonly { readonly name: string; readonly of: (view: I
   { name: 'response_bytes', of: ({ responseBytes }) => responseBytes },
 ];
 
-/** What makes spreadsheets take a text for a formula (OWASP, CSV injection). */
-const FORMULA = /^[=+\-@\t\r]/;
+/** What makes spreadsheets take a text for a formula (OWASP, CSV injection); the full-width signs do in some locales. */
+const FORMULA = /^[=+\-@\t\r\n＝＋－＠]/;
 
 /**
  * A record as RFC 4180 writes it, with its line end. A text that a spreadsheet would run gets an apostrophe in front, which it

@@ -7,7 +7,7 @@ import { splitInForce, type WeightVersionRow } from '#store/weight-versions.ts';
 import { API_BASE } from '../http/answer.ts';
 import type { ReadCall } from '../http/operation.ts';
 import { notFound } from '../problem.ts';
-import { wholenessOf } from './captured.ts';
+import { requestOf, responseOf } from './captured.ts';
 import { chatAnswerOf } from './chat-answer.ts';
 import { isInferenceId } from './filter.ts';
 import type { InferenceDetailView } from './inference-schemas.ts';
@@ -64,13 +64,10 @@ export function explainAssignment(row: Assigned, role: Role | null): string {
 function sentUpstream(row: InferenceRow, payload: PayloadRow | undefined): InferenceDetailView['sentUpstream'] {
   const last = attemptsOf(row).at(-1);
   if (last === undefined) return null;
-  const request = payload?.request;
-  const isWhole =
-    request !== undefined &&
-    request !== null &&
-    wholenessOf(request, row.request_bytes, payload?.request_sha256 ?? null) !== 'truncated';
   if (!row.streamed || row.operation === 'embeddings') return { model: last.upstreamModel, addedUsage: false };
-  return { model: last.upstreamModel, addedUsage: isWhole ? !asksForUsage(request) : null };
+  const request = requestOf(row, payload);
+  const isWhole = request.kind === 'kept' && request.isWhole;
+  return { model: last.upstreamModel, addedUsage: isWhole ? !asksForUsage(request.bytes) : null };
 }
 
 function asksForUsage(request: Buffer): boolean {
@@ -83,8 +80,8 @@ function asksForUsage(request: Buffer): boolean {
 }
 
 function answerOf(row: InferenceRow, payload: PayloadRow | undefined): unknown {
-  const response = payload?.response ?? null;
-  if (response === null || row.operation !== 'chat') return null;
-  if (wholenessOf(response, row.response_bytes, payload?.response_sha256 ?? null) === 'truncated') return null;
-  return chatAnswerOf(response.toString('utf8'), payload?.response_type ?? null) ?? null;
+  if (row.operation !== 'chat') return null;
+  const response = responseOf(row, payload);
+  if (response.kind === 'missing' || !response.isWhole) return null;
+  return chatAnswerOf(response.bytes.toString('utf8'), payload?.response_type ?? null) ?? null;
 }

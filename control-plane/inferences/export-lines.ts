@@ -1,5 +1,5 @@
 import type { InferenceRow, PayloadRow } from '#store/inferences.ts';
-import { wholenessOf } from './captured.ts';
+import { type CapturedSide, requestOf, responseOf } from './captured.ts';
 import { chatAnswerOf, chatRequestOf } from './chat-answer.ts';
 import { csvColumns, csvLine } from './csv.ts';
 import type { ExportFormat } from './inference-query.ts';
@@ -54,8 +54,8 @@ export const EXPORT_LINES: Readonly<Record<ExportFormat, ExportLines>> = {
 /** A line of OpenAI's fine-tuning format: the messages with the answer behind them. Only of what is whole. */
 function chatLine({ row, payload }: Exported): string | null {
   if (row.operation !== 'chat' || row.outcome !== 'completed' || row.status !== 200) return null;
-  const request = wholeOf(payload?.request, row.request_bytes, payload?.request_sha256);
-  const response = wholeOf(payload?.response, row.response_bytes, payload?.response_sha256);
+  const request = wholeText(requestOf(row, payload));
+  const response = wholeText(responseOf(row, payload));
   if (request === undefined || response === undefined) return null;
   const asked = chatRequestOf(request);
   const answer = chatAnswerOf(response, payload?.response_type ?? null);
@@ -65,11 +65,6 @@ function chatLine({ row, payload }: Exported): string | null {
 }
 
 /** The text of a side, redacted or not; undefined when it is not all there. */
-function wholeOf(
-  kept: Buffer | null | undefined,
-  bytes: number,
-  sha256: Buffer | null | undefined,
-): string | undefined {
-  if (kept === null || kept === undefined) return undefined;
-  return wholenessOf(kept, bytes, sha256 ?? null) === 'truncated' ? undefined : kept.toString('utf8');
+function wholeText(side: CapturedSide): string | undefined {
+  return side.kind === 'kept' && side.isWhole ? side.bytes.toString('utf8') : undefined;
 }

@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import { CUT_REASONS, MISSING_REASONS } from '#core/capture-facts.ts';
 import { OPERATIONS } from '#core/names.ts';
 import { ROLES } from '#core/weights.ts';
 import { SPAN_NAMES } from './waterfall.ts';
@@ -70,10 +71,23 @@ export const inferenceSchema = z
 const payloadSchema = z.object({
   contentType: z.string().optional(),
   bytes: z.int(),
-  sha256: z.string().nullable(),
-  truncated: z.boolean(),
-  redacted: z.boolean().openapi({ description: 'Whether what the policy of the group hides was taken out of it.' }),
-  captured: z.boolean(),
+  sha256: z.string().nullable().openapi({
+    description: 'Of all that was sent; null when not known, and where something was redacted.',
+  }),
+  truncated: z.boolean().openapi({ description: 'Whether `body` is not all of it; see `cutBy`.' }),
+  cutBy: z.array(z.enum(CUT_REASONS)).nullable().openapi({
+    description:
+      'Why `body` is not all of it: `limit` (longer than `capture.maxBytes`), `reassembly` (parts of a stream did not fit into the message that it makes, or could not be read), `unreadable` (redaction could not read it, a label stands for it), `interrupted` (it did not come to its end). Null when it is cut and the release that recorded it did not say why.',
+  }),
+  redacted: z.boolean().openapi({
+    description:
+      'Whether what the policy of the group hides was taken out of it. A stream is then kept as the message that it makes.',
+  }),
+  captured: z.boolean().openapi({ description: 'Whether anything of it was kept.' }),
+  missing: z.enum(MISSING_REASONS).nullable().openapi({
+    description:
+      'Why nothing was kept: `capture_off` (`capture.mode` is `none`), `not_sampled`, `spool_full` (the policy `metadata-only`), `no_answer` (the caller left before one had begun), `interrupted` (the gateway died before). Null when it was kept, and when the release that recorded it did not say.',
+  }),
   body: z.unknown().openapi({ description: 'Parsed JSON, else text; null when it was not captured.' }),
 });
 

@@ -1,8 +1,7 @@
-import { createHash } from 'node:crypto';
 import type { Operation } from '#core/names.ts';
 import type { AttemptRecord } from '#inference-log/record.ts';
 import type { InferenceRow, PayloadRow } from '#store/inferences.ts';
-import { wholenessOf } from './captured.ts';
+import { type CapturedSide, requestOf, responseOf } from './captured.ts';
 import { isShallow } from './depth.ts';
 import type { InferenceView, PayloadView } from './inference-schemas.ts';
 import { ms } from './waterfall.ts';
@@ -69,44 +68,33 @@ export function payloadViews(
   row: InferenceRow,
   payload: PayloadRow | undefined,
 ): { readonly request: PayloadView; readonly response: PayloadView } {
+  const contentType = payload?.response_type ?? null;
   return {
-    request: payloadView({
-      captured: payload?.request ?? null,
-      sha256: payload?.request_sha256 ?? null,
-      bytes: row.request_bytes,
-      contentType: null,
-    }),
-    response: payloadView({
-      captured: payload?.response ?? null,
-      sha256: payload?.response_sha256 ?? null,
-      bytes: row.response_bytes,
-      contentType: payload?.response_type ?? null,
-    }),
+    request: payloadView(requestOf(row, payload), row.request_bytes),
+    response: {
+      ...(contentType === null ? {} : { contentType }),
+      ...payloadView(responseOf(row, payload), row.response_bytes),
+    },
   };
 }
 
-/** One side of an inference as it was captured. */
-interface CapturedSide {
-  readonly captured: Buffer | null;
-  /** Stored only when the whole is longer than what was captured. */
-  readonly sha256: Buffer | null;
-  /** Length of the whole. */
-  readonly bytes: number;
-  readonly contentType: string | null;
-}
-
-function payloadView({ captured, sha256, bytes, contentType }: CapturedSide): PayloadView {
-  const kept = captured === null ? null : wholenessOf(captured, bytes, sha256);
-  const digest =
-    sha256 ?? (captured !== null && kept === 'whole' ? createHash('sha256').update(captured).digest() : null);
+/** @param bytes length of the whole */
+function payloadView(side: CapturedSide, bytes: number): PayloadView {
+  const sha256 = side.sha256?.toString('hex') ?? null;
+  if (side.kind === 'missing') {
+    const nothing = { truncated: false, cutBy: [], redacted: false, captured: false, body: null };
+    return { bytes, sha256, missing: side.why, ...nothing };
+  }
+  const { isWhole, isRedacted, cutBy } = side;
   return {
-    ...(contentType === null ? {} : { contentType }),
     bytes,
-    sha256: digest?.toString('hex') ?? null,
-    truncated: kept === 'truncated',
-    redacted: kept === 'redacted',
-    captured: captured !== null,
-    body: captured === null ? null : readable(captured.toString('utf8'), kept !== 'truncated'),
+    sha256,
+    truncated: !isWhole,
+    cutBy: cutBy === null ? null : [...cutBy],
+    redacted: isRedacted,
+    captured: true,
+    missing: null,
+    body: readable(side.bytes.toString('utf8'), isWhole),
   };
 }
 

@@ -1,3 +1,4 @@
+import { CUT, REDACTED, type SideFacts, WHOLE } from '#core/capture-facts.ts';
 import type { RedactionPolicy } from '#core/snapshot/log-policy.ts';
 import { labelOf } from './findings.ts';
 import { redactJson } from './json.ts';
@@ -17,10 +18,17 @@ export interface Redactor {
    * many: what lies behind the cut tells whether something begins before it. What cannot be read (other text than UTF-8, texts in
    * pieces, and with a path policy all that is not JSON) gives `UNREADABLE`.
    */
-  body(bytes: Buffer, maxBytes: number): Buffer;
+  body(bytes: Buffer, maxBytes: number): RedactedBytes;
   text(text: string): string;
   /** A JSON value. */
   value(value: unknown): unknown;
+}
+
+/** What is kept of a body. */
+export interface RedactedBytes {
+  readonly bytes: Buffer;
+  /** Among them `REDACTED` where the bytes are not the beginning of what was given. */
+  readonly facts: SideFacts;
 }
 
 /** Longer matches than this may keep their beginning where a body is cut; only a pattern without a bound has such. */
@@ -29,7 +37,7 @@ export const LOOK_AHEAD_BYTES = 4_096;
 const UNREADABLE_LABEL = labelOf('unreadable');
 
 /** What stands for a body of which nothing may be kept, because nobody can say what is in it. */
-export const UNREADABLE: Buffer = Buffer.from(UNREADABLE_LABEL);
+export const UNREADABLE: RedactedBytes = { bytes: Buffer.from(UNREADABLE_LABEL), facts: REDACTED | CUT.unreadable };
 
 /** Where providers repeat an answer token by token: an address in four pieces is still one. */
 const TOKEN_PATHS = ['choices.*.logprobs', 'output.*.content.*.logprobs', 'candidates.*.logprobsresult'];
@@ -60,24 +68,33 @@ export function compileRedactor({ detectors, paths, patterns }: RedactionPolicy)
   return createRedactor(rules, [root], paths.length > 0);
 }
 
+function unreadable(maxBytes: number): RedactedBytes {
+  const { bytes, facts } = UNREADABLE;
+  return { bytes: bytes.subarray(0, maxBytes), facts };
+}
+
 function createRedactor(rules: TextRules, root: Places, hasPaths: boolean): Redactor {
-  const redactBody = (bytes: Buffer, maxBytes: number): Buffer => {
+  const redactBody = (bytes: Buffer, maxBytes: number): RedactedBytes => {
     const isWhole = bytes.length <= maxBytes;
     const text = bytes.toString('utf8', 0, isWhole ? bytes.length : maxBytes + LOOK_AHEAD_BYTES);
     // UTF-16, or no text at all.
-    if (text.includes('\0')) return UNREADABLE;
+    if (text.includes('\0')) return unreadable(maxBytes);
     const keep = isWhole ? text.length : bytes.toString('utf8', 0, maxBytes).length;
     const json = redactJson(text, rules, root, { keep, isStrict: hasPaths });
-    const isUnreadable = hasPaths || IN_PIECES.test(text);
-    const clean = json ?? (isUnreadable ? UNREADABLE_LABEL : redactText(text, rules, keep));
-    return Buffer.from(clean).subarray(0, maxBytes);
+    if (json === null && (hasPaths || IN_PIECES.test(text))) return unreadable(maxBytes);
+    const clean = Buffer.from(json ?? redactText(text, rules, keep));
+    const kept = clean.subarray(0, maxBytes);
+    // Labels may be longer than what they stand for.
+    const isCut = !isWhole || kept.length < clean.length;
+    const isSame = kept.equals(bytes.subarray(0, kept.length)) && (isCut || kept.length === bytes.length);
+    return { bytes: kept, facts: (isCut ? CUT.limit : WHOLE) | (isSame ? WHOLE : REDACTED) };
   };
   const redactValue = (value: unknown): unknown => {
     const clean = redactJson(JSON.stringify(value), rules, root);
     return clean === null ? UNREADABLE_LABEL : JSON.parse(clean);
   };
   return {
-    body: (bytes, maxBytes) => orUnreadable(() => redactBody(bytes, maxBytes), UNREADABLE),
+    body: (bytes, maxBytes) => orUnreadable(() => redactBody(bytes, maxBytes), unreadable(maxBytes)),
     text: (text) => orUnreadable(() => redactText(text, rules), UNREADABLE_LABEL),
     value: (value) => orUnreadable(() => redactValue(value), UNREADABLE_LABEL),
   };

@@ -1,4 +1,5 @@
 import { createHash, type Hash, subtle } from 'node:crypto';
+import { CUT, type SideFacts, WHOLE } from '#core/capture-facts.ts';
 
 /** One side of an exchange on its way to the log. */
 export interface BodyCapture {
@@ -13,6 +14,8 @@ export interface BodyCapture {
   readonly isHashed: boolean;
   /** The media type of what is kept, where that is not the side's own. */
   readonly keptType: string | null;
+  /** How what is kept differs from what was sent. Read at the end. */
+  readonly facts: SideFacts;
 }
 
 /** A stream's captured bytes go to the spool in pieces of this size, so that 10 000 open streams do not sit in memory. */
@@ -27,10 +30,13 @@ export class Capture implements BodyCapture {
   #hash: Hash | null = null;
   readonly #maxBytes: number;
   readonly #enabled: boolean;
+  readonly #facts: SideFacts;
   readonly #spill: ((piece: Buffer) => void) | null;
 
-  constructor(enabled: boolean, maxBytes: number, spill: ((piece: Buffer) => void) | null) {
-    this.#enabled = enabled;
+  /** @param leftOut the facts of a side that is only counted; null: it is kept */
+  constructor(leftOut: SideFacts | null, maxBytes: number, spill: ((piece: Buffer) => void) | null) {
+    this.#enabled = leftOut === null;
+    this.#facts = leftOut ?? WHOLE;
     this.#maxBytes = maxBytes;
     this.#spill = spill;
   }
@@ -60,6 +66,10 @@ export class Capture implements BodyCapture {
 
   get keptType(): null {
     return null;
+  }
+
+  get facts(): SideFacts {
+    return this.#enabled && this.bytes > this.#maxBytes ? CUT.limit : this.#facts;
   }
 
   digest(): string | null {

@@ -27,6 +27,7 @@ export function failureEnding(exchange: Exchange, error: RingsideError, partial:
     firstTokenNs: partial.firstTokenNs ?? null,
     responseType: partial.responseType ?? ERROR_TYPE,
     capture,
+    isCutOff: capture === partial.capture,
   };
 }
 

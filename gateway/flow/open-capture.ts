@@ -1,3 +1,4 @@
+import { missingFacts, type SideFacts } from '#core/capture-facts.ts';
 import { isSampled } from '#core/sampling.ts';
 import type { CompiledGroup } from '#core/snapshot/compile.ts';
 import type { Capture as CapturePolicy } from '#core/snapshot/log-policy.ts';
@@ -5,12 +6,15 @@ import { type BodyCapture, Capture } from './capture.ts';
 import type { Exchange } from './ports.ts';
 import { RedactedBody, RedactedStream, UnreadableBody } from './redacted-capture.ts';
 
+const CAPTURE_OFF = missingFacts('capture_off');
+const NOT_SAMPLED = missingFacts('not_sampled');
+
 /** Opens the capture of one side by the group's policy. `spill` takes pieces of a stream that is kept as it comes. */
 export function openCapture(exchange: Exchange, spill: ((piece: Buffer) => void) | null): BodyCapture {
   const { capture, redactor } = groupOf(exchange);
-  const isKept = keepsBody(capture, exchange.id);
-  if (isKept && redactor !== null) return new RedactedBody(redactor, capture.maxBytes);
-  return new Capture(isKept, capture.maxBytes, spill);
+  const leftOut = leftOutBy(capture, exchange.id);
+  if (leftOut === null && redactor !== null) return new RedactedBody(redactor, capture.maxBytes);
+  return new Capture(leftOut, capture.maxBytes, spill);
 }
 
 /** What captures an answer with this head, before anything is added: only where redaction is on it makes a difference. */
@@ -27,8 +31,10 @@ export function captureFor(
   return isStream ? new RedactedStream(redactor!, capture.maxBytes) : opened;
 }
 
-function keepsBody({ mode, sampleBp }: CapturePolicy, inferenceId: string): boolean {
-  return mode === 'full' || (mode === 'sampled' && isSampled(inferenceId, sampleBp));
+/** The facts of bodies that the policy does not keep; null where it does. */
+function leftOutBy({ mode, sampleBp }: CapturePolicy, inferenceId: string): SideFacts | null {
+  if (mode === 'none') return CAPTURE_OFF;
+  return mode === 'full' || isSampled(inferenceId, sampleBp) ? null : NOT_SAMPLED;
 }
 
 function isUtf8(contentType: string): boolean {

@@ -121,6 +121,8 @@ export interface Ending {
   readonly firstTokenNs: number | null;
   readonly responseType: string | null;
   readonly capture: BodyCapture | null;
+  /** What the capture holds is a part of an answer, of which no more came. */
+  readonly isCutOff?: boolean;
 }
 
 /** Receives one upstream answer. `failed` may come at any time, also after `head`; nothing follows `end` or `failed`. */

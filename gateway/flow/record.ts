@@ -1,3 +1,4 @@
+import { CUT, interruptedFacts, isMissing, missingFacts, type SideFacts } from '#core/capture-facts.ts';
 import type { AttemptRecord, EndRecord } from '#inference-log/record.ts';
 import type { Usage } from '../telemetry/recorder.ts';
 import { ANONYMOUS_SERIES } from '../telemetry/series.ts';
@@ -5,6 +6,8 @@ import { hashBeside } from './capture.ts';
 import { openCapture } from './open-capture.ts';
 import type { Ending, Exchange, FlowDeps } from './ports.ts';
 import { redactEnd, redactMetadata } from './redact-record.ts';
+
+const NO_ANSWER = missingFacts('no_answer');
 
 /** Requests from here on are hashed on another thread, beside the call. */
 const HASHED_BESIDE_BYTES = 256 * 1024;
@@ -39,6 +42,7 @@ export function recordBegin(deps: FlowDeps, exchange: Exchange, body: Buffer): v
       requestBytes: body.length,
       requestSha256: capture.digest(),
       metadata: redactMetadata(group.group, exchange.metadata),
+      requestFacts: isHashedBeside ? CUT.limit : capture.facts,
     },
     capture.pending,
     variant.terms,
@@ -83,7 +87,7 @@ export function record(deps: FlowDeps, exchange: Exchange, ending: Ending, deliv
     if (!exchange.begun) return deliver(true);
     const end = (requestSha256: string | null) => {
       const frame = redactEnd(exchange.assignment!.group.group, endRecord(exchange, ending, totalNs, requestSha256));
-      const body = ending.capture?.pending ?? null;
+      const body = isMissing(frame.responseFacts!) ? null : (ending.capture?.pending ?? null);
       const { terms } = exchange.assignment!.variant;
       deps.spool.end(exchange.id, frame, body, (mayEnd) => guarded(() => deliver(mayEnd)), terms);
     };
@@ -120,5 +124,17 @@ function endRecord(exchange: Exchange, ending: Ending, totalNs: number, requestS
     responseBytes: ending.capture?.bytes ?? 0,
     responseSha256: ending.capture?.digest() ?? null,
     responseType: ending.capture?.keptType ?? ending.responseType,
+    responseFacts: responseFacts(ending),
   };
+}
+
+function responseFacts(ending: Ending): SideFacts {
+  const { capture, isCutOff = false } = ending;
+  if (capture === null) return NO_ANSWER;
+  return isCutOff || breaksOff(ending) ? interruptedFacts(capture.facts, capture.bytes > 0) : capture.facts;
+}
+
+/** An upstream that closes a stream without its terminal event has ended it only if it said why. */
+function breaksOff({ endReason, facts }: Ending): boolean {
+  return endReason === 'end_of_stream' && (facts?.finishReason ?? null) === null;
 }

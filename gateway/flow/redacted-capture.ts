@@ -1,3 +1,4 @@
+import { CUT, REDACTED, type SideFacts, WHOLE } from '#core/capture-facts.ts';
 import { LOOK_AHEAD_BYTES, type Redactor, UNREADABLE } from '#core/redaction/redactor.ts';
 import { openReassembler, type Reassembler } from '../dialects/openai-chat/reassemble.ts';
 import type { BodyCapture } from './capture.ts';
@@ -11,6 +12,7 @@ abstract class WithheldCapture implements BodyCapture {
   readonly isHashed = false;
   abstract readonly keptType: string | null;
   #kept: readonly Buffer[] | null = null;
+  #facts = WHOLE;
 
   add(chunk: Buffer): void {
     this.bytes += chunk.length;
@@ -18,8 +20,19 @@ abstract class WithheldCapture implements BodyCapture {
   }
 
   get pending(): readonly Buffer[] {
-    this.#kept ??= this.bytes === 0 ? [] : [this.redacted()];
+    if (this.#kept !== null) return this.#kept;
+    if (this.bytes === 0) this.#kept = [];
+    else {
+      const { bytes, facts } = this.redacted();
+      this.#kept = [bytes];
+      this.#facts = facts;
+    }
     return this.#kept;
+  }
+
+  get facts(): SideFacts {
+    void this.pending;
+    return this.#facts;
   }
 
   digest(): null {
@@ -28,7 +41,7 @@ abstract class WithheldCapture implements BodyCapture {
 
   protected abstract hold(chunk: Buffer): void;
   /** Called once, when the side is whole. */
-  protected abstract redacted(): Buffer;
+  protected abstract redacted(): { readonly bytes: Buffer; readonly facts: SideFacts };
 }
 
 /** A body that is sent as one. */
@@ -53,7 +66,7 @@ export class RedactedBody extends WithheldCapture {
     this.#heldBytes += piece.length;
   }
 
-  protected redacted(): Buffer {
+  protected redacted() {
     const body = this.#held.length === 1 ? this.#held[0]! : Buffer.concat(this.#held, this.#heldBytes);
     this.#held = [];
     return this.#redactor.body(body, this.#maxBytes);
@@ -78,8 +91,11 @@ export class RedactedStream extends WithheldCapture {
     this.#reassembler.push(chunk);
   }
 
-  protected redacted(): Buffer {
-    return this.#redactor.body(Buffer.from(this.#reassembler.message()), this.#maxBytes);
+  protected redacted() {
+    const { text, isWhole } = this.#reassembler.message();
+    const { bytes, facts } = this.#redactor.body(Buffer.from(text), this.#maxBytes);
+    // The message is not what was sent, whatever was found in it.
+    return { bytes, facts: facts | REDACTED | (isWhole ? WHOLE : CUT.reassembly) };
   }
 }
 
@@ -89,7 +105,7 @@ export class UnreadableBody extends WithheldCapture {
 
   protected hold(): void {}
 
-  protected redacted(): Buffer {
+  protected redacted() {
     return UNREADABLE;
   }
 }

@@ -1,3 +1,4 @@
+import { packFacts } from '#core/capture-facts.ts';
 import { unixMsOfId } from '#core/ids.ts';
 import { type InferenceRow, RECORD_SCHEMA_VERSION } from '../record.ts';
 
@@ -68,6 +69,11 @@ export const INFERENCE_COLUMNS: readonly Column[] = [
   { name: 'metadata', type: 'jsonb', of: ({ begin }) => (begin.metadata ? cleanJson(begin.metadata) : null) },
   { name: 'request_bytes', type: 'bigint', of: ({ begin }) => begin.requestBytes },
   { name: 'response_bytes', type: 'bigint', of: ({ end }) => end.responseBytes },
+  {
+    name: 'capture_facts',
+    type: 'smallint',
+    of: ({ begin, end }) => packFacts(begin.requestFacts, end.responseFacts),
+  },
 ];
 
 export const PAYLOAD_COLUMNS: readonly Column[] = [

@@ -65,8 +65,15 @@ const stopServer = await describeWithClickHouse('the ClickHouse sink', (server) 
     const attempts = endRecord().attempts.map((attempt) => ({ ...attempt, requestId: odd }));
     const long = 'ü'.repeat(30_000);
     const full = row({
-      begin: beginRecord({ unit: odd, streamed: true, configVersion: 2 ** 40, requestSha256: sha }),
-      end: endRecord({ responseBytes: 5e9, attempts, finishReason: long, firstTokenNs: 0, status: -1 }),
+      begin: beginRecord({ unit: odd, streamed: true, configVersion: 2 ** 40, requestSha256: sha, requestFacts: 64 }),
+      end: endRecord({
+        responseBytes: 5e9,
+        attempts,
+        finishReason: long,
+        firstTokenNs: 0,
+        status: -1,
+        responseFacts: 31,
+      }),
       ...{ request: Buffer.from([0, 255, 10, 9, 92]), response: Buffer.alloc(70_000, 0xfe) },
     });
     const bare = row({
@@ -82,11 +89,18 @@ const stopServer = await describeWithClickHouse('the ClickHouse sink', (server) 
       ...{ id: full.id, group_id: GROUP_ID, organization_id: ORGANIZATION_ID, key_id: KEY_ID, gateway_id: gatewayId },
       ...{ unit: 'ä\ufffdb\ufffdc', streamed: true, config_version: 2 ** 40, status: -1, bucket: 4321, range_to: 5000 },
       ...{ response_bytes: 5e9, finish_reason: long, first_token_ns: 0, total_ns: 4e9, cost_micro_usd: null },
+      capture_facts: 64 + 31 * 128,
       ms: Number.parseInt(full.id.replace('-', '').slice(0, 12), 16),
     });
     expect(JSON.parse(first!['attempts'] as string)).toMatchObject([{ requestId: 'ä\ufffdb\ufffdc', connectNs: 20 }]);
     expect(second).toMatchObject({ id: bare.id, served_variant: null, finish_reason: null, input_tokens: null });
-    expect(second).toMatchObject({ connect_ns: null, output_tokens: 0, error_code: null, first_token_ns: null });
+    expect(second).toMatchObject({
+      capture_facts: null,
+      connect_ns: null,
+      output_tokens: 0,
+      error_code: null,
+      first_token_ns: null,
+    });
     const payloads = await store.rows(`SELECT hex(request) AS request, hex(response) AS response, response_type,
       lower(hex(request_sha256)) AS sha, response_sha256 FROM inference_payloads FINAL WHERE id = '${full.id}'`);
     expect(payloads).toEqual([

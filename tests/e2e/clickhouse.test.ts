@@ -24,7 +24,11 @@ const stopServer = await describeWithClickHouse('ringside with RINGSIDE_CLICKHOU
     const url = `${server().url}/c_${randomUUID().replaceAll('-', '')}`;
     const migrate = (clickhouseUrl: string) =>
       ringside('migrate', { DATABASE_URL: database.url, RINGSIDE_CLICKHOUSE_URL: clickhouseUrl });
-    expect(await migrate(url)).toEqual({ code: 0, out: 'applied clickhouse/0001_initial', err: '' });
+    expect(await migrate(url)).toEqual({
+      code: 0,
+      out: 'applied clickhouse/0001_initial, clickhouse/0002_capture_facts',
+      err: '',
+    });
     expect(await migrate(url)).toEqual({ code: 0, out: 'the schema is up to date', err: '' });
     for (const [bad, reason] of [
       [url.replace(/:[^:@]+@/, `:${PASSWORD}@`), /AUTHENTICATION_FAILED.*check RINGSIDE_CLICKHOUSE_URL$/],

@@ -173,8 +173,9 @@ describe.skipIf(disk === undefined)(`R5: a disk of ${DISK_MEGABYTES} MB`, () => 
       await scene.expectBalance();
       scene.expectNothingElse();
       await scene.expectRows();
-      const { body } = await scene.stack.api<{ request: unknown; status: number }>('GET', `/inferences/${id}`);
-      expect(body.status).toBe(200);
+      const { body } = await scene.stack.api('GET', `/inferences/${id}`);
+      const missing = { captured: false, body: null, missing: 'spool_full' };
+      expect(body).toMatchObject({ status: 200, request: missing, response: missing });
       expect(scene.alarms('spool_write_failed') + scene.alarms('spool_corrupt')).toBe(0);
     } finally {
       await stop();

@@ -86,6 +86,8 @@ beforeAll(async () => {
     '@SUM(A1)',
     '\tx',
     '\rx',
+    '\nx',
+    '＝1+1',
     'a,"b"\nc',
     'plain',
     "'quoted",
@@ -156,7 +158,19 @@ describe('formats', () => {
     const text = await answer.text();
     expect(text.startsWith('id,created_at,group,')).toBe(true);
     expect(text.endsWith('\r\n')).toBe(true);
-    const cells = ["'=1+1", "'+1", "'-1", "'@SUM(A1)", "'\tx", '"\'\rx"', '"a,""b""\nc"', 'plain', "'quoted"];
+    const cells = [
+      "'=1+1",
+      "'+1",
+      "'-1",
+      "'@SUM(A1)",
+      "'\tx",
+      '"\'\rx"',
+      '"\'\nx"',
+      "'＝1+1",
+      '"a,""b""\nc"',
+      'plain',
+      "'quoted",
+    ];
     for (const cell of cells) expect(text).toContain(`,${cell},`);
     expect(text.split('\r\n')).toHaveLength(1 + ids.length + 1);
   });

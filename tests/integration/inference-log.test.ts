@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { sql } from 'kysely';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { CUT, packFacts, REDACTED } from '#core/capture-facts.ts';
 import type { BeginRecord, EndRecord } from '#inference-log/record.ts';
 import type { SpoolWriter } from '#inference-log/spool.ts';
 import type { FromShipper, ShipperStart, ToShipper } from '#inference-log/thread-messages.ts';
@@ -48,10 +49,15 @@ test('what was written is stored as it was, and the cursor with it', async () =>
   shipper.addSpool(writer.spoolId);
   const sha = createHash('sha256').update('whole').digest('hex');
   const id = newInferenceId();
-  writer.begin(id, beginRecord({ streamed: true, requestSha256: sha }), [Buffer.from([0, 255]), Buffer.from('x')]);
+  writer.begin(id, beginRecord({ streamed: true, requestSha256: sha, requestFacts: CUT.limit }), [
+    Buffer.from([0, 255]),
+    Buffer.from('x'),
+  ]);
   writer.part(id, Buffer.from('one '));
   writer.part(id, Buffer.from('two '));
-  await new Promise((release) => writer.end(id, endRecord({ responseBytes: 5e9 }), [Buffer.from('end')], release));
+  await new Promise((release) =>
+    writer.end(id, endRecord({ responseBytes: 5e9, responseFacts: REDACTED }), [Buffer.from('end')], release),
+  );
   const bare = await record(writer, { end: { attempts: [], servedVariant: null, responseType: null } });
   await stored(2);
   const row = await rig.db.selectFrom('inferences').selectAll().where('id', '=', id).executeTakeFirstOrThrow();
@@ -65,6 +71,7 @@ test('what was written is stored as it was, and the cursor with it', async () =>
       error_code: null,
       attempts: endRecord().attempts,
       cost_micro_usd: null,
+      capture_facts: packFacts(CUT.limit, REDACTED),
     },
   });
   expect(row.created_at.getTime()).toBe(Number.parseInt(id.replace('-', '').slice(0, 12), 16));
@@ -73,6 +80,9 @@ test('what was written is stored as it was, and the cursor with it', async () =>
   expect(payloads[0]).toMatchObject({ id, request: Buffer.from([0, 255, 120]), response: Buffer.from('one two end') });
   expect(payloads[0]).toMatchObject({ request_sha256: Buffer.from(sha, 'hex'), response_sha256: null });
   expect(await rig.storedIds()).toContain(bare);
+  // As a release wrote it that did not say what it kept.
+  const old = await rig.db.selectFrom('inferences').select('capture_facts').where('id', '=', bare).executeTakeFirst();
+  expect(old).toEqual({ capture_facts: null });
   const cursor = await rig.db.selectFrom('spools').selectAll().executeTakeFirstOrThrow();
   expect(cursor).toMatchObject({ id: writer.spoolId, gateway_id: rig.gatewayId, finished: false });
   expect(cursor.shipped_offset).toBeGreaterThan(0);

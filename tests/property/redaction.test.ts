@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { CUT, REDACTED, type SideFacts, WHOLE } from '#core/capture-facts.ts';
 import { hasLuhnDigit, isCardNumber } from '#core/redaction/card.ts';
 import { hasIbanCheck } from '#core/redaction/iban.ts';
 import { compileRedactor } from '#core/redaction/redactor.ts';
@@ -24,6 +25,13 @@ function kept(capture: RedactedBody | RedactedStream, chunks: readonly Buffer[])
   return Buffer.concat(capture.pending);
 }
 
+/** What is said of a body agrees with its bytes. */
+function checkFacts(facts: SideFacts, body: Buffer, bytes: Buffer, most: number): void {
+  expect(facts === WHOLE).toBe(bytes.equals(body));
+  if (body.length > most) expect(facts & (CUT.limit | CUT.unreadable)).not.toBe(0);
+  if ((facts & REDACTED) === 0) expect(bytes.equals(body.subarray(0, bytes.length))).toBe(true);
+}
+
 describe('no canary is kept', () => {
   test('of a text, a JSON body, one with all its characters escaped, JSON inside of JSON; cut into any chunks and at any length', () => {
     fc.assert(
@@ -36,9 +44,11 @@ describe('no canary is kept', () => {
           `{"a":${JSON.stringify(text)},}`,
         ];
         for (const body of bodies) {
-          const bytes = kept(new RedactedBody(redactor, most), cutAt(Buffer.from(body), cuts));
+          const capture = new RedactedBody(redactor, most);
+          const bytes = kept(capture, cutAt(Buffer.from(body), cuts));
           expect(canariesIn(bytes)).toEqual([]);
           expect(bytes.length).toBeLessThanOrEqual(most);
+          checkFacts(capture.facts, Buffer.from(body), bytes, most);
         }
       }),
     );
@@ -96,12 +106,12 @@ describe('no canary is kept', () => {
         });
         const at = place % body.length;
         const given = isBroken ? body.slice(0, at) + inserted + body.slice(at) : body.slice(0, at);
-        const whole = hiding.body(Buffer.from(given), 65_536).toString();
+        const whole = hiding.body(Buffer.from(given), 65_536).bytes.toString();
         // A mark may move the value from its path, into another key or list; it is then not what the path names.
         if (whole.includes(secret)) expect(() => JSON.parse(given)).not.toThrow();
         if (isBroken) return;
         expect(whole).not.toContain('the-');
-        expect(hiding.body(Buffer.from(given), most).toString()).not.toContain('the-');
+        expect(hiding.body(Buffer.from(given), most).bytes.toString()).not.toContain('the-');
       }),
       { numRuns: 1_000 },
     );
@@ -114,9 +124,10 @@ describe('what is not looked for stays', () => {
       fc.property(fc.json({ stringUnit: 'grapheme' }), plainText, fc.nat(2), (json, text, indent) => {
         const isQuiet = !/[0-9@]/.test(json);
         const written = JSON.stringify({ [text]: text }, null, indent);
-        expect(redactor.body(Buffer.from(written), 65_536).toString()).toBe(written);
+        expect(redactor.body(Buffer.from(written), 65_536).bytes.toString()).toBe(written);
         expect(redactor.text(text)).toBe(text);
-        if (isQuiet) expect(redactor.body(Buffer.from(json), 65_536).toString()).toBe(Buffer.from(json).toString());
+        if (isQuiet)
+          expect(redactor.body(Buffer.from(json), 65_536).bytes.toString()).toBe(Buffer.from(json).toString());
       }),
     );
   });

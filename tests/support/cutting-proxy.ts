@@ -1,6 +1,9 @@
 import net from 'node:net';
 
-/** A TCP proxy on loopback that cuts its first connection after so many bytes of answer; later ones are let alone. */
+/**
+ * A TCP proxy on loopback that cuts its first connection after so many bytes of answer; later ones are let alone. What came before
+ * the cut arrives: a reset would drop what waits in our queue for a slow reader, which may be all of it.
+ */
 export function startCuttingProxy(
   targetPort: number,
   cutAfterBytes: number,
@@ -16,15 +19,16 @@ export function startCuttingProxy(
       socket.on('close', () => sockets.delete(socket));
     }
     client.pipe(upstream);
-    upstream.on('data', (chunk) => {
+    upstream.on('data', (chunk: Buffer) => {
+      const room = cutAfterBytes - passed;
       passed += chunk.length;
-      if (cut || passed < cutAfterBytes) {
+      if (cut || chunk.length < room) {
         if (!client.write(chunk)) upstream.pause();
         return;
       }
       cut = true;
       upstream.destroy();
-      client.resetAndDestroy();
+      client.end(chunk.subarray(0, room));
     });
     client.on('drain', () => upstream.resume());
     upstream.on('end', () => client.end());

@@ -77,10 +77,11 @@ export async function createPartitionRig() {
       return moments.map((unixMs, index) => ({
         id: newInferenceId(unixMs, groupId),
         gatewayId,
-        begin: beginRecord({ organizationId, groupId, unit: `unit "${index}" \\ \u2028\n` }),
+        begin: beginRecord({ organizationId, groupId, unit: `unit "${index}" \\ \u2028\n`, requestFacts: 1 }),
         end: endRecord({
           ...(index % 5 === 4 ? { outcome: 'interrupted', status: 500 } : { status: index % 3 === 0 ? 429 : 200 }),
           responseSha256: index % 7 === 0 ? 'ab'.repeat(32) : null,
+          ...(index % 3 === 0 ? {} : { responseFacts: index % 32 }),
         }),
         request: bodies[index % 4]!,
         response: bodies[(index + 1) % 4]!,

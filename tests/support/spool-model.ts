@@ -35,6 +35,19 @@ export function readSpoolModel(folder: string): SpoolModel {
   return { ended, open: new Set(open.keys()), strays };
 }
 
+/** The metas of an inference's frames, in order. */
+export function metasOf(folder: string, id: string): object[] {
+  const metas: object[] = [];
+  for (const name of segmentFiles(folder)) {
+    const bytes = readFileSync(join(folder, name));
+    for (let decoded = decodeFrame(bytes, 0); decoded.kind === 'frame'; decoded = decodeFrame(bytes, decoded.next)) {
+      const { frame } = decoded;
+      if (frame.id === id && frame.meta.length > 0) metas.push(JSON.parse(Buffer.from(frame.meta).toString('utf8')));
+    }
+  }
+  return metas;
+}
+
 /** The names of a spool's segments in order. */
 export function segmentFiles(folder: string): string[] {
   return readdirSync(folder)

@@ -18,6 +18,8 @@ export interface Stack {
   readonly simulatorUrl: string;
   readonly databaseUrl: string;
   readonly dataFolder: string;
+  /** The owner's, for the control API. */
+  readonly adminToken: string;
   /** What the processes wrote to their logs so far. */
   readonly log: () => string;
   /** What the processes run with. */
@@ -131,6 +133,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     simulatorUrl,
     databaseUrl: database.url,
     dataFolder,
+    adminToken,
     log: () => log,
     env,
     api,

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { CUT, missingFacts, WHOLE } from '#core/capture-facts.ts';
 import { SEGMENT_FILES } from '#inference-log/segments.ts';
 import type { SpoolWriter } from '#inference-log/spool.ts';
 import { listSegments, removeSegmentsBefore } from '#inference-log/spool-folder.ts';
@@ -10,7 +11,7 @@ import { DEFAULT_TERMS, type SpoolTerms } from '#inference-log/spool-terms.ts';
 import { createSpoolWriter } from '#inference-log/spool-writer.ts';
 import { beginRecord, endRecord, newInferenceId } from '#tests/support/records.ts';
 import { type CountedAccounts, countAccounts } from '#tests/support/spool-accounts.ts';
-import { readSpoolModel } from '#tests/support/spool-model.ts';
+import { metasOf, readSpoolModel } from '#tests/support/spool-model.ts';
 import { waitFor } from '#tests/support/wait.ts';
 
 const SHED = DEFAULT_TERMS;
@@ -54,12 +55,18 @@ const model = () => readSpoolModel(join(root, writer.spoolId));
 
 function begin(terms: SpoolTerms): string {
   const id = newInferenceId();
-  writer.begin(id, beginRecord(), [Buffer.alloc(5_000, 'q')], terms);
+  writer.begin(id, beginRecord({ requestFacts: WHOLE }), [Buffer.alloc(5_000, 'q')], terms);
   return id;
 }
 
 function end(id: string, terms: SpoolTerms): Promise<boolean> {
-  return new Promise((release) => writer.end(id, endRecord(), [Buffer.alloc(5_000, 'r')], release, terms));
+  const record = endRecord({ responseFacts: CUT.limit });
+  return new Promise((release) => writer.end(id, record, [Buffer.alloc(5_000, 'r')], release, terms));
+}
+
+/** What the frames of an inference say of its bodies. */
+function factsOf(id: string): { requestFacts?: number; responseFacts?: number } {
+  return Object.assign({}, ...metasOf(join(root, writer.spoolId), id));
 }
 
 const whole = (terms: SpoolTerms) => end(begin(terms), terms);
@@ -87,6 +94,8 @@ test('at the bound each policy has its way, with one alarm, and all is as before
   writer.part(id, Buffer.from('a part'), METADATA);
   expect(await end(id, METADATA)).toBe(true);
   expect(model().ended.get(id)).toBeNull();
+  const spoolFull = missingFacts('spool_full');
+  expect(factsOf(id)).toMatchObject({ requestFacts: spoolFull, responseFacts: spoolFull });
   expect(accounts.counts).toMatchObject({ written: stored + 1, withoutPayload: 1 });
   // What was accepted before may end, with all that belongs to it.
   expect(await end(underWay, SHED)).toBe(true);
@@ -98,6 +107,7 @@ test('at the bound each policy has its way, with one alarm, and all is as before
   const after = begin(METADATA);
   expect(await end(after, METADATA)).toBe(true);
   expect(model().ended.get(after)).toHaveLength(5_000);
+  expect(factsOf(after)).toMatchObject({ requestFacts: WHOLE, responseFacts: CUT.limit });
   expect(accounts.inFlight()).toBe(0);
 });
 

@@ -1,14 +1,16 @@
+import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { splitCheckpoints } from '#cli/export/checkpoints.ts';
 import { parseExportOptions } from '#cli/export/options.ts';
 import { createProgress } from '#cli/export/progress.ts';
-import { wholenessOf } from '#control-plane/inferences/captured.ts';
+import { responseOf } from '#control-plane/inferences/captured.ts';
 import { chatAnswerOf, chatRequestOf } from '#control-plane/inferences/chat-answer.ts';
 import { csvLine } from '#control-plane/inferences/csv.ts';
 import { fingerprintOf } from '#control-plane/inferences/cursor.ts';
 import { explainAssignment } from '#control-plane/inferences/detail.ts';
 import { metadataOf } from '#control-plane/inferences/filter.ts';
 import { waterfallOf } from '#control-plane/inferences/waterfall.ts';
+import { CUT, missingFacts, packFacts, REDACTED, WHOLE } from '#core/capture-facts.ts';
 
 const sse = (...events: unknown[]) =>
   events.map((event) => `data: ${typeof event === 'string' ? event : JSON.stringify(event)}\n\n`).join('');
@@ -76,11 +78,31 @@ describe('a chat answer', () => {
 });
 
 test('what was kept is whole, redacted or the beginning', () => {
-  const kept = Buffer.from('{"a":1}');
-  expect(wholenessOf(kept, 7, null)).toBe('whole');
-  expect(wholenessOf(kept, 20, null)).toBe('redacted');
-  expect(wholenessOf(kept, 20, Buffer.alloc(32))).toBe('truncated');
-  expect(wholenessOf(kept.subarray(0, 5), 20, null)).toBe('truncated');
+  const json = Buffer.from('{"a":1}');
+  const side = (facts: number | undefined, response: Buffer | null = json, bytes = 7, sha256: Buffer | null = null) =>
+    responseOf(
+      { request_bytes: 0, response_bytes: bytes, capture_facts: packFacts(WHOLE, facts) },
+      { request: null, request_sha256: null, response, response_sha256: sha256 },
+    );
+  const kept = { kind: 'kept', isWhole: true, isRedacted: false, cutBy: [] };
+  expect(side(WHOLE)).toMatchObject({ ...kept, sha256: createHash('sha256').update(json).digest() });
+  // Of the same length as what was sent, and yet not that.
+  expect(side(REDACTED)).toMatchObject({ ...kept, isRedacted: true, sha256: null });
+  // Parses, and yet is not all.
+  const cut = { ...kept, isWhole: false, isRedacted: true, cutBy: ['reassembly'], sha256: null };
+  expect(side(REDACTED | CUT.reassembly, json, 20)).toMatchObject(cut);
+  expect(side(CUT.interrupted)).toMatchObject({ ...kept, isWhole: false, cutBy: ['interrupted'], sha256: null });
+  expect(side(missingFacts('spool_full'), null)).toEqual({ kind: 'missing', why: 'spool_full', sha256: null });
+  const digest = Buffer.alloc(32);
+  expect(side(missingFacts('spool_full'), null, 7, digest)).toMatchObject({ kind: 'missing', sha256: digest });
+  // What was kept is gone.
+  expect(side(WHOLE, null)).toMatchObject({ kind: 'missing', why: null });
+  // Rows of a release that did not say: by their lengths.
+  expect(side(undefined)).toMatchObject({ ...kept, sha256: expect.any(Buffer) });
+  expect(side(undefined, json, 20)).toMatchObject({ ...kept, isRedacted: true, sha256: null });
+  expect(side(undefined, json, 20, digest)).toMatchObject({ isWhole: false, cutBy: ['limit'], sha256: digest });
+  expect(side(undefined, json.subarray(0, 5), 20)).toMatchObject({ isWhole: false, cutBy: null, sha256: null });
+  expect(side(undefined, null)).toMatchObject({ kind: 'missing', why: null });
   const redacted = '{"choices":[{"message":{"role":"assistant","content":"[redacted:email]"}}]}';
   expect(chatAnswerOf(redacted, 'text/event-stream')).toEqual({ role: 'assistant', content: '[redacted:email]' });
 });
@@ -88,6 +110,7 @@ test('what was kept is whole, redacted or the beginning', () => {
 test('csv cells', () => {
   expect(csvLine(['a', null, 1, -1, true, ''])).toBe('a,,1,-1,true,\r\n');
   expect(csvLine(['=1', '+1', '-1', '@x', '\tx', '\rx'])).toBe("'=1,'+1,'-1,'@x,'\tx,\"'\rx\"\r\n");
+  expect(csvLine(['\n=1', '＝1', '＋1', '－1', '＠x', 'a＝'])).toBe("\"'\n=1\",'＝1,'＋1,'－1,'＠x,a＝\r\n");
   expect(csvLine(['a"b', 'a,b', 'a\nb', ' =1'])).toBe('"a""b","a,b","a\nb", =1\r\n');
 });
 

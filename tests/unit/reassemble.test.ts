@@ -5,7 +5,7 @@ const event = (value: unknown) => `data: ${JSON.stringify(value)}\n\n`;
 const open = (maxHeld = 100_000, lookAhead = 10) => openReassembler({ maxHeld, lookAhead });
 const message = (text: string, reassembler = open()) => {
   reassembler.push(Buffer.from(text));
-  return JSON.parse(reassembler.message());
+  return JSON.parse(reassembler.message().text);
 };
 const chunk = (delta: object, more: object = {}) => ({
   id: 'c1',
@@ -110,19 +110,20 @@ test('what is no JSON object is counted and not kept', () => {
   const long = open();
   long.push(Buffer.from(`data: {"secret":"${'x'.repeat(5_000_000)}`));
   long.push(Buffer.from(`more"}\r\n\r\n${event({ id: 'c' })}`));
-  expect(JSON.parse(long.message())).toEqual({ id: 'c', unreadable_events: 1 });
+  expect(JSON.parse(long.message().text)).toEqual({ id: 'c', unreadable_events: 1 });
 });
 
 test('memory is bounded; a text that goes on in what was dropped loses its end', () => {
   const held = open(400, 10);
   for (let i = 0; i < 1_000; i++)
     held.push(Buffer.from(event(chunk({ content: 'x'.repeat(20), other: [{ a: 'y' }] }))));
-  const kept = held.message();
+  const { text: kept, isWhole } = held.message();
+  expect(isWhole).toBe(false);
   expect(kept.length).toBeLessThan(1_000);
   expect(JSON.parse(kept).choices[0].message.content).toMatch(/^x+$/);
   const exact = open(400, 10);
   exact.push(Buffer.from(event({ choices: [{ delta: { content: 'x'.repeat(1_000) } }] })));
-  expect(JSON.parse(exact.message()).choices[0].message.content.length).toBeLessThan(400 - 10);
+  expect(JSON.parse(exact.message().text).choices[0].message.content.length).toBeLessThan(400 - 10);
 });
 
 test('keys with a meaning for JavaScript are only keys', () => {
@@ -130,8 +131,49 @@ test('keys with a meaning for JavaScript are only keys', () => {
     'data: {"__proto__":{"x":1},"choices":[{"index":0,"delta":{"__proto__":{"y":"z"},"constructor":"c"}}]}\n\n';
   const reassembler = open();
   reassembler.push(Buffer.from(text));
-  expect(reassembler.message()).toBe(
+  expect(reassembler.message().text).toBe(
     '{"__proto__":{"x":1},"choices":[{"index":0,"message":{"__proto__":{"y":"z"},"constructor":"c"}}]}',
   );
   expect(({} as Record<string, unknown>)['y']).toBeUndefined();
+});
+
+test.each<[string, string, boolean]>([
+  ['everything', event(chunk({ content: 'a' }, { logprobs: { content: [] } })), true],
+  ['an event that is no JSON', `data: x\n\n${event(chunk({ content: 'a' }))}`, false],
+  ['a text that does not fit', event(chunk({ content: 'x'.repeat(2_000) })), false],
+  ['a key that does not fit', event(chunk({ ['k'.repeat(2_000)]: 1 })), false],
+  ['a list in a list', event(chunk({ points: [[1, 2]] })), false],
+])('it knows whether it is whole: %s', (_, text, isWhole) => {
+  const reassembler = open(1_000, 10);
+  reassembler.push(Buffer.from(text));
+  expect(reassembler.message().isWhole).toBe(isWhole);
+});
+
+const LONG = 'k'.repeat(100_000);
+test.each<[string, (index: number) => unknown]>([
+  ['keys of deltas', (index) => chunk({ [`${index}${LONG}`]: '' })],
+  ['keys without a value', (index) => chunk({ [`${index}${LONG}`]: null })],
+  ['keys of objects and lists', (index) => chunk({ [`${index}${LONG}`]: index % 2 === 0 ? {} : [] })],
+  ['keys of chunks', (index) => ({ [`${index}${LONG}`]: 1 })],
+  ['values that replace short ones', (index) => (index < 100 ? { [index]: 1 } : { [index - 100]: LONG })],
+  ['finish reasons', (index) => ({ choices: [{ index, finish_reason: LONG }] })],
+])('nothing grows past the budget: %s', (_, of) => {
+  const reassembler = open(70_000, 10);
+  for (let index = 0; index < 200; index++) reassembler.push(Buffer.from(event(of(index))));
+  const { text, isWhole } = reassembler.message();
+  expect(text.length).toBeLessThan(70_000);
+  expect(isWhole).toBe(false);
+});
+
+test.each([
+  ['objects', '{"a":', '}'],
+  ['lists', '[', ']'],
+  ['objects in lists', '[{"a":', '}]'],
+])('nesting does not overflow the stack: %s', (_, before, behind) => {
+  const deep = `${before.repeat(100_000)}1${behind.repeat(100_000)}`;
+  for (const text of [`{"choices":[{"index":0,"delta":{"x":${deep}}}]}`, `{"x":${deep}}`]) {
+    const reassembler = open(1_052_672, 10);
+    reassembler.push(Buffer.from(`data: ${text}\n\n`));
+    expect(() => reassembler.message()).not.toThrow();
+  }
 });

@@ -5,12 +5,17 @@ const NODE_COST = 32;
 /** Sent whole, with one chunk or with each of them. */
 const NAMES: ReadonlySet<string> = new Set(['id', 'type', 'role', 'name', 'object']);
 
+/** What is nested deeper is dropped: no delta that is known is, and who walks it would run out of stack. */
+const MAX_DEPTH = 128;
+
 /**
  * Adds the deltas of a stream to the message that they make, within a budget of characters: texts grow, objects are merged, elements are
  * found by their `index`, other values are replaced by the newest. What the budget does not hold is dropped, and a text that
  * goes on in what was dropped loses `lookAhead` characters more: what is looked for in it may have begun there.
  */
 export class DeltaMerge {
+  /** Whether anything was dropped. */
+  isCut = false;
   #left: number;
   readonly #lookAhead: number;
 
@@ -19,23 +24,29 @@ export class DeltaMerge {
     this.#lookAhead = lookAhead;
   }
 
-  add(target: JsonObject, delta: JsonObject): void {
+  add(target: JsonObject, delta: JsonObject, depth = 0): void {
+    if (depth > MAX_DEPTH) return this.#drop();
     for (const [key, value] of Object.entries(delta)) {
-      const present = Object.hasOwn(target, key) ? target[key] : undefined;
+      const present = ownValue(target, key);
       if (value === null) {
-        if (present === undefined && this.#take(NODE_COST)) setOwn(target, key, null);
+        if (present === undefined && this.#takeNode(key)) setOwn(target, key, null);
       } else if (typeof value === 'string') this.#grow(target, key, present, value);
-      else if (Array.isArray(value)) this.#extend(target, key, present, value);
+      else if (Array.isArray(value)) this.#extend(target, key, present, value, depth);
       else if (isObject(value)) {
-        if (isObject(present) && !(present instanceof GrowingText)) this.add(present, value);
-        else if (this.#take(NODE_COST)) this.add(setOwn(target, key, {}), value);
-      } else if (present !== undefined || this.#take(NODE_COST)) setOwn(target, key, value);
+        if (isObject(present) && !(present instanceof GrowingText)) this.add(present, value, depth + 1);
+        else if (this.#takeNode(key)) this.add(setOwn(target, key, {}), value, depth + 1);
+      } else if (present !== undefined || this.#takeNode(key)) setOwn(target, key, value);
     }
   }
 
   /** Sets what is said about the whole and not in pieces. */
   replace(target: JsonObject, key: string, value: unknown): void {
-    if (Object.hasOwn(target, key) ? value !== null : this.#take(NODE_COST + sizeOf(value))) setOwn(target, key, value);
+    const present = ownValue(target, key);
+    // As a rule each chunk says the same again.
+    if (present === value || (present !== undefined && value === null)) return;
+    const isNew = present === undefined;
+    const fits = isNew ? this.#takeNode(key, sizeOf(value)) : this.#take(Math.max(0, sizeOf(value) - sizeOf(present)));
+    if (fits) setOwn(target, key, value);
   }
 
   /** The element with the index of `delta`, the last one where a text part goes on in it, or a new one; null when there is no room. */
@@ -55,7 +66,7 @@ export class DeltaMerge {
 
   #grow(target: JsonObject, key: string, present: unknown, text: string): void {
     if (!(present instanceof GrowingText)) {
-      if (this.#take(NODE_COST)) setOwn(target, key, this.#newText(text));
+      if (this.#takeNode(key)) setOwn(target, key, this.#newText(text));
       return;
     }
     if (NAMES.has(key) && (present.text === text || text === '')) return;
@@ -64,14 +75,14 @@ export class DeltaMerge {
     present.isCut ||= fits.length < text.length;
   }
 
-  #extend(target: JsonObject, key: string, present: unknown, items: readonly unknown[]): void {
-    if (!Array.isArray(present) && !this.#take(NODE_COST)) return;
+  #extend(target: JsonObject, key: string, present: unknown, items: readonly unknown[], depth: number): void {
+    if (!Array.isArray(present) && !this.#takeNode(key)) return;
     const list: unknown[] = Array.isArray(present) ? present : setOwn(target, key, []);
     for (const item of items) {
       if (isObject(item)) {
         const element = this.element(list, item);
-        if (element !== null) this.add(element, item);
-      } else if (this.#take(NODE_COST)) list.push(typeof item === 'string' ? this.#newText(item) : scalar(item));
+        if (element !== null) this.add(element, item, depth + 1);
+      } else if (this.#take(NODE_COST)) list.push(typeof item === 'string' ? this.#newText(item) : this.#scalar(item));
     }
   }
 
@@ -80,16 +91,36 @@ export class DeltaMerge {
     return new GrowingText(fits, fits.length < text.length, this.#lookAhead);
   }
 
+  /** Lists in lists are in no delta that is known; they are not kept. */
+  #scalar(value: unknown): unknown {
+    if (!Array.isArray(value)) return value;
+    this.#drop();
+    return null;
+  }
+
   #fitting(text: string): string {
     const fits = text.slice(0, Math.max(0, this.#left));
     this.#left -= text.length;
+    if (fits.length < text.length) this.#drop();
     return fits;
   }
 
+  #takeNode(key: string, valueCost = 0): boolean {
+    return this.#take(NODE_COST + key.length + valueCost);
+  }
+
+  // A key that does not fit once never does, so that no text begins in its middle: what is left only shrinks.
   #take(cost: number): boolean {
-    if (this.#left <= 0) return false;
+    if (cost > this.#left) {
+      this.#drop();
+      return false;
+    }
     this.#left -= cost;
     return true;
+  }
+
+  #drop(): void {
+    this.isCut = true;
   }
 }
 
@@ -125,9 +156,8 @@ function setOwn<Value>(target: JsonObject, key: string, value: Value): Value {
   return value;
 }
 
-/** Lists in lists are in no delta that is known; they are not kept. */
-function scalar(value: unknown): unknown {
-  return Array.isArray(value) ? null : value;
+function ownValue(target: JsonObject, key: string): unknown {
+  return Object.hasOwn(target, key) ? target[key] : undefined;
 }
 
 function sizeOf(value: unknown): number {

@@ -8,8 +8,15 @@ import { DeltaMerge, isObject, type JsonObject } from './merge-deltas.ts';
 export interface Reassembler {
   /** Bytes of the stream as the caller gets them, cut anywhere. */
   push(chunk: Buffer): void;
-  /** JSON text of all that came. Events that are no JSON objects are only counted, in `unreadable_events`. */
-  message(): string;
+  /** All that came. */
+  message(): ReassembledMessage;
+}
+
+export interface ReassembledMessage {
+  /** JSON. Events that are no JSON objects are only counted, in `unreadable_events`. */
+  readonly text: string;
+  /** Whether it holds what all events said. */
+  readonly isWhole: boolean;
 }
 
 export interface ReassemblerOptions {
@@ -70,7 +77,9 @@ export function openReassembler({ maxHeld, lookAhead }: ReassemblerOptions): Rea
     push: (chunk) => read(decoder.write(chunk)),
     message() {
       read(`${decoder.end()}\n\n`);
-      return JSON.stringify(unreadableEvents === 0 ? answer : { ...answer, unreadable_events: unreadableEvents });
+      const isReadable = unreadableEvents === 0;
+      const text = JSON.stringify(isReadable ? answer : { ...answer, unreadable_events: unreadableEvents });
+      return { text, isWhole: isReadable && !merge.isCut };
     },
   };
 }
@@ -96,7 +105,7 @@ function addChoices(answer: JsonObject, choices: unknown, merge: DeltaMerge): vo
     if (target === null) continue;
     merge.add(target, rest);
     if (isObject(delta)) merge.add(target, { message: delta });
-    if (typeof finishReason === 'string') target['finish_reason'] = finishReason;
+    if (typeof finishReason === 'string') merge.replace(target, 'finish_reason', finishReason);
     // The text once more, token by token; whoever redacts does not keep it.
     if (isObject(logprobs)) target['logprobs'] = {};
   }
