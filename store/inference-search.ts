@@ -3,6 +3,7 @@ import { conditionsOf, type InferenceFilter } from './inference-filter.ts';
 import { NEWEST_FIRST, orderBy } from './inference-order.ts';
 import type { InferencePage, InferenceRow } from './inferences.ts';
 import type { Tx } from './pool.ts';
+import type { Reading } from './reading.ts';
 
 /** How many keys are asked for at once where other conditions may rule most of them out. */
 const MAX_KEYS = 1_000;
@@ -19,7 +20,7 @@ interface Key {
  * security like any others; what else the filter asks for is checked then.
  */
 export async function searchInferences(
-  tx: Tx,
+  reading: Reading,
   organizationId: string,
   filter: InferenceFilter,
   page: InferencePage,
@@ -30,8 +31,8 @@ export async function searchInferences(
     page.after === undefined ? undefined : { created_at: page.after.createdAt, id: page.after.id };
   // The first look asks for what the page lacks: as a rule nothing else is asked for.
   for (let wanted = page.limit; rows.length < page.limit; wanted = MAX_KEYS) {
-    const keys = await findKeys(tx, filter, after, wanted);
-    rows.push(...(await rowsOf(tx, keys, conditions)));
+    const keys = await reading.run((tx) => findKeys(tx, filter, after, wanted));
+    rows.push(...(await reading.run((tx) => rowsOf(tx, keys, conditions))));
     if (keys.length < wanted) break;
     after = keys.at(-1)!;
   }

@@ -5,6 +5,7 @@ import { behind, type InferenceOrder, type InferencePlace, orderBy } from './inf
 import { searchInferences } from './inference-search.ts';
 import { isSearch, lastOf, stepsOf } from './inference-steps.ts';
 import type { Tx } from './pool.ts';
+import type { Reading } from './reading.ts';
 
 export type InferenceRow = Selectable<Database['inferences']>;
 export type PayloadRow = Pick<
@@ -20,13 +21,6 @@ export interface InferencePage {
   readonly limit: number;
 }
 
-/** What a transaction that reads the log may take: from then on its statement fails, see `isTooSlow`. */
-export async function limitReading(tx: Tx, timeoutMs: number): Promise<void> {
-  await sql`SELECT set_config('statement_timeout', ${String(timeoutMs)}, true), set_config('jit', 'off', true)`.execute(
-    tx,
-  );
-}
-
 /**
  * The inferences of a page, in order.
  *
@@ -34,7 +28,7 @@ export async function limitReading(tx: Tx, timeoutMs: number): Promise<void> {
  * condition that few rows meet would otherwise read whole partitions of each group that has none.
  */
 export async function listInferences(
-  tx: Tx,
+  reading: Reading,
   organizationId: string,
   filter: InferenceFilter,
   page: InferencePage,
@@ -43,13 +37,13 @@ export async function listInferences(
   const newestFirst = order.sort === 'time' && order.direction === 'desc';
   const read = newestFirst && isSearch(filter) ? searchInferences : readInferences;
   if (filter.groupIds.length === 0) return [];
-  if (filter.groupIds.length === 1) return read(tx, organizationId, filter, page);
-  const now = await clock(tx);
-  if (!newestFirst) return read(tx, organizationId, { ...filter, until: lastOf(filter, now) }, page);
+  if (filter.groupIds.length === 1) return read(reading, organizationId, filter, page);
+  const now = await reading.run(clock);
+  if (!newestFirst) return read(reading, organizationId, { ...filter, until: lastOf(filter, now) }, page);
   const rows: InferenceRow[] = [];
   for (const step of stepsOf(filter, page, now)) {
     const missing = page.limit - rows.length;
-    rows.push(...(await read(tx, organizationId, { ...filter, ...step }, { ...page, limit: missing })));
+    rows.push(...(await read(reading, organizationId, { ...filter, ...step }, { ...page, limit: missing })));
     if (rows.length >= page.limit) break;
   }
   return rows;
@@ -65,14 +59,14 @@ async function clock(tx: Tx): Promise<Date> {
  * sort every partition whole. The condition on all groups is what rules out other groups' partitions when it is planned.
  */
 async function readInferences(
-  tx: Tx,
+  reading: Reading,
   organizationId: string,
   filter: InferenceFilter,
   { order, after, limit }: InferencePage,
 ): Promise<InferenceRow[]> {
   const conditions = [...conditionsOf(organizationId, filter), ...(after === undefined ? [] : behind(order, after))];
-  const { rows } = await sql<InferenceRow>`${readStatement(filter.groupIds, conditions, order, limit)}`.execute(tx);
-  return rows;
+  const statement = sql<InferenceRow>`${readStatement(filter.groupIds, conditions, order, limit)}`;
+  return (await reading.run((tx) => statement.execute(tx))).rows;
 }
 
 function readStatement(
