@@ -1,5 +1,6 @@
 import { type RawBuilder, sql } from 'kysely';
 import { conditionsOf, type InferenceFilter } from './inference-filter.ts';
+import { soughtOf } from './inference-finding.ts';
 import { NEWEST_FIRST, orderBy } from './inference-order.ts';
 import type { InferencePage, InferenceRow } from './inferences.ts';
 import type { Tx } from './pool.ts';
@@ -15,9 +16,9 @@ interface Key {
 }
 
 /**
- * The newest inferences that hold some metadata or words. Row-level security keeps PostgreSQL from using a GIN index, so the
- * function `search_inferences`, which checks the groups itself, gives keys, and the rows of these are read under row-level
- * security like any others; what else the filter asks for is checked then.
+ * The newest inferences of a filter, by their keys: the function `find_inferences`, which checks the groups itself, gives the
+ * keys of what the indexes say, and the rows of these are read under row-level security like any others; what else the filter
+ * asks for is checked then. Row-level security keeps PostgreSQL from using a GIN index.
  */
 export async function searchInferences(
   reading: Reading,
@@ -41,12 +42,13 @@ export async function searchInferences(
 
 async function findKeys(
   tx: Tx,
-  { groupIds, metadata, text, since, until }: InferenceFilter,
+  filter: InferenceFilter,
   after: Pick<Key, 'created_at' | 'id'> | undefined,
   limit: number,
 ): Promise<Key[]> {
-  const { rows } = await sql<Key>`SELECT * FROM search_inferences(
-    ${[...groupIds]}::uuid[], ${metadata === undefined ? null : JSON.stringify(metadata)}::jsonb, ${text ?? null}::text,
+  const { groupIds, since, until } = filter;
+  const { rows } = await sql<Key>`SELECT * FROM find_inferences(
+    ${[...groupIds]}::uuid[], ${JSON.stringify(soughtOf(filter))}::jsonb,
     ${since ?? null}::timestamptz, ${until ?? null}::timestamptz,
     ${after?.created_at ?? null}::timestamptz, ${after?.id ?? null}::uuid, ${limit}::integer)`.execute(tx);
   return rows;

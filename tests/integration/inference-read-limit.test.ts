@@ -26,9 +26,9 @@ const LIMIT_MS = 600;
 
 /** As many keys as are asked for, of rows that are not there, each time after a while that is well below the limit. */
 const ENDLESS_SEARCH = `
-  CREATE OR REPLACE FUNCTION search_inferences(wanted_groups uuid[], wanted_metadata jsonb, wanted_text text, since timestamptz,
-    until timestamptz, before_at timestamptz, before_id uuid, max_keys integer)
-  RETURNS TABLE (group_id uuid, created_at timestamptz, id uuid) LANGUAGE plpgsql AS $$
+  CREATE OR REPLACE FUNCTION find_inferences(wanted_groups uuid[], sought jsonb, since timestamptz, until timestamptz,
+    before_at timestamptz, before_id uuid, max_keys integer)
+  RETURNS SETOF inference_key LANGUAGE plpgsql AS $$
   BEGIN
     PERFORM pg_sleep(0.05);
     RETURN QUERY SELECT wanted_groups[1], now(), gen_random_uuid() FROM generate_series(1, max_keys);
