@@ -23,7 +23,13 @@ export async function verifyLogCommand(settings: Settings, args: readonly string
   const db = openAudit(databaseUrl);
   try {
     const report = await verifyLog({
-      ...{ db, group, maxIds, spoolRoot: join(settings.dataFolder, 'spool') },
+      ...{
+        db,
+        group,
+        maxIds,
+        spoolRoot: join(settings.dataFolder, 'spool'),
+        rowsElsewhere: settings.clickhouse !== undefined,
+      },
       onProgress: sparing(printProgress),
     });
     print(json ? JSON.stringify(report, null, 2) : describeReport(report));
@@ -67,6 +73,9 @@ export function describeReport(report: LogReport): string {
     '',
     ...(gaps.length === 0 ? [] : ['Gaps:', ...gaps.flatMap(describeFinding), '']),
     ...(notes.length === 0 ? [] : ['Worth knowing:', ...notes.flatMap(describeFinding), '']),
+    ...(report.rowsCompared
+      ? []
+      : ['Rows go to ClickHouse and were not compared: only ledger, rollups and spools were.', '']),
     `${rows} rows and ${seen} spools (${bytes} bytes) looked through: ` +
       (gaps.length === 0 ? 'no gap' : `${gaps.length} ${gaps.length === 1 ? 'gap' : 'gaps'}`),
   ].join('\n');

@@ -65,6 +65,8 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     ...['-c', 'max_connections=200', '-c', 'log_min_messages=warning'],
     // A list over all partitions of 200 groups holds 10 600 locks, on tables and indexes; 64 would make 12 800 for everybody.
     ...['-c', 'max_locks_per_transaction=256'],
+    // The same list touches 10 000 files; with the default of 1 000 they are opened again each time: 11 to 22 % of its time.
+    ...['-c', 'max_files_per_process=20000'],
     ...(options.settings ?? []).flatMap((setting) => ['-c', setting]),
   ];
   const server = await startServer(() => run(binaries.postgres, args));

@@ -39,7 +39,7 @@ export interface InferenceFilter {
   readonly until?: Date | undefined;
 }
 
-/** The parts of a filter that a GIN index answers, behind `search_inferences`. */
+/** The parts of a filter that a GIN index answers, behind `find_inferences`. */
 type SearchPart = 'metadata' | 'text';
 
 /**

@@ -1,4 +1,5 @@
 import type { InferenceFilter } from './inference-filter.ts';
+import { isFoundByKey, isTrouble } from './inference-finding.ts';
 import type { InferencePage } from './inferences.ts';
 
 const HOUR_MS = 3_600_000;
@@ -11,8 +12,8 @@ const MAX_AHEAD_MS = DAY_MS + HOUR_MS;
  * partition that it may touch anew, which is most of its time, so there are as few as what finds the rows allows.
  */
 const STEPS_MS = {
-  /** One row or a few, anywhere. */
-  point: [Number.POSITIVE_INFINITY],
+  /** A few rows, anywhere; or `find_inferences` itself looks no further back than what it has found. */
+  whole: [Number.POSITIVE_INFINITY],
   /** An index has them in order of time. */
   indexed: [DAY_MS, 8 * DAY_MS, Number.POSITIVE_INFINITY],
   /** Others are read on the way. */
@@ -21,21 +22,9 @@ const STEPS_MS = {
 
 /** What finds the rows of a filter. Text is in no index of the newest partitions. */
 function findingOf(filter: InferenceFilter): keyof typeof STEPS_MS {
-  if (filter.unit !== undefined || filter.traceId !== undefined) return 'point';
   if (filter.text !== undefined) return 'scanned';
-  return isTrouble(filter) || filter.keyIds !== undefined || filter.metadata !== undefined ? 'indexed' : 'scanned';
-}
-
-/** Whether only inferences that did not simply succeed are wanted: these have an index of their own. */
-function isTrouble({ status, outcome, errorCode }: InferenceFilter): boolean {
-  return (status?.from ?? 0) >= 400 || (outcome ?? 'completed') !== 'completed' || errorCode !== undefined;
-}
-
-/** Whether metadata or text is what narrows a list down most: then their GIN indexes lead, else they are checked row by row. */
-export function isSearch(filter: InferenceFilter): boolean {
-  const { metadata, text, unit, traceId, keyIds } = filter;
-  const isPinned = unit !== undefined || traceId !== undefined || keyIds !== undefined || isTrouble(filter);
-  return (metadata !== undefined || text !== undefined) && !isPinned;
+  if (isFoundByKey(filter) || filter.unit !== undefined) return 'whole';
+  return isTrouble(filter) || filter.keyIds !== undefined ? 'indexed' : 'scanned';
 }
 
 export interface Step {

@@ -1,10 +1,12 @@
 import { type RawBuilder, type Selectable, sql } from 'kysely';
 import type { Database } from './database.ts';
 import { conditionsOf, type InferenceFilter } from './inference-filter.ts';
+import { isFoundByKey } from './inference-finding.ts';
 import { behind, type InferenceOrder, type InferencePlace, orderBy } from './inference-order.ts';
 import { searchInferences } from './inference-search.ts';
-import { isSearch, lastOf, stepsOf } from './inference-steps.ts';
+import { lastOf, stepsOf } from './inference-steps.ts';
 import type { Tx } from './pool.ts';
+import type { Reading } from './reading.ts';
 
 export type InferenceRow = Selectable<Database['inferences']>;
 export type PayloadRow = Pick<
@@ -20,13 +22,6 @@ export interface InferencePage {
   readonly limit: number;
 }
 
-/** What a transaction that reads the log may take: from then on its statement fails, see `isTooSlow`. */
-export async function limitReading(tx: Tx, timeoutMs: number): Promise<void> {
-  await sql`SELECT set_config('statement_timeout', ${String(timeoutMs)}, true), set_config('jit', 'off', true)`.execute(
-    tx,
-  );
-}
-
 /**
  * The inferences of a page, in order.
  *
@@ -34,22 +29,22 @@ export async function limitReading(tx: Tx, timeoutMs: number): Promise<void> {
  * condition that few rows meet would otherwise read whole partitions of each group that has none.
  */
 export async function listInferences(
-  tx: Tx,
+  reading: Reading,
   organizationId: string,
   filter: InferenceFilter,
   page: InferencePage,
 ): Promise<InferenceRow[]> {
   const { order } = page;
   const newestFirst = order.sort === 'time' && order.direction === 'desc';
-  const read = newestFirst && isSearch(filter) ? searchInferences : readInferences;
+  const read = newestFirst && isFoundByKey(filter) ? searchInferences : readInferences;
   if (filter.groupIds.length === 0) return [];
-  if (filter.groupIds.length === 1) return read(tx, organizationId, filter, page);
-  const now = await clock(tx);
-  if (!newestFirst) return read(tx, organizationId, { ...filter, until: lastOf(filter, now) }, page);
+  if (filter.groupIds.length === 1) return read(reading, organizationId, filter, page);
+  const now = await reading.run(clock);
+  if (!newestFirst) return read(reading, organizationId, { ...filter, until: lastOf(filter, now) }, page);
   const rows: InferenceRow[] = [];
   for (const step of stepsOf(filter, page, now)) {
     const missing = page.limit - rows.length;
-    rows.push(...(await read(tx, organizationId, { ...filter, ...step }, { ...page, limit: missing })));
+    rows.push(...(await read(reading, organizationId, { ...filter, ...step }, { ...page, limit: missing })));
     if (rows.length >= page.limit) break;
   }
   return rows;
@@ -60,41 +55,51 @@ async function clock(tx: Tx): Promise<Date> {
   return rows[0]!.now;
 }
 
-/**
- * Each group gives its first `limit` rows from its own indexes, and these are merged: one query over all groups at once would
- * sort every partition whole. The condition on all groups is what rules out other groups' partitions when it is planned.
- */
 async function readInferences(
-  tx: Tx,
+  reading: Reading,
   organizationId: string,
   filter: InferenceFilter,
-  { order, after, limit }: InferencePage,
+  page: InferencePage,
 ): Promise<InferenceRow[]> {
+  const { order, after } = page;
   const conditions = [...conditionsOf(organizationId, filter), ...(after === undefined ? [] : behind(order, after))];
-  const { rows } = await sql<InferenceRow>`${readStatement(filter.groupIds, conditions, order, limit)}`.execute(tx);
-  return rows;
+  const where = sql.join(conditions, sql` AND `);
+  const { groupIds } = filter;
+  const statement = sql<InferenceRow>`${groupIds.length === 1 ? ofGroup(groupIds[0]!, where, page) : ofGroups(groupIds, where, page)}`;
+  return (await reading.run((tx) => statement.execute(tx))).rows;
 }
 
-function readStatement(
-  groupIds: readonly string[],
-  conditions: readonly RawBuilder<unknown>[],
-  order: InferenceOrder,
-  limit: number,
-): RawBuilder<unknown> {
-  const where = sql.join(conditions, sql` AND `);
-  const [only, ...others] = groupIds;
-  if (others.length === 0) {
-    return sql`SELECT row.* FROM inferences AS row WHERE row.group_id = ${only} AND ${where}
-      ORDER BY ${orderBy(order)} LIMIT ${limit}`;
-  }
-  return sql`
-    SELECT row.* FROM unnest(${[...groupIds]}::uuid[]) AS wanted (group_id)
-    CROSS JOIN LATERAL (
-      SELECT row.* FROM inferences AS row
-      WHERE row.group_id = wanted.group_id AND row.group_id = ANY (${[...groupIds]}::uuid[]) AND ${where}
-      ORDER BY ${orderBy(order)} LIMIT ${limit}
-    ) AS row
+type Part = RawBuilder<unknown>;
+
+function ofGroup(groupId: string, where: Part, { order, limit }: InferencePage): Part {
+  return sql`SELECT row.* FROM inferences AS row WHERE row.group_id = ${groupId} AND ${where}
     ORDER BY ${orderBy(order)} LIMIT ${limit}`;
+}
+
+/** Planning goes over each partition once for each group that the condition names, so with the square of their number. */
+const GROUPS_AT_ONCE = 16;
+/** The parts of a statement repeat its parameters, of which PostgreSQL takes 65 535. */
+const MAX_PARTS = 100;
+
+/**
+ * Each group gives its first `limit` rows from its own indexes, and these are merged: one query over all groups at once would
+ * sort every partition whole. The condition on the groups is what rules out other groups' partitions when it is planned.
+ */
+function ofGroups(groupIds: readonly string[], where: Part, { order, limit }: InferencePage): Part {
+  const parts: Part[] = [];
+  const atOnce = Math.max(GROUPS_AT_ONCE, Math.ceil(groupIds.length / MAX_PARTS));
+  for (let start = 0; start < groupIds.length; start += atOnce) {
+    const some = groupIds.slice(start, start + atOnce);
+    parts.push(sql`(
+      SELECT row.* FROM unnest(${some}::uuid[]) AS wanted (group_id)
+      CROSS JOIN LATERAL (
+        SELECT row.* FROM inferences AS row
+        WHERE row.group_id = wanted.group_id AND row.group_id = ANY (${some}::uuid[]) AND ${where}
+        ORDER BY ${orderBy(order)} LIMIT ${limit}
+      ) AS row
+      ORDER BY ${orderBy(order)} LIMIT ${limit})`);
+  }
+  return sql`SELECT row.* FROM (${sql.join(parts, sql` UNION ALL `)}) AS row ORDER BY ${orderBy(order)} LIMIT ${limit}`;
 }
 
 /** One inference, looked for in a few groups at its exact time, so that a few partitions are touched. */

@@ -33,8 +33,8 @@ export async function printPlans(
   await explain(application, 'sort by latency', 'inferences', 'true', latency);
   const text = `payload_search(request, response) @@ websearch_to_tsquery('simple', 'needle7') AND created_at < now() - interval '7 days'`;
   for (const [name, from, condition] of [
-    ['metadata, as the owner of search_inferences', 'inferences', `metadata @> '{"tenant":"tenant-7"}'`],
-    ['text, as the owner of search_inferences', 'inference_payloads', text],
+    ['metadata, as the owner of find_inferences', 'inferences', `metadata @> '{"tenant":"tenant-7"}'`],
+    ['text, as the owner of find_inferences', 'inference_payloads', text],
   ] as const) {
     await explain(login, name, from, condition);
   }

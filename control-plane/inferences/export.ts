@@ -86,10 +86,16 @@ async function readBatch(
   lines: ExportLines,
   after: InferencePlace | undefined,
 ): Promise<Batch> {
-  return boundedRead(tx, async () => {
-    const rows = await listInferences(tx, organizationId, filter, { order: NEWEST_FIRST, after, limit: BATCH_ROWS });
+  return boundedRead(tx, async (reading) => {
+    const rows = await listInferences(reading, organizationId, filter, {
+      order: NEWEST_FIRST,
+      after,
+      limit: BATCH_ROWS,
+    });
     const used = lines.withPayloads ? firstOf(rows) : rows;
-    const payloads = lines.withPayloads ? await findPayloads(tx, organizationId, used) : NO_PAYLOADS;
+    const payloads = lines.withPayloads
+      ? await reading.run((inner) => findPayloads(inner, organizationId, used))
+      : NO_PAYLOADS;
     const written = used
       .map((row) => lines.line({ row, groupName: groupNames.get(row.group_id) ?? '', payload: payloads.get(row.id) }))
       .filter((line) => line !== null);

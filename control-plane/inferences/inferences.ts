@@ -28,8 +28,8 @@ export async function listInferencePage(
     const message = `sorting by ${order.sort} needs one group or a time to start from (since)`;
     throw invalid([{ field: 'sort', message }]);
   }
-  const rows = await boundedRead(tx, () =>
-    listInferences(tx, organizationId, filter, { order, after, limit: query.limit + 1 }),
+  const rows = await boundedRead(tx, (reading) =>
+    listInferences(reading, organizationId, filter, { order, after, limit: query.limit + 1 }),
   );
   const shown = rows.slice(0, query.limit);
   const last = shown.at(-1);

@@ -1,23 +1,26 @@
 import { isTooSlow } from '#store/failures.ts';
-import { limitReading } from '#store/inferences.ts';
 import type { Tx } from '#store/pool.ts';
+import { openReading, type Reading } from '#store/reading.ts';
 import { invalid } from '../problem.ts';
 
-/** What one statement of a read may take: long enough for a whole partition, short enough for who waits, and for the database. */
-const STATEMENT_MS = 5_000;
+/** What a whole read may take: long enough for a whole partition, short enough for who waits, and for the database. */
+const READ_MS = 5_000;
 
 /**
- * Reads the log with a bound on the work.
- * @throws Problem `invalid` that says how to ask for less, when a statement took too long
+ * Reads the log with a bound on the work, however many statements it takes.
+ * @throws Problem `invalid` that says how to ask for less, when it took too long
  */
-export async function boundedRead<Result>(tx: Tx, work: () => Promise<Result>): Promise<Result> {
-  await limitReading(tx, STATEMENT_MS);
+export async function boundedRead<Result>(
+  tx: Tx,
+  work: (reading: Reading) => Promise<Result>,
+  limitMs = READ_MS,
+): Promise<Result> {
   try {
-    return await work();
+    return await work(openReading(tx, limitMs));
   } catch (error) {
     if (!isTooSlow(error)) throw error;
     const message =
-      `looking through the log for this took longer than ${STATEMENT_MS / 1_000} s; ` +
+      `looking through the log for this took longer than ${limitMs / 1_000} s; ` +
       'name a group, or a shorter time with since and until';
     throw invalid([{ field: 'since', message }]);
   }

@@ -62,6 +62,8 @@ export interface VerifiedEntry {
 export interface LogReport {
   readonly entries: readonly VerifiedEntry[];
   readonly findings: readonly Finding[];
+  /** False: rows are in another store (ClickHouse), and only ledger, rollups and spools were compared. */
+  readonly rowsCompared: boolean;
   readonly spools: { readonly seen: number; readonly bytes: number };
 }
 

@@ -275,6 +275,10 @@ describe('the database itself', () => {
       await expect(as(rival, call(groups['demo']!, more))).rejects.toThrow('not of this organization');
       await expect(as(rival, call(randomUUID(), more))).rejects.toThrow('not of this organization');
     }
+    const find = `SELECT * FROM find_inferences(ARRAY['${groups['demo']}']::uuid[], '{"text":"refund"}', NULL, NULL, NULL, NULL, 10)`;
+    expect(await as(api, find)).toHaveLength(1);
+    await expect(as(rival, find)).rejects.toThrow('not of this organization');
+    await expect(sql.raw(find).execute(control.application)).rejects.toThrow('not of this organization');
     // Without an organization nobody owns anything.
     await expect(sql.raw(call(groups['demo']!, `NULL, 'refund'`)).execute(control.application)).rejects.toThrow();
     await expect(sql`SELECT ringside.index_closed_partition()`.execute(control.application)).rejects.toThrow(

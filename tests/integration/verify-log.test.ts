@@ -71,7 +71,7 @@ function stateOf(folder: string): unknown[] {
 
 test('a log without a gap, empty or full, has none', async () => {
   const empty = await verify();
-  expect(empty).toEqual({ entries: [], findings: [], spools: { seen: 0, bytes: 0 } });
+  expect(empty).toEqual({ entries: [], findings: [], rowsCompared: true, spools: { seen: 0, bytes: 0 } });
   const writer = await rig.openWriter();
   await record(writer, 30);
   const open = newInferenceId();
@@ -144,6 +144,29 @@ test('rows that are gone are named by the minute, rows too many by their ids', a
   const [surplus] = gaps(await verify());
   expect(surplus).toMatchObject({ kind: 'rows_uncounted', count: 1 });
   expect(surplus!.ids).toHaveLength(3);
+});
+
+test('rows that go to another store are not compared, and the report says so; ledger and rollups are', async () => {
+  const elsewhere = () =>
+    verifyLog({
+      db: audit,
+      spoolRoot: rig.root,
+      group: undefined,
+      maxIds: 3,
+      rowsElsewhere: true,
+      onProgress: () => {},
+    });
+  const writer = await rig.openWriter();
+  await record(writer, 10);
+  await writer.close();
+  await ship();
+  await sql`DELETE FROM ringside.inferences`.execute(rig.db);
+  expect(gaps(await verify()).map(({ kind }) => kind)).toContain('rows_missing');
+  const report = await elsewhere();
+  expect(gaps(report)).toEqual([]);
+  expect(describeReport(report)).toMatch(/Rows go to ClickHouse and were not compared(.|\n)*no gap$/);
+  await sql`DELETE FROM ringside.rollups`.execute(rig.db);
+  expect(gaps(await elsewhere())).toMatchObject([{ kind: 'rollups_differ', count: 10 }]);
 });
 
 test('rollups that differ are a gap; rows of a release without them are not', async () => {
