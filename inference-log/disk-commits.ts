@@ -38,7 +38,7 @@ export interface DiskCommitsOptions {
   readonly onAlarm: OnAlarm;
   readonly flush: () => void;
   readonly onSynced: (ends: readonly PlacedDiskFrame[]) => void;
-  /** `open`: begin and part frames of inferences that have not ended. */
+  /** `open`: begin and part frames of inferences under way. */
   readonly onLost: (ends: readonly PlacedDiskFrame[], open: readonly PlacedDiskFrame[]) => void;
 }
 
@@ -73,7 +73,8 @@ export function createDiskCommits(options: DiskCommitsOptions): DiskCommits {
       options.segments.condemn();
       for (const end of ends) takeBack(end);
       keepHold(undefined);
-      const ended = new Set(ends.map(({ id }) => id));
+      // Those that a `drop` frame has closed have ended, too.
+      const ended = new Set([...ends, ...open.filter(({ type }) => type === 'drop')].map(({ id }) => id));
       options.onLost(
         ends,
         open.filter(({ id }) => !ended.has(id)),

@@ -125,6 +125,7 @@ export async function createSpoolWriter(options: SpoolWriterOptions): Promise<Sp
     async close() {
       if (gate.closed) return;
       queue.flush();
+      queue.payRest();
       gate.close();
       queue.loseRest(); // queued by a release of this very flush
       if (commits.isWaiting) await commits.settle();
