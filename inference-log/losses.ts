@@ -29,6 +29,8 @@ export interface Losses {
   /** Whether frames of this inference are lost already. */
   isBroken(id: string): boolean;
   lose(type: FrameType, id: string, reason: LossReason, terms: SpoolTerms, release: Release | undefined): void;
+  /** Its end was lost behind its write: `isDropped` says whether a `drop` frame stands in its place, or it may be stored still. */
+  loseWritten(loss: Dropped & { readonly release: Release | undefined; readonly isDropped: boolean }): void;
   /** Hands over the inferences that need a `drop` frame, with their terms. */
   takeOwed(): readonly (readonly [id: string, terms: SpoolTerms])[];
   /** The `drop` frame of an inference is written: how it is counted. */
@@ -107,6 +109,7 @@ export function createLosses(): Losses {
           frameType satisfies never;
       }
     },
+    loseWritten: ({ isDropped, ...loss }) => void ended.push({ ...loss, countsNow: isDropped }),
     takeOwed() {
       const taken = [...unqueued].map((id) => [id, owed.get(id)!.terms] as const);
       unqueued.clear();

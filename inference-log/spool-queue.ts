@@ -3,7 +3,7 @@ import type { OnAlarm } from './alarms.ts';
 import type { DiskCommits } from './disk-commits.ts';
 import { type FrameType, MAX_FRAME_BYTES } from './frame.ts';
 import { FrameBatch } from './frame-batch.ts';
-import { createLosses, type Loss, type Release } from './losses.ts';
+import { createLosses, type Loss, type Losses, type Release } from './losses.ts';
 import type { Segments } from './segments.ts';
 import type { SpoolGate } from './spool-gate.ts';
 import type { LossReason, SpoolAccounts, SpoolTerms } from './spool-terms.ts';
@@ -23,6 +23,8 @@ export interface SpoolQueue {
     release?: Release,
   ): boolean;
   lose(type: FrameType, id: string, reason: LossReason, terms: SpoolTerms, release?: Release): void;
+  /** The same for an end that was written, and was taken back or could not be. */
+  loseWritten: Losses['loseWritten'];
   /** Writes what is queued, and settles what is lost. */
   flush(): void;
   /** Tries to write the `drop` frames that are owed, though the spool may take nothing else. */
@@ -111,6 +113,11 @@ export function createSpoolQueue(deps: SpoolQueueDeps): SpoolQueue {
     wake();
   };
 
+  const loseWritten: SpoolQueue['loseWritten'] = (loss) => {
+    losses.loseWritten(loss);
+    wake();
+  };
+
   const queueDrops = () => {
     for (const [id, terms] of losses.takeOwed()) append('drop', id, '', null, terms);
   };
@@ -190,7 +197,7 @@ export function createSpoolQueue(deps: SpoolQueueDeps): SpoolQueue {
   };
 
   return {
-    ...{ append, lose, flush, release: call, isBroken: losses.isBroken },
+    ...{ append, lose, loseWritten, flush, release: call, isBroken: losses.isBroken },
     get isEmpty() {
       return frames.length === 0;
     },

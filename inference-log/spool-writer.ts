@@ -79,9 +79,9 @@ export async function createSpoolWriter(options: SpoolWriterOptions): Promise<Sp
     },
     onLost: (ends, open) => {
       for (const { id, terms } of open) queue.lose('part', id, 'sync_failed', terms);
-      for (const { id, terms, release } of ends) {
-        accounts.unrecorded(terms.account);
-        queue.lose('end', id, 'sync_failed', terms, release);
+      for (const { terms, release, isTakenBack } of ends) {
+        if (isTakenBack) accounts.unrecorded(terms.account);
+        queue.loseWritten({ terms, release, reason: 'sync_failed', isDropped: isTakenBack });
       }
     },
   });
