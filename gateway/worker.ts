@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import type { Server } from 'node:http';
-import net from 'node:net';
 import { join } from 'node:path';
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import { parentPort } from 'node:worker_threads';
@@ -10,10 +9,12 @@ import { parseAddressPolicy } from '#core/upstream-address.ts';
 import { createSpoolHold } from '#inference-log/spool-hold.ts';
 import { createSpoolWriter } from '#inference-log/spool-writer.ts';
 import { planRequest } from './dialects/openai-chat/request.ts';
+import { drain } from './drain.ts';
 import { createAuthenticator } from './flow/authenticate.ts';
 import { createBodyPool } from './flow/body-pool.ts';
 import { createRequestHandler } from './flow/handle-request.ts';
 import type { BodyBudget } from './flow/ports.ts';
+import { createPending } from './pending.ts';
 import { ADAPTERS } from './providers/registry.ts';
 import { createGatewayServer } from './server.ts';
 import { type BoundOrganization, bindOrganization, type SnapshotDelivery } from './snapshot/bind.ts';
@@ -28,8 +29,6 @@ import type { FromWorker, ToWorker, WorkerStart } from './worker-messages.ts';
 const STALLED_READER_MS = 60_000;
 /** Memory kept for the next large prompts. */
 const MAX_IDLE_BODY_BYTES = 16 * 1024 * 1024;
-/** A request that was sent while we stopped has this long to arrive. */
-const IDLE_GRACE_MS = 300;
 /** Shipping gives way to a burst that lasts as long. */
 const LOAD_MS = 250;
 
@@ -89,6 +88,7 @@ async function startWorker(start: WorkerStart): Promise<void> {
     nowMs: () => clock.nowNs() / 1e6,
   });
   const authenticator = createAuthenticator(() => keys, settings.pepper, clock.unixMs);
+  const pending = createPending();
   const handleRequest = createRequestHandler({
     clock,
     random,
@@ -98,6 +98,7 @@ async function startWorker(start: WorkerStart): Promise<void> {
     upstream,
     spool,
     recorder,
+    pending,
     bodyBudget: createBodyBudget(start.bodyBudget, start.slot, settings.maxHeldBodyBytes),
     bodyPool: createBodyPool(MAX_IDLE_BODY_BYTES),
     maxBodyBytes: settings.maxBodyBytes,
@@ -126,12 +127,14 @@ async function startWorker(start: WorkerStart): Promise<void> {
         return;
       case 'stop':
         draining = true;
-        void drain(server, message.drainMs, () => start.cells[GAUGE.IN_FLIGHT]!).then(async () => {
-          await spool.close();
-          upstream.close();
-          stopMeasuring();
-          port.close();
-        });
+        void drain(server, message.drainMs, () => start.cells[GAUGE.IN_FLIGHT]! > 0 || pending.count > 0).then(
+          async () => {
+            await spool.close();
+            upstream.close();
+            stopMeasuring();
+            port.close();
+          },
+        );
         return;
       default:
         message satisfies never;
@@ -150,24 +153,6 @@ async function startWorker(start: WorkerStart): Promise<void> {
   });
   // After that: a `stop` must find a server that listens.
   for (const message of early.splice(0)) receive(message);
-}
-
-/**
- * Stops accepting; answers what still comes on open connections with `Connection: close`, closes the idle ones after a
- * moment, lets answers finish, and cuts what is left at the limit. Resolves when every exchange is recorded.
- */
-async function drain(server: Server, drainMs: number, inFlight: () => number): Promise<void> {
-  // Before the handler, which may send the head of a refusal at once.
-  server.prependListener('request', (_request, response) => response.setHeader('connection', 'close'));
-  // Not server.close() of node:http, which would cut idle connections while a request is on its way to them.
-  const closed = new Promise<void>((done) => net.Server.prototype.close.call(server, () => done()));
-  const idle = setInterval(() => server.closeIdleConnections(), IDLE_GRACE_MS);
-  const limit = setTimeout(() => server.closeAllConnections(), drainMs);
-  await closed;
-  clearInterval(idle);
-  clearTimeout(limit);
-  // The connections are gone; their exchanges hear of it in the next turns of the loop.
-  for (let turn = 0; inFlight() > 0 && turn < 100; turn++) await new Promise((next) => setTimeout(next, 10));
 }
 
 /** Each worker writes its own slot only, so that a dead worker's share can be zeroed; the sum may be late by one turn. */

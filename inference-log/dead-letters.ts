@@ -17,42 +17,99 @@ export interface DeadLetter {
   readonly reason: string;
   /** Base64, because they may be neither JSON nor UTF-8. */
   readonly frames: readonly { readonly type: Frame['type']; readonly meta: string; readonly payload: string | null }[];
+  /** There was no room for them: what `payload` says is not what was captured. */
+  readonly withoutPayloads?: true;
+}
+
+/** What became of the dropped ones among some items. */
+export interface Burial {
+  readonly letters: number;
+  /** Of those, written without their payloads, for which there was no room. */
+  readonly withoutPayloads: number;
+  /** The first item, by its place, that could not be put away; none behind it was. */
+  readonly failure: { readonly index: number; readonly error: unknown } | undefined;
 }
 
 /**
  * Appends the dropped ones among `items` to `<root>/dead-letters/<spoolId>.jsonl`. Called before the commit that passes
- * over them: a crash between the two repeats a line (same id), and never loses one. Returns how many there were.
- * @throws file errors
+ * over them: a crash between the two repeats a line (same id), and never loses one. On a full disk a letter goes without
+ * its payloads: shipping is what makes room there, and must not wait for it.
  */
 export async function writeDeadLetters(
   root: string,
   spoolId: string,
   gatewayId: string,
   items: readonly ShipItem[],
-): Promise<number> {
-  const lines = items.flatMap(({ id, frames, content }) => {
+): Promise<Burial> {
+  const dropped = items.flatMap(({ id, frames, content }, index) => {
     if (content.kind !== 'dropped') return [];
     const { groupId, reason } = content;
     const letter: DeadLetter = { id, spoolId, gatewayId, groupId, reason, frames: frames.map(encode) };
-    return [`${JSON.stringify(letter)}\n`];
+    return [{ index, letter }];
   });
-  if (lines.length === 0) return 0;
-  const folder = join(root, DEAD_LETTER_FOLDER);
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  const file = await open(join(folder, `${spoolId}.jsonl`), 'a+', 0o600);
+  const [first] = dropped;
+  if (first === undefined) return { letters: 0, withoutPayloads: 0, failure: undefined };
   try {
-    const size = await cutTornLine(file);
+    const folder = join(root, DEAD_LETTER_FOLDER);
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    const file = await open(join(folder, `${spoolId}.jsonl`), 'a+', 0o600);
     try {
-      for (const line of lines) await file.appendFile(line);
-      await file.datasync(); // the commit that follows is durable, too
-    } catch (error) {
-      await file.truncate(size); // half a line would spoil the next one
-      throw error;
+      return await append(file, dropped);
+    } finally {
+      await file.close();
     }
-  } finally {
-    await file.close();
+  } catch (error) {
+    return { letters: 0, withoutPayloads: 0, failure: { index: first.index, error } };
   }
-  return lines.length;
+}
+
+interface Dropped {
+  readonly index: number;
+  readonly letter: DeadLetter;
+}
+
+async function append(file: FileHandle, dropped: readonly Dropped[]): Promise<Burial> {
+  const before = await cutTornLine(file);
+  let size = before;
+  let [letters, withoutPayloads] = [0, 0];
+  let failure: Burial['failure'];
+  for (const { index, letter } of dropped) {
+    try {
+      size = await appendLine(file, size, letter);
+    } catch {
+      try {
+        size = await appendLine(file, size, bare(letter));
+        withoutPayloads++;
+      } catch (error) {
+        failure = { index, error };
+        break;
+      }
+    }
+    letters++;
+  }
+  try {
+    await file.datasync(); // the commit that follows is durable, too
+  } catch (error) {
+    await file.truncate(before);
+    throw error;
+  }
+  return { letters, withoutPayloads, failure };
+}
+
+/** @returns the size of the file behind it */
+async function appendLine(file: FileHandle, size: number, letter: DeadLetter): Promise<number> {
+  const line = Buffer.from(`${JSON.stringify(letter)}\n`);
+  try {
+    await file.appendFile(line);
+  } catch (error) {
+    await file.truncate(size); // half a line would spoil the next one
+    throw error;
+  }
+  return size + line.length;
+}
+
+function bare(letter: DeadLetter): DeadLetter {
+  return { ...letter, withoutPayloads: true, frames: letter.frames.map((frame) => ({ ...frame, payload: null })) };
 }
 
 /** A process that died while it wrote left half a line, which would spoil the next; its record is among those to be written. */

@@ -19,6 +19,12 @@ export interface PlacedDiskFrame extends DiskFrame {
   readonly bytes: number;
 }
 
+/** An end that no sync has confirmed. */
+export interface LostEnd extends PlacedDiskFrame {
+  /** It stands in the file as a `drop` frame; otherwise its record may be stored all the same. */
+  readonly isTakenBack: boolean;
+}
+
 /** What `disk` mode adds to a spool: ends are released by group commit, and what is not confirmed is taken back. */
 export interface DiskCommits
   extends Pick<SyncGroup<PlacedDiskFrame>, 'healthy' | 'add' | 'retire' | 'settle' | 'close' | 'isWaiting'> {
@@ -38,8 +44,8 @@ export interface DiskCommitsOptions {
   readonly onAlarm: OnAlarm;
   readonly flush: () => void;
   readonly onSynced: (ends: readonly PlacedDiskFrame[]) => void;
-  /** `open`: begin and part frames of inferences that have not ended. */
-  readonly onLost: (ends: readonly PlacedDiskFrame[], open: readonly PlacedDiskFrame[]) => void;
+  /** `open`: begin and part frames of inferences under way. */
+  readonly onLost: (ends: readonly LostEnd[], open: readonly PlacedDiskFrame[]) => void;
 }
 
 export function createDiskCommits(options: DiskCommitsOptions): DiskCommits {
@@ -47,11 +53,14 @@ export function createDiskCommits(options: DiskCommitsOptions): DiskCommits {
   /** Where the ends begin that wait; the first one's place or one before it. */
   let heldFrom: SpoolPosition | undefined;
 
-  const takeBack = ({ id, at, bytes }: PlacedDiskFrame) => {
+  const takeBack = (end: PlacedDiskFrame): LostEnd => {
+    const { id, at, bytes } = end;
     try {
       annul(join(folder, segmentName(at.segment)), at.offset, bytes);
+      return { ...end, isTakenBack: true };
     } catch (error) {
       onAlarm('spool_sync_failed', `the record of ${id} may come back: ${reasonOf(error)}`);
+      return { ...end, isTakenBack: false };
     }
   };
 
@@ -71,11 +80,12 @@ export function createDiskCommits(options: DiskCommitsOptions): DiskCommits {
     },
     onLost: (ends, open) => {
       options.segments.condemn();
-      for (const end of ends) takeBack(end);
+      const lost = ends.map(takeBack);
       keepHold(undefined);
-      const ended = new Set(ends.map(({ id }) => id));
+      // Those that a `drop` frame has closed have ended, too.
+      const ended = new Set([...ends, ...open.filter(({ type }) => type === 'drop')].map(({ id }) => id));
       options.onLost(
-        ends,
+        lost,
         open.filter(({ id }) => !ended.has(id)),
       );
     },

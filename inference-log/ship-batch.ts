@@ -1,5 +1,5 @@
 import type { OnAlarm } from './alarms.ts';
-import { writeDeadLetters } from './dead-letters.ts';
+import { type Burial, writeDeadLetters } from './dead-letters.ts';
 import { refusedItem, type ShipItem } from './ship-item.ts';
 import { RefusedBatchError, type Sink, type SpoolCursor } from './spool.ts';
 
@@ -26,8 +26,10 @@ export interface Progress {
  *   write ──refused, several items──▶ write the first half, then the second
  *     └────refused, one item──▶ dead letter, then write its count
  *
+ * What is before a dead letter that cannot be written is stored before this throws.
+ *
  * @returns the cursor as stored
- * @throws StaleCursorError, and whatever the sink throws when it is out of reach
+ * @throws StaleCursorError, file errors of dead letters, and whatever the sink throws when it is out of reach
  */
 export async function shipBatch(
   target: BatchTarget,
@@ -36,8 +38,11 @@ export async function shipBatch(
   cursor: SpoolCursor,
   finished: boolean,
 ): Promise<SpoolCursor> {
-  await bury(target, items);
-  return store(target, progress, items, cursor, finished);
+  const failure = await bury(target, items);
+  if (failure === undefined) return store(target, progress, items, cursor, finished);
+  const before = items.slice(0, failure.index);
+  if (before.length > 0) await store(target, progress, before, cursorBehind(before.at(-1)!, progress), false);
+  throw failure.error;
 }
 
 async function store(
@@ -63,19 +68,27 @@ async function store(
     const [first] = items;
     if (items.length === 1 && first?.content.kind === 'row') {
       const refused = refusedItem(first, first.content.row, error.message);
-      await bury(target, [refused]);
+      const failure = await bury(target, [refused]);
+      if (failure !== undefined) throw failure.error;
       return store(target, progress, [refused], cursor, finished);
     }
     const middle = items.length >> 1;
-    const last = items[middle - 1]!;
-    const between: SpoolCursor = { scan: last.scan ?? progress.safeScan, shipped: last.shipped };
+    const between = cursorBehind(items[middle - 1]!, progress);
     const stored = await store(target, progress, items.slice(0, middle), between, false);
     return store(target, { ...progress, stored }, items.slice(middle), cursor, finished);
   }
 }
 
-async function bury(target: BatchTarget, items: readonly ShipItem[]): Promise<void> {
-  const letters = await writeDeadLetters(target.root, target.spoolId, target.gatewayId, items);
-  if (letters === 0) return;
-  target.onAlarm('dead_letter', `${letters} records of spool ${target.spoolId} went to its dead-letter file`);
+function cursorBehind(item: ShipItem, progress: Progress): SpoolCursor {
+  return { scan: item.scan ?? progress.safeScan, shipped: item.shipped };
+}
+
+async function bury(target: BatchTarget, items: readonly ShipItem[]): Promise<Burial['failure']> {
+  const { root, spoolId, gatewayId } = target;
+  const { letters, withoutPayloads, failure } = await writeDeadLetters(root, spoolId, gatewayId, items);
+  if (letters > 0) {
+    const cut = withoutPayloads === 0 ? '' : `, ${withoutPayloads} of them without their payloads: there is no room`;
+    target.onAlarm('dead_letter', `${letters} records of spool ${spoolId} went to its dead-letter file${cut}`);
+  }
+  return failure;
 }

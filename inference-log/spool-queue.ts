@@ -3,10 +3,10 @@ import type { OnAlarm } from './alarms.ts';
 import type { DiskCommits } from './disk-commits.ts';
 import { type FrameType, MAX_FRAME_BYTES } from './frame.ts';
 import { FrameBatch } from './frame-batch.ts';
-import { createLosses, type Loss, type Release } from './losses.ts';
+import { createLosses, type Loss, type Losses, type Release } from './losses.ts';
 import type { Segments } from './segments.ts';
 import type { SpoolGate } from './spool-gate.ts';
-import { DEFAULT_TERMS, type LossReason, type SpoolAccounts, type SpoolTerms } from './spool-terms.ts';
+import type { LossReason, SpoolAccounts, SpoolTerms } from './spool-terms.ts';
 
 /** Frames on their way to a spool, and what becomes of those that do not get there. */
 export interface SpoolQueue {
@@ -23,11 +23,15 @@ export interface SpoolQueue {
     release?: Release,
   ): boolean;
   lose(type: FrameType, id: string, reason: LossReason, terms: SpoolTerms, release?: Release): void;
+  /** The same for an end that was written, and was taken back or could not be. */
+  loseWritten: Losses['loseWritten'];
   /** Writes what is queued, and settles what is lost. */
   flush(): void;
   /** Tries to write the `drop` frames that are owed, though the spool may take nothing else. */
   payDrops(): void;
-  /** What is queued is lost: the spool is closed. */
+  /** Before the spool closes: the same once more, in the room that was kept for it. What stays owed becomes interrupted rows. */
+  payRest(): void;
+  /** What is queued is lost, and what has begun without a frame: the spool is closed. */
   loseRest(): void;
   /** Lets an answer go, or refuses its end. */
   release(release: Release, mayEnd: boolean): void;
@@ -109,8 +113,13 @@ export function createSpoolQueue(deps: SpoolQueueDeps): SpoolQueue {
     wake();
   };
 
+  const loseWritten: SpoolQueue['loseWritten'] = (loss) => {
+    losses.loseWritten(loss);
+    wake();
+  };
+
   const queueDrops = () => {
-    for (const id of losses.takeOwed()) append('drop', id, '', null, DEFAULT_TERMS);
+    for (const [id, terms] of losses.takeOwed()) append('drop', id, '', null, terms);
   };
 
   const loseAll = (lost: readonly QueuedFrame[], reason: LossReason) => {
@@ -135,7 +144,7 @@ export function createSpoolQueue(deps: SpoolQueueDeps): SpoolQueue {
       settle(written);
       if (error !== undefined) loseAll(batch.slice(written.length), 'write_failed');
     }
-    for (const loss of losses.takeEnded()) giveUp(loss);
+    settleLosses();
     gate.checkBound();
   };
 
@@ -155,18 +164,28 @@ export function createSpoolQueue(deps: SpoolQueueDeps): SpoolQueue {
 
   // hot. `process` mode: the write is enough. Ends of `disk` mode wait for a sync; nobody waits for those of `memory` mode.
   const settle = (written: readonly QueuedFrame[]) => {
-    for (const { type, terms, release } of written) {
+    for (const { type, id, terms, release } of written) {
       if (type === 'begin') accounts.accepted(terms.account);
       else if (type === 'end') accounts.recorded(terms.account);
+      else if (type === 'drop') settleDrop(id);
       if (release !== undefined && terms.durability !== 'disk') call(release, true);
     }
     deps.commits().written();
   };
 
+  const settleDrop = (id: string) => {
+    const dropped = losses.paid(id);
+    if (dropped !== undefined) accounts.dropped(dropped.terms.account, dropped.reason);
+  };
+
   /** An inference has ended without a record: its policy says whether its caller may have the answer all the same. */
-  const giveUp = ({ terms, reason, release }: Loss) => {
-    accounts.dropped(terms.account, reason);
+  const giveUp = ({ terms, reason, release, countsNow }: Loss) => {
+    if (countsNow) accounts.dropped(terms.account, reason);
     if (release !== undefined) call(release, terms.whenSpoolFull === 'serve-unlogged');
+  };
+
+  const settleLosses = () => {
+    for (const loss of losses.takeEnded()) giveUp(loss);
   };
 
   const call = (release: Release, mayEnd: boolean) => {
@@ -178,16 +197,28 @@ export function createSpoolQueue(deps: SpoolQueueDeps): SpoolQueue {
   };
 
   return {
-    ...{ append, lose, flush, release: call, isBroken: losses.isBroken },
+    ...{ append, lose, loseWritten, flush, release: call, isBroken: losses.isBroken },
     get isEmpty() {
       return frames.length === 0;
     },
     payDrops() {
       if (losses.owesDrops && !gate.closed) queueDrops();
     },
+    payRest() {
+      if (!losses.owesDrops) return;
+      try {
+        segments.freeBallast();
+      } catch (error) {
+        onAlarm('spool_write_failed', `making room for the last frames: ${reasonOf(error)}`);
+      }
+      queueDrops();
+      flush();
+    },
     loseRest() {
       loseAll(frames.splice(0), 'closed');
       queued.clear();
+      losses.close();
+      settleLosses();
     },
   };
 }

@@ -93,6 +93,8 @@ export function createSpoolReader(options: {
         const fileBytes = file === undefined || condemned ? 0 : (await file.stat()).size;
         // Behind the look at the size: bytes that are in it and may be taken back are held by now.
         const hold = sealed ? undefined : options.holdAt?.();
+        // The writer set it in a segment that was full and went on in the next one, which we have reached.
+        if (hold !== undefined && hold.segment < position.segment) return { kind: 'idle', position };
         const isHeldHere = hold?.segment === position.segment;
         const size = isHeldHere ? Math.min(fileBytes, hold.offset) : fileBytes;
         if (size > position.offset) {

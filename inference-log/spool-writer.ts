@@ -80,9 +80,9 @@ export async function createSpoolWriter(options: SpoolWriterOptions): Promise<Sp
     },
     onLost: (ends, open) => {
       for (const { id, terms } of open) queue.lose('part', id, 'sync_failed', terms);
-      for (const { id, terms, release } of ends) {
-        accounts.unrecorded(terms.account);
-        queue.lose('end', id, 'sync_failed', terms, release);
+      for (const { terms, release, isTakenBack } of ends) {
+        if (isTakenBack) accounts.unrecorded(terms.account);
+        queue.loseWritten({ terms, release, reason: 'sync_failed', isDropped: isTakenBack });
       }
     },
   });
@@ -128,6 +128,7 @@ export async function createSpoolWriter(options: SpoolWriterOptions): Promise<Sp
     async close() {
       if (gate.closed) return;
       queue.flush();
+      queue.payRest();
       gate.close();
       queue.loseRest(); // queued by a release of this very flush
       if (commits.isWaiting) await commits.settle();

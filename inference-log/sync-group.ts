@@ -31,7 +31,7 @@ export interface SyncGroup<Frame extends DiskFrame> {
   close(): Promise<void>;
 }
 
-/** An end that waits, or a begin or part that its end will rely on. */
+/** An end that waits, a begin or part that its end will rely on, or what closes an inference that is lost. */
 export interface DiskFrame {
   readonly type: FrameType;
   readonly id: string;
@@ -50,7 +50,7 @@ export interface SyncGroupOptions<Frame> {
   readonly flush: () => void;
   /** `firstWaiting`: the first of those that wait for the next sync. */
   readonly onSynced: (ends: readonly Frame[], firstWaiting: Frame | undefined) => void;
-  /** Gives up the current segment. `open`: begin and part frames; their inferences have not ended unless they are in `ends`. */
+  /** Gives up the current segment. `open`: all other frames; their inferences have not ended unless they are in `ends`. */
   readonly onLost: (ends: readonly Frame[], open: readonly Frame[]) => void;
 }
 
@@ -157,7 +157,7 @@ export function createSyncGroup<Frame extends DiskFrame>(options: SyncGroupOptio
     retire(fd, segment) {
       // A descriptor that is being synced must stay what it is.
       if (dirty || syncing !== undefined) retired.push({ fd, segment });
-      else options.closeFile(fd);
+      else closeAll([{ fd, segment }]);
       dirty = false;
     },
     async settle() {

@@ -8,6 +8,7 @@ import type { Placement } from '#core/split/assign.ts';
 import type { AttemptRecord, BeginRecord, EndRecord } from '#inference-log/record.ts';
 import type { SpoolWriter } from '#inference-log/spool.ts';
 import type { ParsedRequest } from '../dialects/openai-chat/request.ts';
+import type { Pending } from '../pending.ts';
 import type { ReplyFacts, UpstreamTarget } from '../providers/provider.ts';
 import type { BoundGroup, BoundOrganization, BoundVariant } from '../snapshot/bind.ts';
 import type { KeyRecord } from '../snapshot/key-table.ts';
@@ -29,6 +30,8 @@ export interface FlowDeps {
   readonly upstream: UpstreamPools;
   readonly spool: SpoolWriter;
   readonly recorder: Recorder;
+  /** Ends that are not written yet, though their caller may have left. */
+  readonly pending: Pending;
   readonly bodyBudget: BodyBudget;
   readonly bodyPool: BodyPool;
   readonly maxBodyBytes: number;

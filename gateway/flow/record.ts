@@ -94,7 +94,7 @@ export function record(deps: FlowDeps, exchange: Exchange, ending: Ending, deliv
     // It began before the call and is there long before its answer, as a rule. Nobody waits for it where the caller has left.
     const { requestDigest, requestSha256, outgoing } = exchange;
     if (requestDigest === null || requestSha256 !== null || outgoing.destroyed) return end(requestSha256);
-    void requestDigest.then(() => guarded(() => end(exchange.requestSha256)));
+    deps.pending.track(requestDigest.then(() => guarded(() => end(exchange.requestSha256))));
   });
 }
 

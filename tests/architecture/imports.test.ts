@@ -72,8 +72,8 @@ describe('import directions', () => {
     expect(offences(({ file, target }) => /^(kysely|pg)(\/|$)/.test(target) && !speaks(file))).toEqual([]);
   });
 
-  test('in the gateway, sockets are opened in upstream/connector.ts and listened on by the listener and the worker', () => {
-    const owners = ['gateway/upstream/connector.ts', 'gateway/listener.ts', 'gateway/worker.ts'];
+  test('in the gateway, sockets are opened in upstream/connector.ts and listened on by the listener, and closed by the drain', () => {
+    const owners = ['gateway/upstream/connector.ts', 'gateway/listener.ts', 'gateway/drain.ts'];
     // Their types may be named.
     const opens = /^import (?!type ).*'node:(net|tls)'|\bimport\('node:(net|tls)'\)/m;
     const found = files

@@ -12,6 +12,7 @@ import { snapshotSchema } from '#core/snapshot/schema.ts';
 import { planRequest } from '#gateway/dialects/openai-chat/request.ts';
 import { createBodyPool } from '#gateway/flow/body-pool.ts';
 import { createRequestHandler } from '#gateway/flow/handle-request.ts';
+import { createPending } from '#gateway/pending.ts';
 import { openaiAdapter } from '#gateway/providers/openai/adapter.ts';
 import { bindOrganization } from '#gateway/snapshot/bind.ts';
 import { createClock } from '#gateway/telemetry/clock.ts';
@@ -62,7 +63,7 @@ beforeAll(async () => {
   });
   const key = { id: randomUUID(), organizationId: organization.id, groupIds: null, defaultUnit: null, expiresAt: null };
   const handle = createRequestHandler({
-    ...{ clock, random: createRandomPool(), recorder: createRecorder(allocateCells()) },
+    ...{ clock, random: createRandomPool(), recorder: createRecorder(allocateCells()), pending: createPending() },
     authenticator: { authenticate: () => key },
     organizations: () => new Map([[organization.id, organization]]),
     scanPlan: planRequest(openaiAdapter.refusedKeys),

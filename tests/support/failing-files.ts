@@ -19,3 +19,21 @@ export function failingFiles(limits: readonly (number | undefined)[], files = SE
     },
   };
 }
+
+/** Files of a disk that has room as long as `takes` says so; the bytes of each write are asked for. */
+export function roomFor(files: SegmentFiles, takes: (bytes: number) => boolean): SegmentFiles {
+  const check = (bytes: number) => {
+    if (!takes(bytes)) throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
+  };
+  return {
+    ...files,
+    writev(fd, buffers) {
+      check(buffers.reduce((sum, { length }) => sum + length, 0));
+      return files.writev(fd, buffers);
+    },
+    tryOut(path, bytes) {
+      check(0);
+      files.tryOut(path, bytes);
+    },
+  };
+}

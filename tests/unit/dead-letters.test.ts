@@ -24,8 +24,8 @@ const idsIn = async () => {
 };
 
 test('letters are appended, one line each', async () => {
-  expect(await writeDeadLetters(root, 's', 'gateway', [dropped('a'), dropped('b')])).toBe(2);
-  expect(await writeDeadLetters(root, 's', 'gateway', [dropped('c')])).toBe(1);
+  expect(await writeDeadLetters(root, 's', 'gateway', [dropped('a'), dropped('b')])).toMatchObject({ letters: 2 });
+  expect(await writeDeadLetters(root, 's', 'gateway', [dropped('c')])).toMatchObject({ letters: 1 });
   expect(await idsIn()).toEqual(['a', 'b', 'c']);
 });
 

@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID, subtle } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, expect, test, vi } from 'vitest';
@@ -8,6 +8,7 @@ import { planRequest } from '#gateway/dialects/openai-chat/request.ts';
 import { createBodyPool } from '#gateway/flow/body-pool.ts';
 import { createRequestHandler } from '#gateway/flow/handle-request.ts';
 import type { FlowDeps } from '#gateway/flow/ports.ts';
+import { createPending } from '#gateway/pending.ts';
 import { openaiAdapter } from '#gateway/providers/openai/adapter.ts';
 import { bindOrganization } from '#gateway/snapshot/bind.ts';
 import { createClock } from '#gateway/telemetry/clock.ts';
@@ -65,9 +66,10 @@ async function startFlow(dispatch: (handler: UpstreamHandler) => void) {
   const begun: string[] = [];
   const ends: { outcome: string; errorCode: string | null }[] = [];
   const defects: unknown[] = [];
+  const pending = createPending();
   const key = { id: 'k', organizationId: organization.id, groupIds: null, defaultUnit: null, expiresAt: null };
   const handle = createRequestHandler({
-    ...{ clock, random: createRandomPool(), recorder: createRecorder(cells) },
+    ...{ clock, pending, random: createRandomPool(), recorder: createRecorder(cells) },
     authenticator: { authenticate: () => key },
     organizations: () => new Map([[organization.id, organization]]),
     scanPlan: planRequest(openaiAdapter.refusedKeys),
@@ -82,16 +84,17 @@ async function startFlow(dispatch: (handler: UpstreamHandler) => void) {
       close: async () => undefined,
     },
     bodyBudget: { take: () => true, give: () => undefined },
-    ...{ bodyPool: createBodyPool(1_000), maxBodyBytes: 10_000, stalledReaderMs: 60_000 },
+    ...{ bodyPool: createBodyPool(1_000), maxBodyBytes: 1_000_000, stalledReaderMs: 60_000 },
     onDefect: (defect) => void defects.push(defect),
   } satisfies FlowDeps);
   const server = createServer((incoming, outgoing) => handle('chat', incoming, outgoing));
   servers.push(server);
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1/chat/completions`;
-  const chat = (stream = false) =>
-    fetch(url, { method: 'POST', headers: { connection: 'close' }, body: JSON.stringify({ model: 'g', stream }) });
-  return { chat, begun, ends, defects, inFlight: () => cells[GAUGE.IN_FLIGHT]! };
+  const post = (body: object, signal: AbortSignal | null = null) =>
+    fetch(url, { method: 'POST', headers: { connection: 'close' }, body: JSON.stringify(body), signal });
+  const chat = (stream = false) => post({ model: 'g', stream });
+  return { chat, post, begun, ends, defects, pending, inFlight: () => cells[GAUGE.IN_FLIGHT]! };
 }
 
 const defect = new Error('a defect');
@@ -135,4 +138,21 @@ test('a call that cannot be written down is our defect: 500, and a line in the l
   expect((await flow.chat()).status).toBe(500);
   expect(flow.ends).toMatchObject([{ errorCode: 'internal' }]);
   expect(flow.defects).toEqual([reason]);
+});
+
+test('an end that waits for the digest of its request is pending until it is written, also when the caller has left', async () => {
+  const digest = Promise.withResolvers<ArrayBuffer>();
+  vi.spyOn(subtle, 'digest').mockReturnValue(digest.promise);
+  const flow = await startFlow(answers(200, 'application/json', '{}'));
+  const leave = new AbortController();
+  const answer = flow.post({ model: 'g', content: 'x'.repeat(300_000) }, leave.signal).catch(() => 'left');
+  await waitFor('the end to wait', () => flow.pending.count === 1);
+  leave.abort();
+  expect(await answer).toBe('left');
+  await waitFor('nothing to be in flight', () => flow.inFlight() === 0);
+  expect([flow.pending.count, flow.ends]).toEqual([1, []]);
+  digest.resolve(new ArrayBuffer(32));
+  await waitFor('the end', () => flow.ends.length === 1);
+  expect(flow.ends).toMatchObject([{ outcome: 'completed', requestSha256: '00'.repeat(32) }]);
+  await waitFor('nothing to be pending', () => flow.pending.count === 0);
 });

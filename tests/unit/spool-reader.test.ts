@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { FrameBatch } from '#inference-log/frame-batch.ts';
+import type { SpoolPosition } from '#inference-log/spool.ts';
 import { SPOOL_START, segmentName } from '#inference-log/spool-folder.ts';
 import { createSpoolReader, type SpoolReader } from '#inference-log/spool-reader.ts';
 import { newInferenceId } from '#tests/support/records.ts';
@@ -93,6 +94,21 @@ test('bytes that do not check cost the rest of their segment, with one alarm', a
   writeFileSync(segment(2), frame(ids[2]!));
   expect(await readIds(false)).toEqual([ids[2]]);
   expect(alarms).toEqual(['spool_corrupt']);
+});
+
+test('a hold in a segment that has been left binds, too: the writer rotated behind it', async () => {
+  const ids = [newInferenceId(), newInferenceId()];
+  writeFileSync(segment(1), frame(ids[0]!));
+  writeFileSync(segment(2), '');
+  let hold: SpoolPosition | undefined;
+  await reader.close();
+  reader = createSpoolReader({ folder, from: SPOOL_START, onAlarm: () => undefined, holdAt: () => hold });
+  expect(await readIds(false)).toEqual([ids[0]]);
+  hold = { segment: 1, offset: frame(ids[0]!).length };
+  appendFileSync(segment(2), frame(ids[1]!));
+  expect(await reader.next(false)).toEqual({ kind: 'idle', position: { segment: 2, offset: 0 } });
+  hold = undefined;
+  expect(await readIds(false)).toEqual([ids[1]]);
 });
 
 test('a folder that has been removed is gone', async () => {

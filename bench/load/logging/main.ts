@@ -10,6 +10,7 @@ import { createAuthenticator } from '#gateway/flow/authenticate.ts';
 import { createBodyPool } from '#gateway/flow/body-pool.ts';
 import { createRequestHandler } from '#gateway/flow/handle-request.ts';
 import type { BodyBudget } from '#gateway/flow/ports.ts';
+import { createPending } from '#gateway/pending.ts';
 import { ADAPTERS } from '#gateway/providers/registry.ts';
 import { createGatewayServer } from '#gateway/server.ts';
 import { bindOrganization } from '#gateway/snapshot/bind.ts';
@@ -77,6 +78,7 @@ async function serve(task: Task): Promise<void> {
     }),
     spool,
     recorder: createRecorder(allocateCells()),
+    pending: createPending(),
     bodyBudget: createBodyBudget(settings.maxHeldBodyBytes),
     bodyPool: createBodyPool(16 * 1024 * 1024),
     maxBodyBytes: settings.maxBodyBytes,
