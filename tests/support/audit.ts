@@ -92,7 +92,7 @@ async function readDeadLetters(spoolRoot: string): Promise<string[]> {
 
 /**
  * Waits until a running gateway has shipped all that lies in its folder, and its own ledger balances to the unit:
- * accepted = recorded + interrupted + refused, recorded = stored + dead letters, nothing in flight or spooled.
+ * accepted = recorded + interrupted, recorded = stored + dead letters + refused, nothing in flight or spooled.
  * Nobody may send meanwhile.
  */
 export async function waitForDrained(stack: Stack, workers: number, timeoutMs = 60_000): Promise<void> {
@@ -108,8 +108,8 @@ export async function waitForDrained(stack: Stack, workers: number, timeoutMs = 
     last = JSON.stringify({ spools, accepted, recorded, interrupted, stored, spooled, inFlight, deadLetters, refused });
     return (
       spools === workers &&
-      accepted === recorded + interrupted + refused &&
-      recorded === stored + deadLetters &&
+      accepted === recorded + interrupted &&
+      recorded === stored + deadLetters + refused &&
       spooled === 0 &&
       inFlight === 0
     );

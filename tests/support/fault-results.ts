@@ -12,6 +12,8 @@ export interface FaultResult {
   readonly stored: number;
   /** Of those, refused by the store for good: kept in the dead-letter file, and counted. */
   readonly deadLetters: number;
+  /** Of those, served without a record because the policy of a full spool says so, and counted as dropped. */
+  readonly unlogged?: number;
   readonly duplicates: number;
   readonly lost: number;
   /** Whether the ledger agrees with the rows to the unit. */
