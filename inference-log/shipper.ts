@@ -30,7 +30,7 @@ export interface ShipperOptions {
   readonly calmBytes?: number;
   /** In [0, 1). */
   readonly random: () => number;
-  /** The gateway's totals as the store has them, at most once in `reportMs`. */
+  /** The gateway's totals as the store has them, at most once in `reportMs` and at least once a minute. */
   readonly onLedger: (totals: readonly LedgerTotals[]) => void;
   readonly onBacklog: (backlog: { readonly bytes: number; readonly spools: number }) => void;
   readonly onAlarm: OnAlarm;
@@ -63,6 +63,8 @@ interface Lane {
 }
 
 const MAX_ADOPTED_AT_ONCE = 4;
+/** Rows are archived and expire without us. */
+const MAX_LEDGER_AGE_MS = 60_000;
 
 /** Starts shipping. The cursor in the store is the truth: a crash between any two steps is harmless. */
 export async function createShipper(options: ShipperOptions): Promise<Shipper> {
@@ -82,6 +84,7 @@ export async function createShipper(options: ShipperOptions): Promise<Shipper> {
   const stalled = new Set<Lane>();
   let stopping: 'no' | 'drained' | 'now' = 'no';
   let ledgerMoved = true;
+  let ledgerReadAtMs = 0;
   let scanFailed = false;
   let scanning: Promise<void> | undefined;
   /** A gateway that dies again and again leaves many orphans: the next few are adopted as soon as there is room for them. */
@@ -195,8 +198,10 @@ export async function createShipper(options: ShipperOptions): Promise<Shipper> {
       );
       backlogBytes = behind.reduce((sum, bytes) => sum + bytes, 0);
       options.onBacklog({ bytes: backlogBytes, spools: spools.length });
-      if (!ledgerMoved) return;
+      const nowMs = options.monotonicMs();
+      if (!ledgerMoved && nowMs - ledgerReadAtMs < MAX_LEDGER_AGE_MS) return;
       ledgerMoved = false;
+      ledgerReadAtMs = nowMs;
       options.onLedger(await sink.readLedger(options.gatewayId));
     } catch {
       ledgerMoved = true; // an outage, which the lanes alarm; the next report tells

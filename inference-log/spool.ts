@@ -88,11 +88,13 @@ export interface SpoolCursor {
 
 /**
  * What the store took: `stored` counts the inferences that ended, `interrupted` those that never did, also when retention has
- * removed their rows since; `dropped` the dead letters.
+ * removed their rows since: `archived` and `expired` of those stored are in the tables no more. `dropped`: the dead letters.
  */
 export interface LedgerTotals {
   readonly groupId: string;
   readonly stored: number;
+  readonly archived: number;
+  readonly expired: number;
   readonly interrupted: number;
   readonly dropped: number;
 }

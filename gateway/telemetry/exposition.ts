@@ -102,12 +102,15 @@ interface LedgerEntry {
   readonly lost: number[];
   withoutPayload: number;
   stored: number;
+  archived: number;
+  expired: number;
   interrupted: number;
   deadLetters: number;
 }
 
 /**
- * The ledger of this process, by group: accepted = recorded + in flight + interrupted, recorded = stored + spooled + dropped.
+ * The ledger of this process, by group: accepted = recorded + in flight + interrupted, recorded = stored + spooled + dropped,
+ * where stored is a counter, which never falls: what has been archived or has expired since is in it, and told beside it.
  * Each inference moves between two of them at one moment, so that it holds in every scrape but for what is between threads.
  */
 function writeLedger(scrape: Scrape, sum: (at: number) => number, head: Head, line: Line): void {
@@ -115,7 +118,8 @@ function writeLedger(scrape: Scrape, sum: (at: number) => number, head: Head, li
   scrape.series.forEach(({ organization, group }, index) => {
     const groupId = scrape.groupIds[index];
     if (groupId === undefined) return;
-    const fresh = { accepted: 0, written: 0, withoutPayload: 0, stored: 0, interrupted: 0, deadLetters: 0 };
+    const ofStore = { stored: 0, archived: 0, expired: 0, interrupted: 0, deadLetters: 0 };
+    const fresh = { accepted: 0, written: 0, withoutPayload: 0, ...ofStore };
     const lost = LOSS_REASONS.map(() => 0);
     // A renamed group has series under both names; its ledger goes by the newest.
     const entry = { ...(entries.get(groupId) ?? { ...fresh, lost }), labels: { organization, group } };
@@ -129,12 +133,14 @@ function writeLedger(scrape: Scrape, sum: (at: number) => number, head: Head, li
     entry.accepted += sum(base + CELL.ACCEPTED);
     entries.set(groupId, entry);
   });
-  for (const { groupId, stored, interrupted, dropped } of scrape.ledger) {
-    const entry = entries.get(groupId);
+  for (const held of scrape.ledger) {
+    const entry = entries.get(held.groupId);
     if (entry === undefined) continue;
-    entry.stored += stored;
-    entry.interrupted += interrupted;
-    entry.deadLetters += dropped;
+    entry.stored += held.stored;
+    entry.archived += held.archived;
+    entry.expired += held.expired;
+    entry.interrupted += held.interrupted;
+    entry.deadLetters += held.dropped;
   }
   const used = [...entries.values()].filter((entry) => entry.accepted > 0);
   const write = (name: string, type: 'counter' | 'gauge', help: string, value: (entry: LedgerEntry) => number) => {
@@ -154,6 +160,9 @@ function writeLedger(scrape: Scrape, sum: (at: number) => number, head: Head, li
     recordedOf,
   );
   write('ringside_log_stored_total', 'counter', 'Recorded inferences that the store has committed.', (e) => e.stored);
+  // Gauges: a restored archive makes them fall.
+  write('ringside_log_archived', 'gauge', 'Stored inferences that are in an archive only.', (e) => e.archived);
+  write('ringside_log_expired', 'gauge', 'Stored inferences whose rows retention has removed.', (e) => e.expired);
   write(
     'ringside_log_interrupted_total',
     'counter',

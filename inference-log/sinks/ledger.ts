@@ -59,7 +59,7 @@ export async function addToLedger(client: ClientBase, gatewayId: string, tally: 
 /** What the store took of a gateway, what retention has removed since included: a count that never falls. */
 export async function readLedger(pool: Pool, gatewayId: string): Promise<LedgerTotals[]> {
   const { rows } = await pool.query<LedgerTotals>(
-    `SELECT group_id AS "groupId", stored + archived + expired AS stored, interrupted, dropped
+    `SELECT group_id AS "groupId", stored + archived + expired AS stored, archived, expired, interrupted, dropped
      FROM ledger WHERE gateway_id = $1`,
     [gatewayId],
   );

@@ -16,7 +16,15 @@ import {
 } from '#tests/support/clickhouse-store.ts';
 import { createTestDatabase } from '#tests/support/database.ts';
 import { rolledFigures } from '#tests/support/figures.ts';
-import { beginRecord, endRecord, GROUP_ID, KEY_ID, newInferenceId, ORGANIZATION_ID } from '#tests/support/records.ts';
+import {
+  beginRecord,
+  endRecord,
+  GROUP_ID,
+  IN_TABLES,
+  KEY_ID,
+  newInferenceId,
+  ORGANIZATION_ID,
+} from '#tests/support/records.ts';
 import { describeSink } from './sink.ts';
 
 /** Rows are in ClickHouse by then, and PostgreSQL forgets the cursor: what a crash between the two leaves. */
@@ -129,7 +137,9 @@ const stopServer = await describeWithClickHouse('the ClickHouse sink', (server) 
     await sink.write(batch({ rows: rows.slice(0, 7), cursor: at(5) }));
     await sink.write(batch({ rows: rows.slice(7), expected: at(5), cursor: at(9) }));
     expect(await store.storedIds(gatewayId)).toEqual(rows.map(({ id }) => id).sort());
-    expect(await sink.readLedger(gatewayId)).toEqual([{ groupId: GROUP_ID, stored: 30, interrupted: 0, dropped: 0 }]);
+    expect(await sink.readLedger(gatewayId)).toEqual([
+      { groupId: GROUP_ID, stored: 30, ...IN_TABLES, interrupted: 0, dropped: 0 },
+    ]);
     await store.client.query('OPTIMIZE TABLE inferences FINAL');
     await store.client.query('OPTIMIZE TABLE inference_payloads FINAL');
     expect([await raw('inferences'), await raw('inference_payloads')]).toEqual([30, 30]);

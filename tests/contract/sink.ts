@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { InferenceRow } from '#inference-log/record.ts';
 import { RefusedBatchError, type Sink, type SinkBatch, StaleCursorError } from '#inference-log/spool.ts';
 import { type Figures, figuresOf } from '#tests/support/figures.ts';
-import { beginRecord, endRecord, GROUP_ID, newInferenceId } from '#tests/support/records.ts';
+import { beginRecord, endRecord, GROUP_ID, IN_TABLES, newInferenceId } from '#tests/support/records.ts';
 
 /** What a sink test needs beside the sink. */
 export interface SinkUnderTest {
@@ -67,8 +67,8 @@ export function describeSink(name: string, { sink, storedIds, rollups, countsKno
       expect(await storedIds(gatewayId)).toHaveLength(4);
       const totals = [...(await sink().readLedger(gatewayId))].sort((a, b) => (a.groupId < b.groupId ? -1 : 1));
       expect(totals).toEqual([
-        { groupId: GROUP_ID, stored: 2, interrupted: 1, dropped: 0 },
-        { groupId: OTHER_GROUP, stored: 1, interrupted: 0, dropped: 1 },
+        { groupId: GROUP_ID, stored: 2, ...IN_TABLES, interrupted: 1, dropped: 0 },
+        { groupId: OTHER_GROUP, stored: 1, ...IN_TABLES, interrupted: 0, dropped: 1 },
       ]);
     });
 
@@ -80,7 +80,7 @@ export function describeSink(name: string, { sink, storedIds, rollups, countsKno
       await expect(sink().write(batch({ ...late, expected: at(20) }))).rejects.toThrow(StaleCursorError);
       expect(await storedIds(gatewayId)).toHaveLength(1);
       expect(await sink().readLedger(gatewayId)).toEqual([
-        { groupId: GROUP_ID, stored: 1, interrupted: 0, dropped: 0 },
+        { groupId: GROUP_ID, stored: 1, ...IN_TABLES, interrupted: 0, dropped: 0 },
       ]);
       expect(await sink().readCursor(spoolId)).toEqual(at(10));
     });
@@ -103,7 +103,7 @@ export function describeSink(name: string, { sink, storedIds, rollups, countsKno
       await sink().write(batch({ expected: at(10), cursor: at(20), rows: [known, fresh] }));
       expect(await storedIds(gatewayId)).toHaveLength(2);
       expect(await sink().readLedger(gatewayId)).toEqual([
-        { groupId: GROUP_ID, stored: countsKnownRows ? 3 : 2, interrupted: 0, dropped: 0 },
+        { groupId: GROUP_ID, stored: countsKnownRows ? 3 : 2, ...IN_TABLES, interrupted: 0, dropped: 0 },
       ]);
     });
 
@@ -123,8 +123,8 @@ export function describeSink(name: string, { sink, storedIds, rollups, countsKno
       const totals = [...(await sink().readLedger(gatewayId))].sort((a, b) => (a.groupId < b.groupId ? -1 : 1));
       const [ofGroup, ofOther] = countsKnownRows ? [39 + 40, 3 + 3 + 21] : [40, 23];
       expect(totals).toEqual([
-        { groupId: GROUP_ID, stored: ofGroup, interrupted: countsKnownRows ? 2 : 1, dropped: 0 },
-        { groupId: OTHER_GROUP, stored: ofOther, interrupted: 0, dropped: 0 },
+        { groupId: GROUP_ID, stored: ofGroup, ...IN_TABLES, interrupted: countsKnownRows ? 2 : 1, dropped: 0 },
+        { groupId: OTHER_GROUP, stored: ofOther, ...IN_TABLES, interrupted: 0, dropped: 0 },
       ]);
     });
 

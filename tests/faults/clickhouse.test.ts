@@ -13,7 +13,7 @@ import {
 } from '#tests/support/clickhouse-store.ts';
 import { type HttpGate, startHttpGate } from '#tests/support/http-gate.ts';
 import { createLogRig, type LogRig } from '#tests/support/log-rig.ts';
-import { beginRecord, endRecord, GROUP_ID, newInferenceId } from '#tests/support/records.ts';
+import { beginRecord, endRecord, GROUP_ID, IN_TABLES, newInferenceId } from '#tests/support/records.ts';
 import { waitFor } from '#tests/support/wait.ts';
 
 const KILLS = 8;
@@ -47,7 +47,7 @@ const stopServer = await describeWithClickHouse('the log in ClickHouse, under fa
     const payloads = await store.rows('SELECT id FROM inference_payloads FINAL');
     expect(payloads.map(({ id }) => id).sort()).toEqual([...ids].sort());
     await waitFor('the ledger', () => rig.ledger()[0]?.stored === ids.length);
-    expect(rig.ledger()).toEqual([{ groupId: GROUP_ID, stored: ids.length, interrupted: 0, dropped: 0 }]);
+    expect(rig.ledger()).toEqual([{ groupId: GROUP_ID, stored: ids.length, ...IN_TABLES, interrupted: 0, dropped: 0 }]);
   };
 
   test(`kill -9 between rows and cursor, ${KILLS} times: nothing is lost, nothing doubled, nothing counted twice`, async () => {
@@ -141,7 +141,7 @@ const stopServer = await describeWithClickHouse('the log in ClickHouse, under fa
     await writer.close();
     expect(await shipper.stop({ drain: true, deadlineMs: 20_000 })).toEqual({ drained: true });
     expect(await store.storedIds(rig.gatewayId)).toEqual([...good].sort());
-    expect(rig.ledger()).toEqual([{ groupId: GROUP_ID, stored: 60, interrupted: 0, dropped: 2 }]);
+    expect(rig.ledger()).toEqual([{ groupId: GROUP_ID, stored: 60, ...IN_TABLES, interrupted: 0, dropped: 2 }]);
     expect(rig.alarms.map(({ code }) => code)).toEqual(['dead_letter', 'dead_letter']);
   });
 });

@@ -12,7 +12,7 @@ import { createSpoolWriter } from '#inference-log/spool-writer.ts';
 import { auditLog } from '../support/audit.ts';
 import { createTestDatabase } from '../support/database.ts';
 import { settleFault } from '../support/fault-results.ts';
-import { beginRecord, endRecord, GROUP_ID, newInferenceId } from '../support/records.ts';
+import { beginRecord, endRecord, GROUP_ID, IN_TABLES, newInferenceId } from '../support/records.ts';
 import { shipWhole } from '../support/ship-whole.ts';
 
 /** R2: a shipper that dies between any two steps of ship, commit and remove, and the one that comes after it. */
@@ -84,7 +84,7 @@ async function shipAndDie({ root, gatewayId }: Orphan, killAt: number): Promise<
 async function expectWhole({ root, gatewayId }: Orphan, killedAt: number): Promise<void> {
   const left = (await readdir(root)).filter((name) => name !== 'dead-letters');
   const ledger = await sink.readLedger(gatewayId);
-  const wanted = { groupId: GROUP_ID, stored: GOOD, interrupted: 1, dropped: 2 };
+  const wanted = { groupId: GROUP_ID, stored: GOOD, ...IN_TABLES, interrupted: 1, dropped: 2 };
   expect({ killedAt, left, ledger }).toMatchObject({ killedAt, left: [], ledger: [wanted] });
 }
 

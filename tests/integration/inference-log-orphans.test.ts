@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createPostgresSink } from '#inference-log/sinks/postgres.ts';
 import { createLogRig, type LogRig } from '#tests/support/log-rig.ts';
-import { beginRecord, endRecord, GROUP_ID, newInferenceId } from '#tests/support/records.ts';
+import { beginRecord, endRecord, GROUP_ID, IN_TABLES, newInferenceId } from '#tests/support/records.ts';
 import { waitFor } from '#tests/support/wait.ts';
 
 let rig: LogRig;
@@ -68,7 +68,7 @@ test('what a killed process had acknowledged is stored once, what it had begun i
   }
   const spool = await rig.db.selectFrom('spools').selectAll().where('id', '=', spoolId).executeTakeFirstOrThrow();
   expect(spool.finished).toBe(true);
-  const totals = { groupId: GROUP_ID, stored: ended.size, interrupted: interrupted.length, dropped: 0 };
+  const totals = { groupId: GROUP_ID, stored: ended.size, ...IN_TABLES, interrupted: interrupted.length, dropped: 0 };
   await waitFor('the ledger', () => rig.ledger()[0]?.interrupted === interrupted.length);
   expect(rig.ledger()).toEqual([totals]);
 });
@@ -89,6 +89,7 @@ test('several shippers that find the same orphans ship each once', async () => {
     groupId: GROUP_ID,
     stored: ids.length - interrupted.size,
     interrupted: interrupted.size,
+    ...IN_TABLES,
     dropped: 0,
   });
   expect(rig.alarms).toEqual([]);

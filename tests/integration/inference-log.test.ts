@@ -9,7 +9,7 @@ import type { BeginRecord, EndRecord } from '#inference-log/record.ts';
 import type { SpoolWriter } from '#inference-log/spool.ts';
 import type { FromShipper, ShipperStart, ToShipper } from '#inference-log/thread-messages.ts';
 import { createLogRig, type LogRig } from '#tests/support/log-rig.ts';
-import { beginRecord, endRecord, GROUP_ID, newInferenceId } from '#tests/support/records.ts';
+import { beginRecord, endRecord, GROUP_ID, IN_TABLES, newInferenceId } from '#tests/support/records.ts';
 import { waitFor } from '#tests/support/wait.ts';
 
 let rig: LogRig;
@@ -149,7 +149,7 @@ test('poison records are mended or set aside one by one; their batch survives', 
   expect(first.reason).toMatch(/out of range/);
   expect(Buffer.from(first.frames[1].payload, 'base64').toString()).toBe('kept');
   const byGroup = Object.fromEntries(rig.ledger().map(({ groupId, ...counts }) => [groupId, counts]));
-  expect(byGroup[GROUP_ID]).toEqual({ stored: 81, interrupted: 0, dropped: 7 });
+  expect(byGroup[GROUP_ID]).toEqual({ stored: 81, ...IN_TABLES, interrupted: 0, dropped: 7 });
   expect(Object.values(byGroup).reduce((sum, { dropped }) => sum + dropped, 0)).toBe(8);
 });
 
@@ -172,7 +172,7 @@ test('with its connections cut again and again, every inference is stored exactl
   await writer.close();
   expect(await shipper.stop({ drain: true, deadlineMs: 20_000 })).toEqual({ drained: true });
   expect(await rig.storedIds()).toEqual(ids.sort());
-  expect(rig.ledger()).toEqual([{ groupId: GROUP_ID, stored: 600, interrupted: 0, dropped: 0 }]);
+  expect(rig.ledger()).toEqual([{ groupId: GROUP_ID, stored: 600, ...IN_TABLES, interrupted: 0, dropped: 0 }]);
 });
 
 test('while the store is away everything is kept, with one alarm, and shipped when it is back', async () => {
@@ -241,6 +241,6 @@ test("the shipper's thread ships, reports and drains", async () => {
   expect(messages).toContainEqual({ type: 'ready' });
   expect(messages.at(-1)).toEqual({ type: 'stopped', drained: true });
   const ledger = messages.filter((message) => message.type === 'ledger').at(-1);
-  expect(ledger?.totals).toEqual([{ groupId: GROUP_ID, stored: 3, interrupted: 0, dropped: 0 }]);
+  expect(ledger?.totals).toEqual([{ groupId: GROUP_ID, stored: 3, ...IN_TABLES, interrupted: 0, dropped: 0 }]);
   expect(messages.some(({ type }) => type === 'backlog')).toBe(true);
 });

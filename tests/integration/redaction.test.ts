@@ -164,7 +164,7 @@ describe('what callers and upstreams send', () => {
     expect(JSON.parse(choice.message.tool_calls[0].function.arguments).to).toBe(choice.message.content);
   });
 
-  test.each<[string, (response: ServerResponse) => void]>([
+  test.each<[string, (response: ServerResponse, seen: Promise<void>) => void]>([
     ['an error body', (response) => response.writeHead(400, json).end(JSON.stringify({ error: { message: planted } }))],
     [
       'an error in a stream',
@@ -194,15 +194,24 @@ describe('what callers and upstreams send', () => {
     ],
     [
       'a stream that breaks off',
-      (response) => {
+      (response, seen) => {
         response.writeHead(200, stream);
-        response.write([...planted].map(delta).join(''), () => setTimeout(() => response.destroy(), 20));
+        response.write([...planted].map(delta).join(''));
+        void seen.then(() => response.destroy());
       },
     ],
   ])('%s', async (_, answers) => {
-    answer = (response) => answers(response);
+    const seen = Promise.withResolvers<void>();
+    answer = (response) => answers(response, seen.promise);
     const got = await ask('redacted', { stream: true, messages: [{ role: 'user', content: planted }] });
-    await got.arrayBuffer().catch(() => undefined);
+    const reader = got.body!.getReader();
+    await reader.read().catch(() => undefined);
+    seen.resolve();
+    for (let isOver = false; !isOver; )
+      isOver = await reader.read().then(
+        ({ done }) => done,
+        () => true,
+      );
     const row = await rowOf(idOf(got));
     expect(row.response).not.toBe('');
     expect(canariesIn(Buffer.from(JSON.stringify(row)))).toEqual([]);

@@ -106,7 +106,7 @@ test('a replay does not bring back what was dropped: it counts as expired, and y
     ...{ interrupted: before.interrupted + 6, removed: before.removed + 6 },
   });
   const ledgerOfGateway = await rig.sink.readLedger(gatewayId);
-  expect(ledgerOfGateway).toEqual([{ groupId, stored: 28, interrupted: 6, dropped: 0 }]);
+  expect(ledgerOfGateway).toEqual([{ groupId, stored: 28, archived: 0, expired: 24, interrupted: 6, dropped: 0 }]);
 });
 
 test.each([

@@ -56,6 +56,25 @@ async function expectExact(): Promise<void> {
   expect(counted.reduce((total, { count }) => total + count, 0)).toBe(sum((row) => row.stored));
 }
 
+/** Cuts the shipper's connection within its transaction: rows and rollups are written, and it waits for the ledger. */
+async function cutWithin(write: () => Promise<void>): Promise<void> {
+  const outcome = await rig.db.transaction().execute(async (holder) => {
+    await sql`LOCK TABLE ledger IN EXCLUSIVE MODE`.execute(holder);
+    const settled = write().then(
+      () => null,
+      (error: Error) => error,
+    );
+    await waitFor('the shipper to wait for the ledger', async () => {
+      const waiting = await sql`SELECT FROM pg_stat_activity WHERE datname = current_database()
+        AND application_name = 'ringside shipper' AND wait_event_type = 'Lock'`.execute(rig.db);
+      return waiting.rows.length > 0;
+    });
+    await rig.cutConnections();
+    return settled;
+  });
+  if (outcome !== null) throw outcome;
+}
+
 test('rollups are what a SELECT over the rows says, after crashes before, within and after commits, and with poison', async () => {
   await writeVaried(await rig.openWriter({ maxSegmentBytes: 20_000 }), 500);
   const real = createPostgresSink({ databaseUrl: rig.databaseUrl });
@@ -73,8 +92,7 @@ test('rollups are what a SELECT over the rows says, after crashes before, within
     async write(batch) {
       const fault = faults.get(++turn);
       if (fault === 'before') throw new Error('died before');
-      if (fault === 'within') setTimeout(() => void rig.cutConnections(), 1);
-      await real.write(batch);
+      await (fault === 'within' ? cutWithin(() => real.write(batch)) : real.write(batch));
       if (fault === 'after') throw new Error('died after');
     },
   });

@@ -1,3 +1,4 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { createServer, type Server as HttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import net, { type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -199,12 +200,14 @@ describe('connections', () => {
     'resetAndDestroy',
   ] as const)('an idle connection that the server ends (%s) is forgotten', async (how) => {
     talk = ok;
+    const ours: Socket[] = [];
+    const onSocket = (message: unknown) => void ours.push((message as { socket: Socket }).socket);
+    subscribe('net.client.socket', onSocket);
     await client.send(rawOrigin).over;
-    const closed = new Promise((done) => sockets[0]!.once('close', done));
+    unsubscribe('net.client.socket', onSocket);
+    expect(ours).toHaveLength(1);
     sockets[0]![how]();
-    await closed;
-    // One turn of the loop for the end to arrive on our side.
-    await new Promise((done) => setTimeout(done, 20));
+    await gone(ours[0]!);
     expect((await client.send(rawOrigin).over).body).toBe('ok');
     expect(sockets).toHaveLength(2);
   });
@@ -256,13 +259,18 @@ describe('answers', () => {
   test('a stream comes event by event; its connection is used again', async () => {
     answer = (_, response) => {
       response.write('one');
-      response.write('two', () => setTimeout(() => response.end('three'), 20));
+      response.write('two');
+      finish = () => response.end('three');
     };
-    expect(await client.send(httpOrigin).over).toMatchObject({
-      body: 'onetwothree',
-      events: ['start', 'head', 'data', 'end'],
-    });
-    expect((await client.send(httpOrigin).over).body).toBe('onetwothree');
+    let finish = () => {};
+    const send = () =>
+      client.send(httpOrigin, {}, (call) => {
+        call.on = () => {
+          if (call.body === 'onetwo') finish();
+        };
+      }).over;
+    expect(await send()).toMatchObject({ body: 'onetwothree', events: ['start', 'head', 'data', 'end'] });
+    expect((await send()).body).toBe('onetwothree');
     expect(sockets).toHaveLength(1);
   });
 
@@ -355,7 +363,12 @@ describe('deadlines', () => {
       };
     });
     await waitFor('the head', () => log.events.includes('head'));
-    await new Promise((done) => setTimeout(done, 1_500));
+    // Two that begin later and whose servers do stop run into theirs one after the other.
+    talk = (socket) => socket.write('HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nok');
+    for (let calls = 0; calls < 2; calls++) {
+      const witness = await client.send(rawOrigin, { idleTimeoutMs: 250 }).over;
+      expect(publicMessage(witness)).toContain('stopped sending in the middle of its answer');
+    }
     expect(log.events).not.toContain('error');
     expect(log.body.length).toBeLessThan(200_000);
     log.controller!.resume();

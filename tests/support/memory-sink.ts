@@ -66,7 +66,12 @@ export function createMemorySink(): MemorySink {
       }
     },
     async readLedger(gatewayId): Promise<LedgerTotals[]> {
-      return [...(ledger.get(gatewayId) ?? [])].map(([groupId, counts]) => ({ groupId, ...counts }));
+      return [...(ledger.get(gatewayId) ?? [])].map(([groupId, counts]) => ({
+        groupId,
+        archived: 0,
+        expired: 0,
+        ...counts,
+      }));
     },
     async close() {},
   };

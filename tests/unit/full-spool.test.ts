@@ -24,9 +24,10 @@ let writer: SpoolWriter;
 let accounts: CountedAccounts;
 let alarms: string[];
 let isDiskFull: boolean;
+let probes: number;
 beforeEach(async () => {
   root = await mkdtemp(join(tmpdir(), 'rs-full-'));
-  [accounts, alarms, isDiskFull] = [countAccounts(), [], false];
+  [accounts, alarms, isDiskFull, probes] = [countAccounts(), [], false, 0];
   const refuse = () => {
     if (isDiskFull) throw Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' });
   };
@@ -40,6 +41,7 @@ beforeEach(async () => {
         return SEGMENT_FILES.writev(fd, buffers);
       },
       tryOut(path, bytes) {
+        probes++;
         refuse();
         SEGMENT_FILES.tryOut(path, bytes);
       },
@@ -122,7 +124,8 @@ test('when the reserve for metadata is used up, they are refused, too; one alarm
   expect(accounts.counts.withoutPayload).toBe(recorded);
   expect(alarms).toEqual(['spool_full', 'spool_reserve_full']);
   expect(writer.accepts(UNLOGGED)).toBe(true);
-  await new Promise((wait) => setTimeout(wait, 20)); // probes go by
+  const probesSoFar = probes;
+  await waitFor('probes to go by', () => probes >= probesSoFar + 3);
   expect(alarms).toEqual(['spool_full', 'spool_reserve_full']);
   await drain();
   await waitFor('the spool to accept', () => writer.accepts(METADATA));

@@ -24,7 +24,7 @@ test('the ledger in the metrics balances by group, over workers and variants, wi
   const text = writeExposition({
     ...{ workers, series: registry.labels, groupIds: registry.groupIds, snapshotVersion: 1, keyVersion: 1 },
     ...{ configSyncAgeS: 0, snapshotsRefused: 0, workerRestarts: 0, backlogBytes: 0, residentBytes: 0, uptimeS: 0 },
-    ledger: [{ groupId, stored: 5, interrupted: 2, dropped: 1 }],
+    ledger: [{ groupId, stored: 5, archived: 2, expired: 1, interrupted: 2, dropped: 1 }],
     release: 'test',
   });
   const value = (name: string, labels = '') =>
@@ -37,5 +37,7 @@ test('the ledger in the metrics balances by group, over workers and variants, wi
   expect([value('accepted_total'), recorded, value('stored_total'), spooled]).toEqual([20, 15, 5, 2]);
   expect(value('accepted_total')).toBe(recorded + value('in_flight') + value('interrupted_total'));
   expect(recorded).toBe(value('stored_total') + spooled + dropped.reduce((sum, count) => sum + count, 0));
+  // Of what is stored, for whom the tables are asked.
+  expect([value('archived'), value('expired')]).toEqual([2, 1]);
   expect(value('without_payload_total')).toBe(1);
 });
