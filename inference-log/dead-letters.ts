@@ -76,7 +76,11 @@ async function append(file: FileHandle, dropped: readonly Dropped[]): Promise<Bu
   for (const { index, letter } of dropped) {
     try {
       size = await appendLine(file, size, letter);
-    } catch {
+    } catch (error) {
+      if (!isForLackOfRoom(error)) {
+        failure = { index, error };
+        break;
+      }
       try {
         size = await appendLine(file, size, bare(letter));
         withoutPayloads++;
@@ -94,6 +98,13 @@ async function append(file: FileHandle, dropped: readonly Dropped[]): Promise<Bu
     throw error;
   }
   return { letters, withoutPayloads, failure };
+}
+
+const NO_ROOM: readonly unknown[] = ['ENOSPC', 'EDQUOT', 'EFBIG'];
+
+/** Also for lack of room in a string: what is captured is twice as long in base64. */
+function isForLackOfRoom(error: unknown): boolean {
+  return error instanceof RangeError || NO_ROOM.includes((error as { code?: unknown }).code);
 }
 
 /** @returns the size of the file behind it */

@@ -136,6 +136,14 @@ SET search_path = ringside, pg_temp AS $$
   WHERE id = wanted_group AND coalesce(log->>'archive', 'none') = 'none'
 $$;
 
+-- Has what is noted of a group follow a policy that keeps more by now, unless rows may be gone already. A leader that counts
+-- for it has another "run" then, and stops.
+CREATE FUNCTION follow_clickhouse_policy(wanted_group uuid) RETURNS void LANGUAGE sql SECURITY DEFINER
+SET search_path = ringside, pg_temp AS $$
+  UPDATE clickhouse_expiry SET until = coalesce(clickhouse_cutoff(wanted_group), '-infinity'), state = 'done', run = run + 1
+  WHERE group_id = wanted_group AND state <> 'deleting' AND until > coalesce(clickhouse_cutoff(wanted_group), '-infinity')
+$$;
+
 -- Decides from when on a group's rows are kept; until is null when there is nothing to do. With counts: a run before was cut
 -- off after it had counted, and its rows may be gone already. Behind the lock no shipper adds rows from before (hold_late_rows).
 CREATE FUNCTION begin_clickhouse_expiry(wanted_group uuid, OUT until timestamptz, OUT run bigint, OUT counts jsonb)
@@ -151,7 +159,7 @@ BEGIN
     UPDATE clickhouse_expiry AS e SET run = e.run + 1 WHERE e.group_id = wanted_group
     RETURNING e.until, e.run, e.counts INTO until, run, counts;
   ELSIF cutoff IS NULL THEN
-    DELETE FROM clickhouse_expiry WHERE group_id = wanted_group;
+    PERFORM follow_clickhouse_policy(wanted_group);
   ELSIF known.state IS NULL OR known.state = 'counting' OR known.until <> cutoff THEN
     INSERT INTO clickhouse_expiry AS e (group_id, until, state, run) VALUES (wanted_group, cutoff, 'counting', 1)
     ON CONFLICT (group_id) DO UPDATE SET until = excluded.until, state = 'counting', run = e.run + 1
@@ -169,8 +177,14 @@ BEGIN
   RETURN FOUND;
 END $$;
 
--- Moves what was deleted in the ledger, once, and says so in the audit log. False: another leader does that.
-CREATE FUNCTION finish_clickhouse_expiry(wanted_group uuid, wanted_run bigint, request text) RETURNS boolean LANGUAGE plpgsql
+-- Whether what has been counted is still to be deleted, by the policy of now.
+CREATE FUNCTION clickhouse_expiry_stands(wanted_group uuid) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = ringside, pg_temp AS $$
+  SELECT coalesce(until <= clickhouse_cutoff(group_id), false) FROM clickhouse_expiry WHERE group_id = wanted_group
+$$;
+
+-- Moves what was deleted, "gone", in the ledger, once, and says so in the audit log. False: another leader does that.
+CREATE FUNCTION finish_clickhouse_expiry(wanted_group uuid, wanted_run bigint, gone jsonb, request text) RETURNS boolean LANGUAGE plpgsql
 SECURITY DEFINER SET search_path = ringside, pg_temp SET lock_timeout = '5s' AS $$
 DECLARE
   known clickhouse_expiry;
@@ -179,33 +193,38 @@ BEGIN
   WHERE e.group_id = wanted_group AND e.run = wanted_run AND e.state = 'deleting' FOR UPDATE;
   IF NOT FOUND THEN RETURN false; END IF;
   UPDATE clickhouse_expiry SET state = 'done', counts = NULL WHERE group_id = wanted_group;
-  IF known.counts = '[]' THEN RETURN true; END IF;
-  PERFORM remove_in_ledger(wanted_group, known.counts, false);
+  IF gone = '[]' THEN RETURN true; END IF;
+  PERFORM remove_in_ledger(wanted_group, gone, false);
   INSERT INTO audit_entries (organization_id, actor, action, resource, before, request_id)
   SELECT organization_id, 'retention', 'clickhouse.expire', 'groups/' || id, jsonb_build_object('until', known.until, 'rows',
-    (SELECT sum((entry->>'rows')::bigint) FROM jsonb_array_elements(known.counts) AS entry)), request
+    (SELECT sum((entry->>'rows')::bigint) FROM jsonb_array_elements(gone) AS entry)), request
   FROM groups WHERE id = wanted_group;
   RETURN true;
 END $$;
 
 -- For a shipper whose batch has, of each of these groups, rows from "oldest" on: from when on they may be stored, where that
--- matters. Held till its transaction ends, if rows are so old that a retention (a day or more) may end before it does.
+-- matters. The policy of now decides, but for rows that a leader may be deleting. Held till its transaction ends, if rows are so old that a retention (a day or more) may end before it does.
 CREATE FUNCTION hold_late_rows(wanted_groups uuid[], oldest timestamptz[]) RETURNS TABLE (group_id uuid, until timestamptz)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = ringside, pg_temp AS $$
 BEGIN
   PERFORM pg_advisory_xact_lock_shared(hashtextextended('ringside clickhouse ' || late.id, 0)) FROM (
     SELECT id FROM unnest(wanted_groups, oldest) AS w (id, first_at) WHERE first_at < now() - interval '23 hours' ORDER BY id
   ) AS late;
+  PERFORM follow_clickhouse_policy(noted.id) FROM (
+    SELECT e.group_id AS id FROM clickhouse_expiry AS e
+    JOIN unnest(wanted_groups, oldest) AS w (id, first_at) ON e.group_id = w.id AND w.first_at < e.until ORDER BY e.group_id
+  ) AS noted;
   RETURN QUERY SELECT e.group_id, e.until FROM clickhouse_expiry AS e
     JOIN unnest(wanted_groups, oldest) AS w (id, first_at) ON e.group_id = w.id AND w.first_at < e.until;
 END $$;
 `;
 
 const SECURITY = `
-REVOKE ALL ON FUNCTION partition_is_due, expire_rollups, clickhouse_cutoff, begin_clickhouse_expiry, count_clickhouse_expiry,
-  finish_clickhouse_expiry, hold_late_rows FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION expire_rollups, begin_clickhouse_expiry, count_clickhouse_expiry, finish_clickhouse_expiry
-  TO ringside_leader;
+REVOKE ALL ON FUNCTION partition_is_due, expire_rollups, clickhouse_cutoff, follow_clickhouse_policy, begin_clickhouse_expiry,
+  count_clickhouse_expiry, clickhouse_expiry_stands, finish_clickhouse_expiry, hold_late_rows FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION expire_rollups, begin_clickhouse_expiry, count_clickhouse_expiry, clickhouse_expiry_stands,
+  finish_clickhouse_expiry TO ringside_leader;
+GRANT SELECT ON clickhouse_expiry TO ringside_leader;
 GRANT EXECUTE ON FUNCTION hold_late_rows TO ringside_shipper;
 CREATE POLICY read_all ON rollups FOR SELECT TO ringside_owner USING (true);
 CREATE POLICY expire_all ON rollups FOR DELETE TO ringside_owner USING (true);

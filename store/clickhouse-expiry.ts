@@ -15,16 +15,17 @@ export interface ExpiringGroup {
   readonly groupId: string;
   readonly group: string;
   readonly archive: LogPolicy['archive'];
-  /** Rows from before it need not be kept. */
-  readonly cutoff: Date;
+  /** Rows from before it need not be kept; null: the retention was taken away while rows were being deleted. */
+  readonly cutoff: Date | null;
 }
 
-/** Groups whose rows in ClickHouse have, or had, an end. */
+/** Groups whose rows in ClickHouse have an end, or had one when a run was cut off. */
 export async function expiringGroups(db: Db): Promise<ExpiringGroup[]> {
   const rows = await db
     .selectFrom('groups')
-    .select(['id', 'name', 'log', sql<Date>`retention_cutoff(id)`.as('cutoff')])
-    .where(sql<boolean>`log->>'retentionDays' IS NOT NULL`)
+    .select(['id', 'name', 'log', sql<Date | null>`retention_cutoff(id)`.as('cutoff')])
+    .where(sql<boolean>`log->>'retentionDays' IS NOT NULL
+      OR EXISTS (SELECT FROM clickhouse_expiry AS e WHERE e.group_id = groups.id AND e.state = 'deleting')`)
     .orderBy('id')
     .execute();
   return rows.map(({ id, name, log, cutoff }) => ({
@@ -61,9 +62,22 @@ export async function countExpiry(
   return rows[0]!.agreed;
 }
 
-/** Moves the counts in the ledger, once. @returns false when another leader has taken over */
-export async function finishExpiry(db: Db, { groupId, run }: ExpiryRun, requestId: string): Promise<boolean> {
+/** Whether rows that were counted are still to be deleted, by the policy of now. */
+export async function expiryStands(db: Db, { groupId }: ExpiryRun): Promise<boolean> {
+  const { rows } = await sql<{ stands: boolean }>`SELECT clickhouse_expiry_stands(${groupId}) AS stands`.execute(db);
+  return rows[0]!.stands;
+}
+
+/** Moves what is gone in the ledger, once. @returns false when another leader has taken over */
+export async function finishExpiry(
+  db: Db,
+  { groupId, run }: ExpiryRun,
+  gone: readonly OutcomeCount[],
+  requestId: string,
+): Promise<boolean> {
   const { rows } = await sql<{ finished: boolean }>`
-    SELECT finish_clickhouse_expiry(${groupId}, ${run}, ${requestId}) AS finished`.execute(db);
+    SELECT finish_clickhouse_expiry(${groupId}, ${run}, ${JSON.stringify(gone)}::jsonb, ${requestId}) AS finished`.execute(
+    db,
+  );
   return rows[0]!.finished;
 }

@@ -1,16 +1,10 @@
 import type { InferenceFilter, Span } from './inference-filter.ts';
 
 /** What `find_inferences` looks for: the parts of a filter that have an index. */
-export interface Sought {
-  readonly metadata?: Readonly<Record<string, unknown>> | undefined;
-  readonly text?: string | undefined;
-  readonly unit?: string | undefined;
-  readonly traceId?: string | undefined;
-  readonly keyIds?: readonly string[] | undefined;
+export interface Sought
+  extends Pick<InferenceFilter, 'metadata' | 'text' | 'unit' | 'traceId' | 'keyIds' | 'outcome' | 'errorCode'> {
   readonly statusFrom?: number | undefined;
   readonly statusTo?: number | undefined;
-  readonly outcome?: string | undefined;
-  readonly errorCode?: string | undefined;
 }
 
 export function soughtOf(filter: InferenceFilter): Sought {

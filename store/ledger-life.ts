@@ -45,7 +45,7 @@ export function emptyEntries(
   return ledgerEntries(db, after === undefined ? conditions : [...conditions, behind(after)], limit);
 }
 
-/** Removes both sides of entries, unless rows have come meanwhile. */
+/** Removes both sides of entries, unless anything has come meanwhile. */
 export async function removeEntries(
   db: Db,
   entries: readonly { readonly gatewayId: string; readonly groupId: string }[],
@@ -54,7 +54,12 @@ export async function removeEntries(
   const groups = entries.map(({ groupId }) => groupId);
   await sql`WITH wanted AS MATERIALIZED (SELECT * FROM unnest(${gateways}::uuid[], ${groups}::uuid[]) AS w (gateway_id, group_id)),
       held AS (DELETE FROM ledger USING wanted WHERE ledger.gateway_id = wanted.gateway_id
-        AND ledger.group_id = wanted.group_id AND stored = 0 AND archived = 0)
+        AND ledger.group_id = wanted.group_id AND stored = 0 AND archived = 0
+        AND interrupted = interrupted_removed AND rolled = rollups_removed RETURNING ledger.gateway_id, ledger.group_id)
     DELETE FROM gateway_ledgers AS own USING wanted
-    WHERE own.gateway_id = wanted.gateway_id AND own.group_id = wanted.group_id`.execute(db);
+    WHERE own.gateway_id = wanted.gateway_id AND own.group_id = wanted.group_id
+      AND ((own.gateway_id, own.group_id) IN (SELECT gateway_id, group_id FROM held)
+        OR NOT EXISTS (SELECT FROM ledger AS l WHERE l.gateway_id = own.gateway_id AND l.group_id = own.group_id))`.execute(
+    db,
+  );
 }

@@ -6,7 +6,9 @@ import {
   type ExpiringGroup,
   type ExpiryRun,
   expiringGroups,
+  expiryStands,
   finishExpiry,
+  type OutcomeCount,
 } from '#store/clickhouse-expiry.ts';
 import { retryContention } from '#store/contention.ts';
 import type { Db } from '#store/pool.ts';
@@ -34,20 +36,30 @@ export function createClickHouseRetentionJob(deps: ClickHouseRetentionJobDeps): 
   /** What of a group is to be deleted now; undefined: nothing. */
   const prepare = async ({ groupId, group, archive, cutoff }: ExpiringGroup): Promise<ExpiryRun | undefined> => {
     const run = await retryContention(() => beginExpiry(db, groupId), random);
-    if (run === undefined && archive !== 'none' && (await expiry.count({ groupId, until: cutoff })).length > 0) {
+    if (
+      run === undefined &&
+      archive !== 'none' &&
+      cutoff !== null &&
+      (await expiry.count({ groupId, until: cutoff })).length > 0
+    ) {
       throw new Error('it wants an archive, and rows in ClickHouse are not archived');
     }
     if (run === undefined || run.counts !== undefined) return run;
     const counts = await expiry.count(run);
     if (!(await retryContention(() => countExpiry(db, run, counts), random))) return undefined;
     if (counts.length > 0) return { ...run, counts };
-    await finish(run, group);
+    await finish(run, group, counts);
     return undefined;
   };
 
-  const finish = async (run: ExpiryRun, group: string): Promise<void> => {
-    if (!(await retryContention(() => finishExpiry(db, run, entropy.id()), random))) return;
-    const rows = run.counts?.reduce((sum, count) => sum + count.rows, 0) ?? 0;
+  /** The policy keeps by now what was to go: what a run before has deleted is gone, and the rest stays. */
+  const withdraw = async (run: ExpiryRun, group: string): Promise<void> => {
+    await finish(run, group, without(run.counts!, await expiry.count(run)));
+  };
+
+  const finish = async (run: ExpiryRun, group: string, gone: readonly OutcomeCount[]): Promise<void> => {
+    if (!(await retryContention(() => finishExpiry(db, run, gone, entropy.id()), random))) return;
+    const rows = gone.reduce((sum, count) => sum + count.rows, 0);
     if (rows > 0)
       log(`removed rows of group ${group} before ${run.until.toISOString()} from ClickHouse: ${rows}, expired`);
   };
@@ -67,12 +79,28 @@ export function createClickHouseRetentionJob(deps: ClickHouseRetentionJobDeps): 
           failures.push(`group ${found.group}: ${reasonOf(error)}`); // the others must not wait for it
         }
       }
-      if (due.length > 0 && !signal.aborted) {
-        await expiry.remove(due.map(({ run }) => run));
-        for (const { run, group } of due) await finish(run, group);
-        await expiry.purge(new Date(Math.max(...due.map(({ run }) => run.until.getTime()))));
+      if (signal.aborted) return;
+      const wanted: typeof due = [];
+      for (const { run, group } of due) {
+        // Counting the others took time, and a run before may have been long ago.
+        if (await expiryStands(db, run)) wanted.push({ run, group });
+        else await withdraw(run, group);
+      }
+      if (wanted.length > 0) {
+        await expiry.remove(wanted.map(({ run }) => run));
+        for (const { run, group } of wanted) await finish(run, group, run.counts!);
+        await expiry.purge(new Date(Math.max(...wanted.map(({ run }) => run.until.getTime()))));
       }
       if (failures.length > 0) throw new Error(`rows stay that should go: ${failures.join('; ')}`);
     },
   };
+}
+
+/** What of `counts` is not in `left` any more. */
+function without(counts: readonly OutcomeCount[], left: readonly OutcomeCount[]): OutcomeCount[] {
+  return counts.flatMap((count) => {
+    const same = left.find(({ gatewayId, outcome }) => gatewayId === count.gatewayId && outcome === count.outcome);
+    const rows = count.rows - (same?.rows ?? 0);
+    return rows > 0 ? [{ ...count, rows }] : [];
+  });
 }

@@ -99,7 +99,9 @@ const stopServer = await describeWithClickHouse('retention in ClickHouse', (serv
     const gatewayId = await ship(groupId, [...daysAgo(40, 10), ...daysAgo(2, 10), ...daysAgo(0, 10)]);
     expect(await ages(groupId)).toEqual({ 0: 10, 2: 10 });
     expect(await rig.ledger(groupId)).toMatchObject({ stored: 16, expired: 8, interrupted: 6, removed: 2 });
-    expect(await sink.readLedger(gatewayId)).toEqual([{ groupId, stored: 24, interrupted: 6, dropped: 0 }]);
+    expect(await sink.readLedger(gatewayId)).toEqual([
+      { groupId, stored: 24, interrupted: 6, dropped: 0, archived: 0, expired: 8 },
+    ]);
     // A retention that is lifted takes them again.
     await rig.setPolicy(groupId, { ...POLICY, retentionDays: 60 });
     await retain();
@@ -130,6 +132,60 @@ const stopServer = await describeWithClickHouse('retention in ClickHouse', (serv
     expect(await rig.ledger(groupId)).toEqual(after);
     await retain();
     expect(await rig.ledger(groupId)).toEqual(after);
+  });
+
+  test('rows are stored as soon as the policy keeps them, before any run', async () => {
+    for (const retentionDays of [null, 60]) {
+      const groupId = await rig.createGroup(POLICY);
+      await retain();
+      await rig.setPolicy(groupId, { ...POLICY, retentionDays });
+      await ship(groupId, daysAgo(40, 10));
+      expect(await ages(groupId)).toEqual({ 40: 10 });
+      expect(await rig.ledger(groupId)).toMatchObject({ stored: 8, expired: 0, interrupted: 2, removed: 0 });
+      // And go when it keeps them no more.
+      await rig.setPolicy(groupId, POLICY);
+      await retain();
+      expect(await ages(groupId)).toEqual({});
+      expect(await rig.ledger(groupId)).toMatchObject({ stored: 0, expired: 8, removed: 2 });
+    }
+  });
+
+  test('a run that was cut off deletes no more than the policy of now lets go', async () => {
+    for (const policy of [{ retentionDays: 60 }, { retentionDays: null }, { archive: 'jsonl' }] as const) {
+      const groupId = await rig.createGroup();
+      await ship(groupId, [...daysAgo(40, 10), ...daysAgo(35, 10), ...daysAgo(0, 10)]);
+      await rig.setPolicy(groupId, POLICY);
+      const partly = async ([old]: Parameters<ClickHouseExpiry['remove']>[0]) => {
+        await expiry.remove([{ ...old!, until: new Date(today() - 37 * DAY_MS) }]);
+        throw new Error('the connection broke');
+      };
+      await expect(retain({ remove: partly })).rejects.toThrow('the connection broke');
+      await rig.setPolicy(groupId, { ...POLICY, ...policy });
+      await retain().catch((error: Error) => expect(error.message).toMatch(/it wants an archive/));
+      expect(await ages(groupId)).toEqual({ 0: 10, 35: 10 });
+      expect(await rig.ledger(groupId)).toMatchObject({ stored: 16, expired: 8, interrupted: 6, removed: 2 });
+      expect(await audits(groupId)).toEqual([['clickhouse.expire', 10]]);
+      await rig.admin
+        .updateTable('groups')
+        .set({ log: JSON.stringify({}) })
+        .execute();
+    }
+  });
+
+  test('a policy that changes while other groups are counted is asked again before rows go', async () => {
+    const groupId = await rig.createGroup();
+    const other = await rig.createGroup();
+    for (const id of [groupId, other]) await ship(id, daysAgo(40, 10));
+    for (const id of [groupId, other]) await rig.setPolicy(id, POLICY);
+    const [first, second] = [groupId, other].sort();
+    await retain({
+      async count(old) {
+        if (old.groupId === second) await rig.setPolicy(first!, { ...POLICY, retentionDays: 60 });
+        return expiry.count(old);
+      },
+    });
+    expect([await ages(first!), await ages(second!)]).toEqual([{ 40: 10 }, {}]);
+    expect(await rig.ledger(first!)).toMatchObject({ stored: 8, expired: 0 });
   });
 
   test('two leaders at once remove and count once', async () => {
