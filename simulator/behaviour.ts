@@ -35,6 +35,12 @@ export const behaviourSchema = z.strictObject({
   answerTokens: tokens.default(32),
   /** Hidden reasoning: counted in the usage, and against the caller's limit, but never shown. */
   reasoningTokens: tokens.default(0),
+  /** What it says instead of words drawn at random; null: `answerTokens` words. */
+  answerText: z.string().max(1_000_000).nullable().default(null),
+  /** How many tools it calls where it may; null: one where it must, none where it only may. */
+  toolCalls: z.int().min(0).max(64).nullable().default(null),
+  /** How its answers end, in place of their natural end. */
+  finish: z.enum(['content_filter', 'refusal']).nullable().default(null),
   /** How much of the prompt (at most all of it) the usage calls cached. */
   cachedPromptTokens: tokens.default(0),
   /** At most one of them happens to a request, so their rates sum to 1 at most. */
@@ -42,6 +48,11 @@ export const behaviourSchema = z.strictObject({
     .array(injectedError)
     .refine((errors) => errors.reduce((sum, error) => sum + error.rate, 0) <= 1 + 1e-9, 'rates must sum to 1 at most')
     .default([]),
+  /** After this many tokens a stream says that it failed, in its dialect's words, and ends. Plain answers do not fail so. */
+  streamError: z
+    .strictObject({ afterTokens: tokens, status: z.int().min(400).max(599), message: z.string().optional() })
+    .nullable()
+    .default(null),
   /** The connection is destroyed after `resetAfterTokens` tokens, or that far into a plain body. */
   resetRate: rate.default(0),
   resetAfterTokens: tokens.default(4),

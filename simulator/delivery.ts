@@ -2,7 +2,7 @@ import type { OutgoingHttpHeaders } from 'node:http';
 import { createGzip } from 'node:zlib';
 import type { Behaviour } from './behaviour.ts';
 import type { Clock } from './clock.ts';
-import type { Answer, StreamEvent } from './dialect.ts';
+import type { Answer, StreamEvent, StreamFraming } from './dialect.ts';
 import type { Cut } from './draw.ts';
 import type { Exchange } from './exchange.ts';
 
@@ -11,7 +11,7 @@ type StreamAnswer = Extract<Answer, { kind: 'stream' }>;
 
 /** A part of a body and how many tokens of the answer it brings. */
 interface Piece {
-  readonly text: string;
+  readonly text: string | Buffer;
   readonly tokens: number;
 }
 
@@ -23,6 +23,8 @@ export interface Delivery {
   readonly cut: Cut | undefined;
   readonly headers: OutgoingHttpHeaders;
   readonly clock: Clock;
+  /** The event of a stream that fails by `cut`. */
+  readonly errorEvent: StreamEvent | undefined;
 }
 
 /** Sends an answer, after its latency, at its pace and with its faults; resolves when the last byte is written. */
@@ -32,7 +34,9 @@ export async function deliver(exchange: Exchange, delivery: Delivery): Promise<v
 }
 
 async function deliverPlain(exchange: Exchange, delivery: Delivery, answer: PlainAnswer): Promise<void> {
-  const { behaviour, cut, headers } = delivery;
+  const { behaviour, headers } = delivery;
+  // A plain answer has no place for an error of a stream.
+  const cut = delivery.cut?.kind === 'error' ? undefined : delivery.cut;
   headers['content-type'] = 'application/json';
   const tokensMs = behaviour.tokensPerSecond === null ? 0 : (answer.tokens * 1000) / behaviour.tokensPerSecond;
   const waitMs = delivery.firstTokenMs + tokensMs;
@@ -49,9 +53,10 @@ async function deliverPlain(exchange: Exchange, delivery: Delivery, answer: Plai
 
 async function deliverStream(exchange: Exchange, delivery: Delivery, answer: StreamAnswer): Promise<void> {
   const { behaviour, cut, headers, clock } = delivery;
-  headers['content-type'] = 'text/event-stream; charset=utf-8';
+  const framing = answer.framing ?? eventStreamFraming(behaviour.eventSeparator);
+  headers['content-type'] = framing.contentType;
   headers['cache-control'] = 'no-cache';
-  const pieces = encodeEvents(answer.events, behaviour.omitDone ? undefined : answer.terminator, behaviour);
+  const pieces = encodeEvents(answer.events, behaviour.omitDone ? undefined : answer.terminator, framing);
   await sendPieces(exchange, delivery, pieces, stopOf(cut, answer.tokens), clock);
 }
 
@@ -70,7 +75,7 @@ function stopOf(cut: Cut | undefined, answerTokens: number): Stop | undefined {
 /** `paceClock`: the pieces are to be sent at the behaviour's pace. */
 async function sendPieces(
   exchange: Exchange,
-  { behaviour, headers, firstTokenMs }: Delivery,
+  { answer, behaviour, headers, firstTokenMs, errorEvent }: Delivery,
   pieces: Iterable<Piece>,
   stop: Stop | undefined,
   paceClock?: Clock,
@@ -85,6 +90,7 @@ async function sendPieces(
   const tokenMs = paceClock && behaviour.tokensPerSecond !== null ? 1000 / behaviour.tokensPerSecond : 0;
   const startMs = paceClock?.nowMs() ?? 0;
   let sent = 0;
+  let index = 0;
   // hot
   for (const piece of pieces) {
     if (stop && sent >= stop.atTokens && (piece.tokens > 0 || sent > 0)) break;
@@ -95,8 +101,15 @@ async function sendPieces(
     const written = sink.write(piece.text);
     if (written !== true && !(await written)) return;
     sent += piece.tokens;
+    index++;
   }
-  if (!stop || stop.kind === 'truncate') await sink.end();
+  if (stop?.kind === 'error' && errorEvent !== undefined) {
+    const framing =
+      (answer.kind === 'stream' ? answer.framing : undefined) ?? eventStreamFraming(behaviour.eventSeparator);
+    const written = sink.write(framing.encode(errorEvent, index));
+    if (written !== true && !(await written)) return;
+  }
+  if (!stop || stop.kind === 'truncate' || stop.kind === 'error') await sink.end();
   else await breakOff(exchange, stop.kind);
 }
 
@@ -110,7 +123,7 @@ async function breakOff(exchange: Exchange, kind: 'reset' | 'stall'): Promise<vo
 
 /** Where pieces go: compressed and cut up as the behaviour says. `write` gives false when the client is gone. */
 interface Sink extends Disposable {
-  write(text: string): true | Promise<boolean>;
+  write(text: string | Buffer): true | Promise<boolean>;
   end(): Promise<void>;
 }
 
@@ -125,7 +138,7 @@ function createSink(exchange: Exchange, behaviour: Behaviour): Sink {
   return {
     // hot
     write: (text) => {
-      if (pieceBytes !== undefined) return putInPieces(exchange, Buffer.from(text), pieceBytes);
+      if (pieceBytes !== undefined) return putInPieces(exchange, toBytes(text), pieceBytes);
       return response.write(text) ? true : exchange.drain();
     },
     end: async () => void response.end(),
@@ -177,14 +190,24 @@ function* slice(body: string, parts: number): Iterable<Piece> {
 }
 
 /** Server-sent events as WHATWG HTML section 9.2 writes them, with the line ends that the separator implies. */
+function eventStreamFraming(separator: Behaviour['eventSeparator']): StreamFraming {
+  const lineEnd = separator.slice(separator.length / 2);
+  return {
+    contentType: 'text/event-stream; charset=utf-8',
+    encode: ({ event, data }) => `${event === undefined ? '' : `event: ${event}${lineEnd}`}data: ${data}${separator}`,
+  };
+}
+
 function* encodeEvents(
   events: Iterable<StreamEvent>,
   terminator: StreamEvent | undefined,
-  behaviour: Behaviour,
+  framing: StreamFraming,
 ): Iterable<Piece> {
-  const separator = behaviour.eventSeparator;
-  const encode = ({ event, data }: StreamEvent) =>
-    `${event === undefined ? '' : `event: ${event}${separator.slice(separator.length / 2)}`}data: ${data}${separator}`;
-  for (const event of events) yield { text: encode(event), tokens: event.tokens };
-  if (terminator) yield { text: encode(terminator), tokens: 0 };
+  let index = 0;
+  for (const event of events) yield { text: framing.encode(event, index++), tokens: event.tokens };
+  if (terminator) yield { text: framing.encode(terminator, index), tokens: 0 };
+}
+
+function toBytes(text: string | Buffer): Buffer {
+  return typeof text === 'string' ? Buffer.from(text) : text;
 }

@@ -22,14 +22,16 @@ export type Problem =
   | { readonly kind: 'bad-json' }
   | { readonly kind: 'body-too-large' }
   | { readonly kind: 'bad-request'; readonly message: string; readonly field: string | null; readonly missing: boolean }
-  /** An error that the model's behaviour asked for. */
-  | {
-      readonly kind: 'injected';
-      readonly status: number;
-      readonly model: string;
-      readonly message: string | undefined;
-      readonly retryAfterSeconds: number | undefined;
-    };
+  | InjectedProblem;
+
+/** An error that the model's behaviour asked for. */
+export interface InjectedProblem {
+  readonly kind: 'injected';
+  readonly status: number;
+  readonly model: string;
+  readonly message: string | undefined;
+  readonly retryAfterSeconds: number | undefined;
+}
 
 /** A problem as HTTP. */
 export interface Refusal {
@@ -56,6 +58,12 @@ export interface StreamEvent {
   readonly tokens: number;
 }
 
+/** How events become bytes, where they are not server-sent events. `index` counts the events of the stream from 0. */
+export interface StreamFraming {
+  readonly contentType: string;
+  encode(event: StreamEvent, index: number): string | Buffer;
+}
+
 /** A successful answer, before the behaviour's pace and faults are applied to its bytes. */
 export type Answer =
   | { readonly kind: 'plain'; readonly body: string; readonly tokens: number }
@@ -64,6 +72,8 @@ export type Answer =
       readonly events: Iterable<StreamEvent>;
       /** What ends the stream, and `omitDone` leaves out. */
       readonly terminator: StreamEvent | undefined;
+      /** Undefined: server-sent events. */
+      readonly framing?: StreamFraming | undefined;
       readonly tokens: number;
     };
 
@@ -93,4 +103,6 @@ export interface Dialect {
   /** The headers that the provider adds to every answer. */
   headers(random: Random, latencyMs: number): Record<string, string>;
   refuse(problem: Problem): Refusal;
+  /** The event by which a stream says that it failed. */
+  streamError(problem: InjectedProblem): StreamEvent;
 }

@@ -5,7 +5,14 @@ import { drawNormal, type Random } from './random.ts';
 export type Cut =
   | { readonly kind: 'reset'; readonly afterTokens: number }
   | { readonly kind: 'stall'; readonly afterTokens: number }
-  | { readonly kind: 'truncate' };
+  | { readonly kind: 'truncate' }
+  /** The stream says itself that it failed. */
+  | {
+      readonly kind: 'error';
+      readonly afterTokens: number;
+      readonly status: number;
+      readonly message: string | undefined;
+    };
 
 /** What becomes of one request. */
 type Fate =
@@ -47,6 +54,8 @@ export function drawRequest(behaviour: Behaviour, random: Random): Draw {
 function cutOf(behaviour: Behaviour, reset: boolean): Cut | undefined {
   if (reset) return { kind: 'reset', afterTokens: behaviour.resetAfterTokens };
   if (behaviour.stallAfterTokens !== null) return { kind: 'stall', afterTokens: behaviour.stallAfterTokens };
+  const { streamError } = behaviour;
+  if (streamError !== null) return { kind: 'error', message: undefined, ...streamError };
   return behaviour.truncate ? { kind: 'truncate' } : undefined;
 }
 

@@ -3,8 +3,8 @@ import { ANY_MODEL, type BehaviourRegistry } from './behaviour-registry.ts';
 import type { readBody } from './body.ts';
 import type { Clock } from './clock.ts';
 import { deliver } from './delivery.ts';
-import type { Call, Dialect, Problem, RequestHead, Route } from './dialect.ts';
-import { drawRequest } from './draw.ts';
+import type { Call, Dialect, Problem, RequestHead, Route, StreamEvent } from './dialect.ts';
+import { type Cut, drawRequest } from './draw.ts';
 import type { Exchange } from './exchange.ts';
 import type { Journal } from './journal.ts';
 import { createRandom, type Random } from './random.ts';
@@ -63,7 +63,8 @@ export function createResponder(deps: ResponderDeps): (exchange: Exchange, body:
         const createdSeconds = Math.floor(clock.nowMs() / 1000);
         const answer = call.answer({ seed, behaviour, random, createdSeconds, models: registry.models });
         const headers = dialect.headers(random, latencyMs + firstTokenMs);
-        return deliver(exchange, { answer, behaviour, firstTokenMs, cut: fate.cut, headers, clock });
+        const errorEvent = streamErrorOf(dialect, call, fate.cut);
+        return deliver(exchange, { answer, behaviour, firstTokenMs, cut: fate.cut, headers, clock, errorEvent });
       }
       case 'reset-before-headers':
         return exchange.cut();
@@ -76,6 +77,13 @@ export function createResponder(deps: ResponderDeps): (exchange: Exchange, body:
       }
     }
   }
+}
+
+function streamErrorOf(dialect: Dialect, call: Call, cut: Cut | undefined): StreamEvent | undefined {
+  if (cut?.kind !== 'error') return undefined;
+  const { status, message } = cut;
+  const model = call.model ?? ANY_MODEL;
+  return dialect.streamError({ kind: 'injected', status, model, message, retryAfterSeconds: undefined });
 }
 
 function findRoute(dialects: readonly Dialect[], head: RequestHead): { dialect: Dialect; route: Route | Problem } {

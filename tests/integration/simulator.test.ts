@@ -338,8 +338,9 @@ test('a client that reads slowly holds the stream back, and gets all of it', asy
     const head = { atMs: 0, method: 'GET', path: '/', query: '', rawHeaders: [] };
     const exchange = new Exchange(received, response, createJournal().open(head), new Set());
     const answer = { kind: 'stream' as const, events: events(), terminator: undefined, tokens: total };
-    const how = { behaviour: DEFAULT_BEHAVIOUR, firstTokenMs: 0, cut: undefined, headers: {}, clock: systemClock };
-    void deliver(exchange, { answer, ...how });
+    const how = { behaviour: DEFAULT_BEHAVIOUR, firstTokenMs: 0, cut: undefined, errorEvent: undefined };
+    const rest = { headers: {}, clock: systemClock };
+    void deliver(exchange, { answer, ...how, ...rest });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const response = await new Promise<IncomingMessage>((resolve) => {

@@ -53,4 +53,5 @@ export const openaiDialect: Dialect = {
     'openai-version': '2020-10-01',
   }),
   refuse,
+  streamError: (problem) => ({ data: refuse(problem).body, tokens: 0 }),
 };
