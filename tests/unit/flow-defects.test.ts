@@ -8,6 +8,7 @@ import { findRoute } from '#gateway/dialects/routes.ts';
 import { createBodyPool } from '#gateway/flow/body-pool.ts';
 import { createRequestHandler } from '#gateway/flow/handle-request.ts';
 import type { FlowDeps } from '#gateway/flow/ports.ts';
+import { SignsOfLife } from '#gateway/flow/signs-of-life.ts';
 import { createPending } from '#gateway/pending.ts';
 import { adapter as openaiAdapter } from '#gateway/providers/openai/adapter.ts';
 import { planScans } from '#gateway/scan-plans.ts';
@@ -74,6 +75,7 @@ async function startFlow(dispatch: (handler: UpstreamHandler) => void) {
     authenticator: { authenticate: () => key },
     organizations: () => new Map([[organization.id, organization]]),
     scanPlans: planScans(),
+    signsOfLife: new SignsOfLife(),
     upstream: { dispatch: (_call, handler) => dispatch(handler), close: () => undefined },
     spool: {
       ...{ spoolId: 's', accepting: true, accepts: () => true, part: () => undefined, handOver: () => undefined },
