@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, expect, test, vi } from 'vitest';
 import { createRandomPool } from '#core/ids.ts';
 import { DEFAULT_CAPTURE } from '#core/snapshot/log-policy.ts';
+import { DEFAULT_TRAFFIC_POLICY } from '#core/snapshot/traffic-policy.ts';
 import { findRoute } from '#gateway/dialects/routes.ts';
 import { createBodyPool } from '#gateway/flow/body-pool.ts';
 import { createRequestHandler } from '#gateway/flow/handle-request.ts';
@@ -50,6 +51,7 @@ function bound() {
       {
         ...{ id: groupId!, name: 'g', createdAt, salt: randomBytes(16).toString('hex'), hashVersion: 1, phase: 1 },
         capture: DEFAULT_CAPTURE,
+        traffic: DEFAULT_TRAFFIC_POLICY,
         variants: [{ modelId, role: 'champion', weightBp: 10_000, ranges: [[0, 10_000]] }],
       },
     ],
