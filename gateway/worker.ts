@@ -8,14 +8,13 @@ import { traceOf } from '#core/reason.ts';
 import { parseAddressPolicy } from '#core/upstream-address.ts';
 import { createSpoolHold } from '#inference-log/spool-hold.ts';
 import { createSpoolWriter } from '#inference-log/spool-writer.ts';
-import { planRequest } from './dialects/openai-chat/request.ts';
 import { drain } from './drain.ts';
 import { createAuthenticator } from './flow/authenticate.ts';
 import { createBodyPool } from './flow/body-pool.ts';
 import { createRequestHandler } from './flow/handle-request.ts';
 import type { BodyBudget } from './flow/ports.ts';
 import { createPending } from './pending.ts';
-import { ADAPTERS } from './providers/registry.ts';
+import { planScans } from './scan-plans.ts';
 import { createGatewayServer } from './server.ts';
 import { type BoundOrganization, bindOrganization, type SnapshotDelivery } from './snapshot/bind.ts';
 import { readKeyTable } from './snapshot/key-table.ts';
@@ -94,7 +93,7 @@ async function startWorker(start: WorkerStart): Promise<void> {
     random,
     authenticator,
     organizations: () => organizations,
-    scanPlan: planRequest([...new Set(Object.values(ADAPTERS).flatMap((adapter) => adapter.refusedKeys))]),
+    scanPlans: planScans(),
     upstream,
     spool,
     recorder,
