@@ -1,5 +1,6 @@
 import type { Citation } from '../../chat/parts.ts';
 import { type ChatUsage, type FinishReason, NO_USAGE, type TokenLogprob } from '../../chat/reply.ts';
+import { isObject, type Json, listOf, objectOf, textOf } from '../../wires/openai/json.ts';
 
 /** What plain answers and streams of Cohere's say in the same words. */
 
@@ -22,27 +23,25 @@ export function readFinish(word: string | null): FinishReason {
  * Cohere's usage; null unless it is an object. `tokens` is what the model read and wrote, its prompt template included;
  * `billed_units`, without that, stands in where a server reports nothing else. Thoughts are counted, but not apart.
  */
-export function readUsage(value: unknown): ChatUsage | null {
-  const usage = record(value);
-  if (usage === null) return null;
-  const tokens = record(usage['tokens']);
-  const billed = record(usage['billed_units']);
+export function readUsage(usage: unknown): ChatUsage | null {
+  if (!isObject(usage)) return null;
+  const tokens = objectOf(usage['tokens']);
+  const billed = objectOf(usage['billed_units']);
   return {
     ...NO_USAGE,
-    inputTokens: count(tokens?.['input_tokens']) ?? count(billed?.['input_tokens']),
-    outputTokens: count(tokens?.['output_tokens']) ?? count(billed?.['output_tokens']),
+    inputTokens: count(tokens['input_tokens']) ?? count(billed['input_tokens']),
+    outputTokens: count(tokens['output_tokens']) ?? count(billed['output_tokens']),
     cachedTokens: count(usage['cached_tokens']),
   };
 }
 
 /** One item is a piece of text of one or more tokens; together they are as likely as the product of their chances. */
 export function readLogprobs(items: unknown): TokenLogprob[] {
-  return (Array.isArray(items) ? items : [items]).flatMap((value) => {
-    const item = record(value);
-    const logprobs = item?.['logprobs'];
-    if (item === null || !Array.isArray(logprobs)) return [];
+  return (Array.isArray(items) ? items : [items]).filter(isObject).flatMap((item) => {
+    const logprobs = item['logprobs'];
+    if (!Array.isArray(logprobs)) return [];
     const logprob = logprobs.reduce<number>((sum, one) => sum + (typeof one === 'number' ? one : 0), 0);
-    return [{ token: text(item['text']) ?? '', logprob, bytes: null, top: [] }];
+    return [{ token: textOf(item['text']) ?? '', logprob, bytes: null, top: [] }];
   });
 }
 
@@ -60,46 +59,35 @@ export interface PlacedCitations {
  * they are left out. Cohere does not say in what unit it counts; it is taken to be ours.
  */
 export function readCitation(value: unknown): PlacedCitations {
-  const citation = record(value) ?? {};
-  const sources = Array.isArray(citation['sources']) ? citation['sources'] : [];
+  const citation = objectOf(value);
   return {
     plan: citation['type'] === 'PLAN',
     content: count(citation['content_index']),
-    citations: sources.flatMap((source) => readSource(record(source), citation)),
+    citations: listOf(citation['sources']).flatMap((source) => readSource(objectOf(source), citation)),
   };
 }
 
-function readSource(source: Record<string, unknown> | null, citation: Record<string, unknown>): Citation[] {
-  const document = record(source?.['document']);
-  if (source === null || source['type'] !== 'document' || document === null) return [];
-  const title = text(document['title']);
-  const url = text(document['url']);
+function readSource(source: Json, citation: Json): Citation[] {
+  const { document } = source;
+  if (source['type'] !== 'document' || !isObject(document)) return [];
+  const title = textOf(document['title']);
+  const url = textOf(document['url']);
   if (url !== null) {
     const [startIndex, endIndex] = [count(citation['start']), count(citation['end'])];
     return [{ kind: 'url', url, title, citedText: null, startIndex, endIndex }];
   }
-  const number = /(\d+)$/.exec(text(source['id']) ?? '')?.[1];
+  const number = /(\d+)$/.exec(textOf(source['id']) ?? '')?.[1];
   return [
     {
       kind: 'document',
       documentIndex: Number(number ?? 0),
       documentTitle: title,
-      citedText: text(document['text']) ?? text(document['snippet']) ?? '',
+      citedText: textOf(document['text']) ?? textOf(document['snippet']) ?? '',
       unit: 'block',
       from: 0,
       to: 1,
     },
   ];
-}
-
-export function record(value: unknown): Record<string, unknown> | null {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-    ? (value as Record<string, unknown>)
-    : null;
-}
-
-export function text(value: unknown): string | null {
-  return typeof value === 'string' ? value : null;
 }
 
 /** Token counts come as floats (`12.0`) from some of Cohere's servers; in JavaScript they are the same. */

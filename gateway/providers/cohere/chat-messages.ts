@@ -18,6 +18,7 @@ export function writeConversation(request: ChatRequest, refusals: Refusals): Con
   const messages: Json[] = [];
   const documents: Json[] = [];
   let cites = false;
+  let madeIds = 0;
   const addDocument = (part: DocumentPart) => {
     documents.push({ id: String(documents.length), data: documentData(part, refusals) });
     cites ||= part.citations;
@@ -35,7 +36,7 @@ export function writeConversation(request: ChatRequest, refusals: Refusals): Con
         break;
       case 'assistant':
         refuseName(turn, refusals);
-        messages.push(writeModelTurn(turn.parts, refusals));
+        messages.push(writeModelTurn(turn.parts, () => `call_${madeIds++}`, refusals));
         break;
       default:
         turn satisfies never;
@@ -117,7 +118,8 @@ function documentData({ at, source, title }: DocumentPart, refusals: Refusals): 
 }
 
 function writeResult({ at, callId, parts, isError }: ToolResultPart, refusals: Refusals): Json {
-  if (isError) refusals.setting(`${at}.is_error`, 'cannot be told that a tool failed, other than in the result');
+  // There is no field for it; what went wrong stands in the text.
+  if (isError) refusals.leftOut(`${at}.is_error`);
   const content = parts.map((part): Json => {
     noteCache(part, refusals);
     switch (part.type) {
@@ -136,13 +138,16 @@ function writeResult({ at, callId, parts, isError }: ToolResultPart, refusals: R
 }
 
 /** Text beside tool calls is what Cohere calls the tool plan, both ways. */
-function writeModelTurn(parts: readonly ModelPart[], refusals: Refusals): Json {
+function writeModelTurn(parts: readonly ModelPart[], makeId: () => string, refusals: Refusals): Json {
   const content: Json[] = [];
   const calls: Json[] = [];
   for (const part of parts) {
     noteCache(part, refusals);
     switch (part.type) {
       case 'text':
+        if (part.citations.length > 0) refusals.leftOut(`${part.at}.citations`);
+        if (part.text !== '') content.push({ type: 'text', text: part.text });
+        break;
       case 'refusal':
         if (part.text !== '') content.push({ type: 'text', text: part.text });
         break;
@@ -153,8 +158,11 @@ function writeModelTurn(parts: readonly ModelPart[], refusals: Refusals): Json {
         break;
       case 'tool_call':
         if (part.signature !== null) refusals.leftOut(`${part.at}.signature`);
-        if (part.id === null) refusals.content(part.at, 'wants an id with each tool call');
-        calls.push({ id: part.id, type: 'function', function: { name: part.name, arguments: part.arguments } });
+        calls.push({
+          id: part.id ?? makeId(),
+          type: 'function',
+          function: { name: part.name, arguments: part.arguments === '' ? '{}' : part.arguments },
+        });
         break;
       case 'image':
       case 'audio':

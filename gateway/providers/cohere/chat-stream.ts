@@ -2,9 +2,9 @@ import { RingsideError } from '#core/errors.ts';
 import type { ChatEvent, PartHead } from '../../chat/events.ts';
 import type { StreamReader } from '../../chat/provider.ts';
 import { openEventStream } from '../../chat/sse.ts';
-import { count, FAILED, readCitation, readFinish, readLogprobs, readUsage, record, text } from './chat-facts.ts';
+import { type Json, objectOf, parseUpstream, textOf } from '../../wires/openai/json.ts';
+import { count, FAILED, readCitation, readFinish, readLogprobs, readUsage } from './chat-facts.ts';
 
-type Json = Record<string, unknown>;
 type Emit = (event: ChatEvent) => void;
 
 /**
@@ -51,18 +51,18 @@ class Reader {
   take(data: string): void {
     if (this.#over) return;
     const event = parse(data);
-    const delta = record(event['delta']) ?? {};
-    const message = record(delta['message']) ?? {};
+    const delta = objectOf(event['delta']);
+    const message = objectOf(delta['message']);
     const index = count(event['index']) ?? 0;
     switch (event['type']) {
       case 'content-delta':
-        return this.#content(index, record(message['content']) ?? {}, event['logprobs']);
+        return this.#content(index, objectOf(message['content']), event['logprobs']);
       case 'tool-call-delta':
         return this.#more(`call ${index}`, readArguments(message));
       case 'message-start':
-        return this.#start(text(event['id']));
+        return this.#start(textOf(event['id']));
       case 'content-start': {
-        const content = record(message['content']) ?? {};
+        const content = objectOf(message['content']);
         const kind = content['type'] === 'thinking' ? 'reasoning' : 'text';
         this.#begin(`content ${index}`, { kind });
         return this.#content(index, content, undefined);
@@ -71,11 +71,11 @@ class Reader {
         return this.#contentEnd(`content ${index}`);
       case 'tool-plan-delta':
         if (!this.#open.has('plan')) this.#begin('plan', { kind: 'text' });
-        return this.#more('plan', text(message['tool_plan']));
+        return this.#more('plan', textOf(message['tool_plan']));
       case 'tool-call-start': {
         const call = onlyOne(message['tool_calls']);
-        const name = text(record(call?.['function'])?.['name']) ?? '';
-        this.#begin(`call ${index}`, { kind: 'tool_call', id: text(call?.['id']), name });
+        const name = textOf(objectOf(call['function'])['name']) ?? '';
+        this.#begin(`call ${index}`, { kind: 'tool_call', id: textOf(call['id']), name });
         return this.#more(`call ${index}`, readArguments(message));
       }
       case 'tool-call-end':
@@ -85,7 +85,7 @@ class Reader {
       case 'message-end':
         return this.#end(delta);
       default: // citation-end, debug, what is new; an error without a type is one all the same
-        if (event['type'] === undefined && text(event['message']) !== null) this.#fail(data);
+        if (event['type'] === undefined && textOf(event['message']) !== null) this.#fail(data);
     }
   }
 
@@ -109,9 +109,9 @@ class Reader {
 
   #content(index: number, content: Json, logprobs: unknown): void {
     const place = `content ${index}`;
-    const thoughts = text(content['thinking']);
+    const thoughts = textOf(content['thinking']);
     if (!this.#open.has(place)) this.#begin(place, { kind: thoughts === null ? 'text' : 'reasoning' });
-    this.#more(place, text(content['text']) ?? thoughts);
+    this.#more(place, textOf(content['text']) ?? thoughts);
     const read = logprobs === undefined || logprobs === null ? [] : readLogprobs(logprobs);
     if (read.length > 0) this.#emit({ type: 'logprobs', candidate: 0, logprobs: read });
   }
@@ -121,7 +121,7 @@ class Reader {
     if (open === undefined) {
       throw new RingsideError('upstream_protocol', 'The upstream went on with something that it had not begun.');
     }
-    if (added === null || added === '') return;
+    if (added === null) return;
     this.#emit({ type: 'delta', candidate: 0, part: open.part, kind: 'text', text: added });
   }
 
@@ -149,8 +149,8 @@ class Reader {
   }
 
   #end(delta: Json): void {
-    const rawFinish = text(delta['finish_reason']);
-    const error = text(delta['error']);
+    const rawFinish = textOf(delta['finish_reason']);
+    const error = textOf(delta['error']);
     if (rawFinish === FAILED || error !== null) {
       return this.#fail(JSON.stringify({ message: error ?? 'generating failed' }));
     }
@@ -171,21 +171,14 @@ class Reader {
 
 function parse(data: string): Json {
   // A stream may end so after its last event; before it, it has broken off.
-  if (data.trim() === '[DONE]') return {};
-  try {
-    const event = record(JSON.parse(data));
-    if (event !== null) return event;
-  } catch {
-    // told below
-  }
-  throw new RingsideError('upstream_protocol', 'The upstream sent an event that is no JSON object.');
+  return data.trim() === '[DONE]' ? {} : parseUpstream(data, 'an event');
 }
 
 /** What a stream brings one by one, where a whole answer has a list: an object as documented; a list of one is understood, too. */
-function onlyOne(value: unknown): Json | null {
-  return record(Array.isArray(value) ? value[0] : value);
+function onlyOne(value: unknown): Json {
+  return objectOf(Array.isArray(value) ? value[0] : value);
 }
 
 function readArguments(message: Json): string | null {
-  return text(record(onlyOne(message['tool_calls'])?.['function'])?.['arguments']);
+  return textOf(objectOf(onlyOne(message['tool_calls'])['function'])['arguments']);
 }
