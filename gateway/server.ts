@@ -48,6 +48,7 @@ export function createGatewayServer(deps: GatewayServerDeps): Server {
   app.get('/healthz', (c) => c.json({ status: 'ok' }));
   app.get('/readyz', (c) => (deps.isReady() ? c.json({ status: 'ready' }) : c.json({ status: 'not ready' }, 503)));
   app.notFound((c) => {
+    checkFraming(c.env.incoming);
     const path = c.req.path.slice(0, 200);
     if (findRoute(path) !== undefined) {
       c.header('allow', 'POST');

@@ -13,6 +13,7 @@ import { createAuthenticator } from './flow/authenticate.ts';
 import { createBodyPool } from './flow/body-pool.ts';
 import { createRequestHandler } from './flow/handle-request.ts';
 import type { BodyBudget } from './flow/ports.ts';
+import { SignsOfLife } from './flow/signs-of-life.ts';
 import { createPending } from './pending.ts';
 import { planScans } from './scan-plans.ts';
 import { createGatewayServer } from './server.ts';
@@ -101,6 +102,7 @@ async function startWorker(start: WorkerStart): Promise<void> {
     bodyBudget: createBodyBudget(start.bodyBudget, start.slot, settings.maxHeldBodyBytes),
     bodyPool: createBodyPool(MAX_IDLE_BODY_BYTES),
     maxBodyBytes: settings.maxBodyBytes,
+    signsOfLife: new SignsOfLife(),
     stalledReaderMs: STALLED_READER_MS,
     onDefect,
   });

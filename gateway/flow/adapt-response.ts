@@ -50,7 +50,7 @@ export class Answer implements AnswerListener {
     this.#deps = deps;
     this.#exchange = exchange;
     this.#outlets = outlets;
-    this.#outflow = new Outflow(exchange, deps.stalledReaderMs);
+    this.#outflow = new Outflow(exchange, deps.stalledReaderMs, deps.signsOfLife);
     const { terms } = exchange.assignment!.variant;
     const spill = exchange.request!.stream ? (piece: Buffer) => deps.spool.part(exchange.id, piece, terms) : null;
     this.#capture = openCapture(exchange, spill);
@@ -158,6 +158,7 @@ export class Answer implements AnswerListener {
       this.#firstTokenNs = this.#deps.clock.nowNs() - this.#exchange.startNs;
     }
     if (forward !== null) this.#write(forward);
+    this.#outflow.isMidEvent = tap.isMidEvent === true;
     if (this.#hasFailed(tap)) return;
     if (terminal !== null) {
       // An upstream may keep the connection open behind its last event; the caller is not made to wait for that.

@@ -19,6 +19,7 @@ import type { UpstreamController, UpstreamHeaders, UpstreamPools } from '../upst
 import type { BodyPool } from './body-pool.ts';
 import type { BodyCapture } from './capture.ts';
 import type { EventWriter } from './event-writer.ts';
+import type { SignsOfLife } from './signs-of-life.ts';
 
 /** What the rooms are given. One object per worker. */
 export interface FlowDeps {
@@ -36,6 +37,7 @@ export interface FlowDeps {
   readonly bodyBudget: BodyBudget;
   readonly bodyPool: BodyPool;
   readonly maxBodyBytes: number;
+  readonly signsOfLife: SignsOfLife;
   /** How long a caller may leave an answer unread before its connection is closed. */
   readonly stalledReaderMs: number;
   readonly onDefect: (error: unknown) => void;

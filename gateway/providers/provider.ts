@@ -67,6 +67,8 @@ export interface StreamTap {
   readonly sawToken: boolean;
   /** The body of the error event that the upstream put into the stream; that event is not passed on. */
   readonly errorBody: Buffer | null;
+  /** A part of an event was passed on whose end has not come: one that is too large to be held. */
+  readonly isMidEvent?: boolean;
   /** The status that belongs to `errorBody`, where the event says one. */
   readonly errorStatus?: number | null;
   /** What came cannot be read: nothing more is passed on. */

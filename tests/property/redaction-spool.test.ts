@@ -12,6 +12,7 @@ import { snapshotSchema } from '#core/snapshot/schema.ts';
 import { findRoute } from '#gateway/dialects/routes.ts';
 import { createBodyPool } from '#gateway/flow/body-pool.ts';
 import { createRequestHandler } from '#gateway/flow/handle-request.ts';
+import { SignsOfLife } from '#gateway/flow/signs-of-life.ts';
 import { createPending } from '#gateway/pending.ts';
 import { planScans } from '#gateway/scan-plans.ts';
 
@@ -68,6 +69,7 @@ beforeAll(async () => {
     authenticator: { authenticate: () => key },
     organizations: () => new Map([[organization.id, organization]]),
     scanPlans: planScans(),
+    signsOfLife: new SignsOfLife(),
     upstream: { dispatch: (_, handler) => upstream(handler), close: () => undefined },
     spool: {
       ...spool,

@@ -4,10 +4,12 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, expect, test, vi } from 'vitest';
 import { createRandomPool } from '#core/ids.ts';
 import { DEFAULT_CAPTURE } from '#core/snapshot/log-policy.ts';
+import { DEFAULT_TRAFFIC_POLICY } from '#core/snapshot/traffic-policy.ts';
 import { findRoute } from '#gateway/dialects/routes.ts';
 import { createBodyPool } from '#gateway/flow/body-pool.ts';
 import { createRequestHandler } from '#gateway/flow/handle-request.ts';
 import type { FlowDeps } from '#gateway/flow/ports.ts';
+import { SignsOfLife } from '#gateway/flow/signs-of-life.ts';
 import { createPending } from '#gateway/pending.ts';
 import { adapter as openaiAdapter } from '#gateway/providers/openai/adapter.ts';
 import { planScans } from '#gateway/scan-plans.ts';
@@ -49,6 +51,7 @@ function bound() {
       {
         ...{ id: groupId!, name: 'g', createdAt, salt: randomBytes(16).toString('hex'), hashVersion: 1, phase: 1 },
         capture: DEFAULT_CAPTURE,
+        traffic: DEFAULT_TRAFFIC_POLICY,
         variants: [{ modelId, role: 'champion', weightBp: 10_000, ranges: [[0, 10_000]] }],
       },
     ],
@@ -74,6 +77,7 @@ async function startFlow(dispatch: (handler: UpstreamHandler) => void) {
     authenticator: { authenticate: () => key },
     organizations: () => new Map([[organization.id, organization]]),
     scanPlans: planScans(),
+    signsOfLife: new SignsOfLife(),
     upstream: { dispatch: (_call, handler) => dispatch(handler), close: () => undefined },
     spool: {
       ...{ spoolId: 's', accepting: true, accepts: () => true, part: () => undefined, handOver: () => undefined },

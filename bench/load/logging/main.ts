@@ -9,6 +9,7 @@ import { createAuthenticator } from '#gateway/flow/authenticate.ts';
 import { createBodyPool } from '#gateway/flow/body-pool.ts';
 import { createRequestHandler } from '#gateway/flow/handle-request.ts';
 import type { BodyBudget } from '#gateway/flow/ports.ts';
+import { SignsOfLife } from '#gateway/flow/signs-of-life.ts';
 import { createPending } from '#gateway/pending.ts';
 import { planScans } from '#gateway/scan-plans.ts';
 import { createGatewayServer } from '#gateway/server.ts';
@@ -71,6 +72,7 @@ async function serve(task: Task): Promise<void> {
     authenticator,
     organizations: () => organizations,
     scanPlans: planScans(),
+    signsOfLife: new SignsOfLife(),
     upstream: createUpstreamPools({
       policy: parseAddressPolicy(settings.privateUpstreams ?? ''),
       nowMs: () => clock.nowNs() / 1e6,
