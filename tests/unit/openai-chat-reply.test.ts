@@ -90,7 +90,7 @@ describe('an answer', () => {
       content: null,
       refusal: null,
       tool_calls: [
-        { id: 'call_c96774bbcceb302099a80570', type: 'function', function: { name: 'f', arguments: '{' } },
+        { id: 'call_774bbcceb302099a80570', type: 'function', function: { name: 'f', arguments: '{' } },
         {
           id: 'c',
           type: 'function',
