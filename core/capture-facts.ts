@@ -38,6 +38,8 @@ export const MISSING_REASONS = [
   'no_answer',
   /** The gateway died before it was written. */
   'interrupted',
+  /** It is no text: sound, an image, a form with files in it. */
+  'binary',
 ] as const;
 export type MissingReason = (typeof MISSING_REASONS)[number];
 
