@@ -4,6 +4,7 @@ import type { ErrorCode, RingsideError } from '#core/errors.ts';
 const TYPES: Readonly<Record<ErrorCode, string>> = {
   bad_request: 'invalid_request_error',
   unsupported_parameter: 'invalid_request_error',
+  unsupported_operation: 'invalid_request_error',
   unauthorized: 'authentication_error',
   forbidden: 'permission_error',
   group_not_found: 'not_found_error',

@@ -10,7 +10,7 @@ const MIN_TOP_P_THINKING = 0.95;
 export function writeSettings(request: ChatRequest, model: ModelFacts, refusals: Refusals): JsonObject {
   const { settings } = request;
   const refuse = (setting: Setting, why: string) => refusals.setting(request.spelling[setting] ?? setting, why);
-  refuseUnknown(request, refuse, refusals);
+  refuseUnknown(request, refuse);
   const thinking = writeThinking(request, model, refuse);
   return {
     max_tokens: thinking.maxTokens,
@@ -30,7 +30,7 @@ function present(name: string, value: unknown): JsonObject {
   return value === null ? {} : { [name]: value };
 }
 
-function refuseUnknown({ settings, extras }: ChatRequest, refuse: Refuse, refusals: Refusals): void {
+function refuseUnknown({ settings }: ChatRequest, refuse: Refuse): void {
   const isEmpty = (value: JsonObject | null) => value === null || Object.keys(value).length === 0;
   if (settings.seed !== null) refuse('seed', 'takes no seed');
   if ((settings.frequencyPenalty ?? 0) !== 0) refuse('frequencyPenalty', 'takes no penalties');
@@ -41,7 +41,6 @@ function refuseUnknown({ settings, extras }: ChatRequest, refuse: Refuse, refusa
   if ((settings.candidates ?? 1) !== 1) refuse('candidates', 'gives one answer only');
   if (settings.promptCacheKey !== null) refuse('promptCacheKey', 'takes no key of a cache');
   if (settings.verbosity !== null) refuse('verbosity', 'takes no verbosity');
-  for (const { at } of extras) refusals.setting(at, 'has no place for it');
 }
 
 function writeThinking({ settings }: ChatRequest, model: ModelFacts, refuse: Refuse): Thinking {

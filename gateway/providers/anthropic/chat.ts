@@ -4,4 +4,10 @@ import { writeRequest } from './chat-request.ts';
 import { openReader } from './chat-stream.ts';
 
 /** Chats of any dialect through Anthropic's Messages API. */
-export const anthropicChat: ChatTranslation = { writeRequest, readReply, openReader };
+export const anthropicChat: ChatTranslation = {
+  heads: { plain: 'chat', stream: 'chat' },
+  streamTypes: ['text/event-stream'],
+  writeRequest,
+  readReply,
+  openReader,
+};
