@@ -2,14 +2,14 @@ import type { NativeWire, ProviderAdapter } from '../provider.ts';
 import { anthropicChat } from './chat.ts';
 import { readError } from './errors.ts';
 import { readFacts } from './reply.ts';
-import { bind, REFUSED_KEYS } from './request.ts';
+import { bind, REFUSED_KEYS, VERSION_HEADER } from './request.ts';
 import { openStream } from './stream.ts';
 
 const EVENT_STREAM = /^text\/event-stream\b/i;
 
 const anthropicMessages: NativeWire = {
   refusedKeys: REFUSED_KEYS,
-  forwardedHeaders: ['accept', 'anthropic-beta'],
+  forwardedHeaders: ['accept', 'anthropic-beta', VERSION_HEADER],
   headName: (operation) => operation,
   isStream: (contentType) => EVENT_STREAM.test(contentType),
   readReply: readFacts,

@@ -1,6 +1,7 @@
 import type { ModelFacts } from '../../chat/provider.ts';
 import type { Refusals } from '../../chat/refusals.ts';
 import type { ChatRequest, JsonObject, Setting, Tool } from '../../chat/request.ts';
+import { takesSampling } from './generations.ts';
 import { planThinking, type Thinking } from './thinking.ts';
 
 /** With thoughts, `top_p` may be 0.95 to 1 (Anthropic's page "Extended thinking", read 2026-11). */
@@ -15,7 +16,9 @@ export function writeSettings(request: ChatRequest, model: ModelFacts, refusals:
   return {
     max_tokens: thinking.maxTokens,
     ...present('stop_sequences', writeStop(settings.stop, refuse)),
-    ...writeSampling(request, thinking.isOn, refuse),
+    ...(takesSampling(model.upstreamModel)
+      ? writeSampling(request, thinking.isOn, refuse)
+      : refuseSampling(request, refuse)),
     ...present('thinking', thinking.thinking),
     ...present('output_config', writeOutput(request, thinking.effort, refuse)),
     ...writeTools(request, thinking.isOn, refuse),
@@ -59,6 +62,13 @@ function writeStop(stop: readonly string[] | null, refuse: Refuse): readonly str
   refuse('stop', 'takes no stop sequence of white space only');
   const kept = stop.filter((text) => text.trim() !== '');
   return kept.length === 0 ? null : kept;
+}
+
+function refuseSampling({ settings }: ChatRequest, refuse: Refuse): JsonObject {
+  for (const setting of ['temperature', 'topP', 'topK'] as const) {
+    if (settings[setting] !== null) refuse(setting, 'takes it no more from this model on');
+  }
+  return {};
 }
 
 function writeSampling({ settings }: ChatRequest, isThinking: boolean, refuse: Refuse): JsonObject {

@@ -5,7 +5,7 @@ import { openReader } from './chat-stream.ts';
 
 /** Chats of any dialect through Anthropic's Messages API. */
 export const anthropicChat: ChatTranslation = {
-  heads: { plain: 'chat', stream: 'chat' },
+  heads: { plain: 'translated', stream: 'translated' },
   streamTypes: ['text/event-stream'],
   writeRequest,
   readReply,

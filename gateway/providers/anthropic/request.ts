@@ -19,8 +19,12 @@ export const REFUSED_KEYS = [
   'api_key',
 ] as const;
 
-/** The only version of the API that there has been since 2023; what is newer is chosen by `anthropic-beta`. */
-const VERSION = '2023-06-01';
+/**
+ * The API's version for chats that are translated: the last one in which a temperature can be said at all. A caller that speaks this
+ * API chooses its version itself, because it means something else by version (2026-10-21 refuses what 2023-06-01 takes).
+ */
+const TRANSLATED_VERSION = '2023-06-01';
+export const VERSION_HEADER = 'anthropic-version';
 
 /** Prepares calls to one deployment of Anthropic or a server that speaks its API; `baseUrl` ends in the version (`…/v1`). */
 export function bind(
@@ -31,21 +35,25 @@ export function bind(
   const { provider, upstreamModel } = deployment;
   const base = new URL(provider.baseUrl);
   const prefix = base.pathname.replace(/\/+$/, '');
-  const headers = new Map(
-    Object.entries({ 'content-type': 'application/json', 'user-agent': 'ringside', 'anthropic-version': VERSION }),
-  );
+  const headers = new Map(Object.entries({ 'content-type': 'application/json', 'user-agent': 'ringside' }));
   if (credentials.apiKey !== undefined) headers.set('x-api-key', credentials.apiKey);
   for (const [name, value] of Object.entries(credentials.headers ?? {})) headers.set(name.toLowerCase(), value);
   // Answers must be readable on their way through.
   headers.set('accept-encoding', 'identity');
+  const version = headers.get(VERSION_HEADER) ?? TRANSLATED_VERSION;
+  headers.delete(VERSION_HEADER);
   const fixed = [...headers].flat();
-  const head = (path: string) => bindHead(base.origin, `${prefix}${path}`, fixed);
+  const head = (path: string, ...more: string[]) => bindHead(base.origin, `${prefix}${path}`, [...fixed, ...more]);
   return {
     kind: provider.kind,
     providerName: provider.name,
     upstreamModel,
     endpoint: bindEndpoint(base.origin, provider.timeouts.connectMs ?? defaults.connectMs),
-    heads: { chat: head('/messages'), 'count-tokens': head('/messages/count_tokens') },
+    heads: {
+      chat: head('/messages'),
+      'count-tokens': head('/messages/count_tokens'),
+      translated: head('/messages', VERSION_HEADER, version),
+    },
     modelJson: Buffer.from(JSON.stringify(upstreamModel)),
     model: { upstreamModel, defaultMaxTokens: deployment.maxOutputTokens },
     firstByteTimeoutMs: provider.timeouts.firstByteMs ?? defaults.firstByteMs,

@@ -1,4 +1,5 @@
 import type { JsonObject, Reasoning } from '../../chat/request.ts';
+import { takesEffort } from './generations.ts';
 
 /** What a request says about thoughts, and the limit that they force. */
 export interface Thinking {
@@ -32,12 +33,6 @@ const BUDGETS: Readonly<Record<Effort, number>> = {
   max: 65_536,
 };
 
-/**
- * Claude up to 4.5: thinks within a budget only. From 4.6 on Claude decides itself, guided by an effort, and from 4.7 on it refuses
- * budgets (Anthropic's page "Adaptive thinking", read 2026-11). Models of other makers behind this API know budgets.
- */
-const BUDGET_CLAUDE = /claude-(?:3|(?:opus|sonnet|haiku)-4(?:-[0-5])?(?:$|[-@](?:\d{8}|latest)))/;
-
 /** Puts what a caller said about thoughts into the words that the model understands; null: its limit leaves no room for them. */
 export function planThinking(reasoning: Reasoning, limit: TokenLimit, model: string): Thinking | null {
   const off = { effort: null, maxTokens: limit.tokens, isOn: false };
@@ -60,10 +55,6 @@ export function planThinking(reasoning: Reasoning, limit: TokenLimit, model: str
   if (budget === null) return null;
   const thinking = { type: 'enabled', budget_tokens: budget.tokens, ...display };
   return { thinking, effort: null, maxTokens: budget.maxTokens, isOn: true };
-}
-
-function takesEffort(model: string): boolean {
-  return model.includes('claude-') && !BUDGET_CLAUDE.test(model);
 }
 
 /** A budget that the caller gave is kept or refused. One that only stands for an effort shrinks under the caller's limit. */
