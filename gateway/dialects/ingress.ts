@@ -20,6 +20,16 @@ export interface ParsedRequest {
   readonly insertion: { readonly span: Span; readonly text: Buffer } | null;
   /** Refused keys that are present. */
   readonly refused: readonly string[];
+  /** Set where the body is a form with uploads, and no text for the log. */
+  readonly form?: FormRequest;
+}
+
+/** What a form needs beside the pieces of its body. */
+export interface FormRequest {
+  /** The media type with the boundary, for the upstream. */
+  readonly contentType: string;
+  /** What is put in the place of `modelSpan`, instead of the name as JSON. */
+  writeModel(upstreamModel: string): Buffer;
 }
 
 /** Where a caller puts its key: headers by name, and the query of the request. */
@@ -35,13 +45,21 @@ export interface Ingress {
   /** Scans for the governed keys and for those that some adapter refuses. */
   planRequest(refusedKeys: readonly string[]): ScanPlan;
   /** Reads a body without parsing it. Throws `bad_request` with `param` for what the gateway itself must understand. */
-  parseRequest(body: Buffer, plan: ScanPlan, operation: Operation, target: RequestTarget): ParsedRequest;
+  parseRequest(
+    body: Buffer,
+    plan: ScanPlan,
+    operation: Operation,
+    target: RequestTarget,
+    contentType: string | undefined,
+  ): ParsedRequest;
   /** The key as `Bearer …`, from wherever the dialect's clients put it; undefined when there is none. */
   authorization(places: KeyPlaces): string | undefined;
   /** Reads and writes chats for providers of another dialect; null where there are none. */
   readonly chat: ChatDialect | null;
   /** Puts a stream's events together for a log that must not keep a text in pieces; null where nothing is streamed. */
   readonly openReassembler: ((options: ReassemblerOptions) => Reassembler) | null;
+  /** Whether an answer may be something else than text, so that the log must look at its media type. */
+  readonly hasBinaryAnswers?: true;
   errorBody(error: RingsideError): string;
   /** The same inside a stream that has begun. */
   errorEvent(error: RingsideError, framing: RequestTarget['framing']): string;

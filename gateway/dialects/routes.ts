@@ -1,12 +1,13 @@
 import type { Operation } from '#core/names.ts';
 import type { RequestTarget } from '../chat/dialect.ts';
 import type { Ingress, IngressRoute } from './ingress.ts';
+import { openai, openaiForms } from './openai/ingress.ts';
 import { openaiChat } from './openai-chat/ingress.ts';
 
 const IN_BODY: RequestTarget = Object.freeze({ model: null, stream: null, framing: 'sse' });
 
 /** Every ingress dialect. */
-export const INGRESSES: readonly Ingress[] = [openaiChat];
+export const INGRESSES: readonly Ingress[] = [openaiChat, openai, openaiForms];
 
 /** Paths that say nothing about a request but what it is. */
 const FIXED: ReadonlyMap<string, IngressRoute> = new Map(
@@ -15,6 +16,14 @@ const FIXED: ReadonlyMap<string, IngressRoute> = new Map(
       ['/v1/chat/completions', openaiChat, 'chat'],
       ['/v1/completions', openaiChat, 'completions'],
       ['/v1/embeddings', openaiChat, 'embeddings'],
+      ['/v1/moderations', openai, 'moderations'],
+      ['/v1/rerank', openai, 'rerank'],
+      ['/v1/images/generations', openai, 'image-generations'],
+      ['/v1/images/edits', openaiForms, 'image-edits'],
+      ['/v1/images/variations', openaiForms, 'image-variations'],
+      ['/v1/audio/speech', openai, 'speech'],
+      ['/v1/audio/transcriptions', openaiForms, 'transcriptions'],
+      ['/v1/audio/translations', openaiForms, 'translations'],
     ] as const satisfies readonly (readonly [string, Ingress, Operation])[]
   ).map(([path, ingress, operation]) => [path, { ingress, operation, target: IN_BODY }]),
 );

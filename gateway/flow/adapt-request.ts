@@ -38,8 +38,9 @@ export function adaptRequest(
   const headName = native.headName(exchange.operation, request.stream, exchange.path.framing);
   if (target.heads[headName] === undefined) throw noEndpoint(exchange, target);
   refuseRouting(request, native);
-  exchange.answering = answerNatively(native, request.hideUsage, exchange.path.framing);
-  const pieces = spliceBody(body, request, target.modelJson);
+  exchange.answering = answerNatively(native, request.hideUsage, exchange.path.framing, exchange.operation);
+  const model = request.form === undefined ? target.modelJson : request.form.writeModel(target.upstreamModel);
+  const pieces = spliceBody(body, request, model);
   return callOf(exchange, target, headName, native.forwardedHeaders, pieces, unixMs);
 }
 
@@ -77,6 +78,8 @@ function callOf(
   unixMs: () => number,
 ): UpstreamCall {
   let headers = addHeader(NO_HEADERS, 'traceparent', exchange.traceparent);
+  const form = exchange.request!.form;
+  if (form !== undefined) headers = addHeader(headers, 'content-type', form.contentType);
   const { headers: callers } = exchange.incoming;
   const hop = connectionNamed(callers.connection);
   for (const name of forwarded) {

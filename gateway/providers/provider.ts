@@ -85,6 +85,8 @@ export interface NativeWire {
   headName(operation: Operation, stream: boolean, framing: RequestTarget['framing']): string;
   isStream(contentType: string): boolean;
   readReply(body: Buffer): ReplyFacts;
+  /** How much of a plain answer is held until it is whole and can be read; 0: none. A megabyte where it is not said. */
+  readonly maxWholeBytes?: (operation: Operation) => number;
   openStream(hideUsage: boolean, framing: RequestTarget['framing']): StreamTap;
 }
 
