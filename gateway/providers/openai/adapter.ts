@@ -1,5 +1,6 @@
 import type { NativeWire, ProviderAdapter } from '../provider.ts';
 import { openaiTranslation } from './chat.ts';
+import { openaiEndpoints } from './endpoints.ts';
 import { readError } from './errors.ts';
 import { readReply } from './reply.ts';
 import { bind, REFUSED_KEYS } from './request.ts';
@@ -20,7 +21,7 @@ const openaiChat: NativeWire = {
 export const adapter: ProviderAdapter = {
   kind: 'openai',
   bind,
-  natives: { 'openai-chat': openaiChat },
+  natives: { 'openai-chat': openaiChat, openai: openaiEndpoints },
   chat: openaiTranslation,
   readError,
 };

@@ -9,6 +9,7 @@ import { readEndpointUsage } from './endpoint-reply.ts';
 const CLOSING = /\.(?:done|completed)$/;
 /** Images and sound come inside of the events; what such an event says about the answer stands in the events that close it. */
 const INTERESTING = /\[DONE\]|\.done"|\.completed"|"error"/;
+const NO_BYTES = Buffer.alloc(0);
 const NOTHING: StreamPiece = { forward: null, terminal: null };
 
 /** Taps a stream of images, sound or a transcript. Whole events are passed on as the bytes they came in. */
@@ -72,13 +73,9 @@ class EndpointStream implements StreamTap {
         this.#isOver = true;
         break;
       }
-      if (this.#closing !== null && kind === 'terminal') {
-        this.#isOver = true;
-        return { forward: join(passed), terminal: Buffer.concat([this.#closing, event]) };
-      }
       if (kind === 'terminal') {
         this.#isOver = true;
-        return { forward: join(passed), terminal: event };
+        return { forward: join(passed), terminal: Buffer.concat([this.#closing ?? NO_BYTES, event]) };
       }
       if (this.#closing !== null) passed.push(this.#closing);
       this.#closing = kind === 'closing' ? event : null;
