@@ -45,7 +45,10 @@ describe('governed keys', () => {
   });
 
   test('keys that route are found', () => {
-    expect(parse('{"model":"g","mcp_servers":[],"fallbacks":[]}').refused.toSorted()).toEqual(['fallbacks', 'mcp_servers']);
+    expect(parse('{"model":"g","mcp_servers":[],"fallbacks":[]}').refused.toSorted()).toEqual([
+      'fallbacks',
+      'mcp_servers',
+    ]);
   });
 
   test.each([
