@@ -1,0 +1,22 @@
+import type { ChatTranslation } from '../../chat/provider.ts';
+import { readReply } from '../../wires/openai/reply.ts';
+import { writeRequest } from '../../wires/openai/request.ts';
+import type { OpenAiServer } from '../../wires/openai/server.ts';
+import { OPENAI } from '../../wires/openai/servers.ts';
+import { openReader } from '../../wires/openai/stream.ts';
+
+/** Azure's own parameter `data_sources` is not among them: it makes the upstream call addresses that stand in the request. */
+const AZURE: OpenAiServer = Object.freeze({
+  ...OPENAI,
+  extras: new Set([...OPENAI.extras, 'user_security_context']),
+  serviceTiers: ['auto', 'default', 'priority'],
+} satisfies OpenAiServer);
+
+/** Chats with OpenAI's models at Azure: what its filters found stands beside them and is no part of an answer. */
+export const azureChat: ChatTranslation = {
+  heads: { plain: 'chat', stream: 'chat' },
+  streamTypes: ['text/event-stream'],
+  writeRequest: (request, model, refusals) => writeRequest(request, model, refusals, AZURE),
+  readReply,
+  openReader,
+};
