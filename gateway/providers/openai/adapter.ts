@@ -1,4 +1,5 @@
 import type { NativeWire, ProviderAdapter } from '../provider.ts';
+import { openaiTranslation } from './chat.ts';
 import { readError } from './errors.ts';
 import { readReply } from './reply.ts';
 import { bind, REFUSED_KEYS } from './request.ts';
@@ -20,6 +21,6 @@ export const adapter: ProviderAdapter = {
   kind: 'openai',
   bind,
   natives: { 'openai-chat': openaiChat },
-  chat: null,
+  chat: openaiTranslation,
   readError,
 };

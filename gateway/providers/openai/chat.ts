@@ -1,21 +1,18 @@
 import type { ChatTranslation } from '../../chat/provider.ts';
 import { readReply } from '../../wires/openai/reply.ts';
 import { writeRequest } from '../../wires/openai/request.ts';
-import type { OpenAiServer } from '../../wires/openai/server.ts';
 import { COMPATIBLE, OPENAI } from '../../wires/openai/servers.ts';
 import { openReader } from '../../wires/openai/stream.ts';
 
-/** Chats with a server of OpenAI's chat completions API. */
-function translate(server: OpenAiServer): ChatTranslation {
-  return {
-    writeRequest: (request, model, refusals) => writeRequest(request, model, refusals, server),
-    readReply,
-    openReader,
-  };
-}
+/** OpenAI itself, and its regions (`eu.api.openai.com`). */
+const OWN_HOST = /^(?:[a-z0-9-]+\.)?api\.openai\.com$/;
 
-/** OpenAI itself. */
-export const openaiChat: ChatTranslation = translate(OPENAI);
-
-/** Servers that speak its API: other names of settings, and thoughts that are shown. */
-export const compatibleChat: ChatTranslation = translate(COMPATIBLE);
+/** Chats with OpenAI and with servers that speak its API, which name some settings otherwise and show their thoughts. */
+export const openaiTranslation: ChatTranslation = {
+  heads: { plain: 'chat', stream: 'chat' },
+  streamTypes: ['text/event-stream'],
+  writeRequest: (request, model, refusals) =>
+    writeRequest(request, model, refusals, OWN_HOST.test(model.host ?? '') ? OPENAI : COMPATIBLE),
+  readReply,
+  openReader,
+};

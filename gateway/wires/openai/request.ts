@@ -5,7 +5,7 @@ import { writeMessages } from './messages.ts';
 import type { OpenAiServer } from './server.ts';
 import { writeSettings } from './settings.ts';
 
-/** The body of a chat completions request as an object, for servers that want something added to it. */
+/** The body of a chat completions request as an object, for servers that want something added to it. Extras are refused before. */
 export function writeBody(
   request: ChatRequest,
   model: ModelFacts,
@@ -18,10 +18,6 @@ export function writeBody(
     ...(request.tools.length === 0 ? {} : { tools: request.tools.map((tool) => writeTool(tool, server)) }),
     ...writeSettings(request, server, refusals),
   };
-  for (const { at, name, value } of request.extras) {
-    if (server.extras.has(name)) body[name] = value;
-    else refusals.setting(at, 'has no such parameter');
-  }
   if (request.stream) {
     body['stream'] = true;
     // The log wants it, whether or not the caller does.

@@ -11,8 +11,6 @@ export type MediaPart = ImagePart | DocumentPart | AudioPart | VideoPart;
 export interface OpenAiServer {
   /** The settings that it knows, each with its key. What is missing here is refused. */
   readonly keys: Readonly<Partial<Record<Setting, string>>>;
-  /** Fields of callers that have no place in the neutral settings and that this server knows by the same name. */
-  readonly extras: ReadonlySet<string>;
   readonly systemRole: 'system' | 'developer';
   /** Whether content may be a list of parts; else texts are joined by line ends, and all other content is refused. */
   readonly contentParts: boolean;

@@ -28,7 +28,6 @@ export const OPENAI: OpenAiServer = Object.freeze({
     verbosity: 'verbosity',
     serviceTier: 'service_tier',
   },
-  extras: new Set(['metadata', 'store', 'safety_identifier', 'prompt_cache_retention', 'prompt_cache_options']),
   systemRole: 'system',
   contentParts: true,
   streamUsage: true,
