@@ -38,7 +38,7 @@ export function bindTarget(
     upstreamModel,
     endpoint: bindEndpoint(base.origin, provider.timeouts.connectMs ?? defaults.connectMs),
     heads: Object.fromEntries(heads),
-    model: { upstreamModel, defaultMaxTokens: maxOutputTokens },
+    model: { upstreamModel, defaultMaxTokens: maxOutputTokens, host: base.hostname },
     modelJson: Buffer.from(JSON.stringify(upstreamModel)),
     firstByteTimeoutMs: provider.timeouts.firstByteMs ?? defaults.firstByteMs,
     idleTimeoutMs: provider.timeouts.idleMs ?? defaults.idleMs,

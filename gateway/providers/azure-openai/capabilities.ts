@@ -23,6 +23,5 @@ export const CAPABILITIES = Object.freeze({
 export const LIMITS: readonly string[] = Object.freeze([
   'As OpenAI: documents are PDF, recordings WAV or MP3, results of tools text; thoughts are set by an effort and not shown.',
   'What the content filters found is not passed on; a prompt that they stop is a 400 that names them, an answer ends with the finish reason content_filter.',
-  '`data_sources` is refused: it would make the upstream call other addresses.',
   'The models that are listed are those of the resource, not its deployments.',
 ]);

@@ -5,10 +5,9 @@ import type { OpenAiServer } from '../../wires/openai/server.ts';
 import { OPENAI } from '../../wires/openai/servers.ts';
 import { openReader } from '../../wires/openai/stream.ts';
 
-/** Azure's own parameter `data_sources` is not among them: it makes the upstream call addresses that stand in the request. */
+/** OpenAI's parameters as Azure has them. */
 const AZURE: OpenAiServer = Object.freeze({
   ...OPENAI,
-  extras: new Set([...OPENAI.extras, 'user_security_context']),
   serviceTiers: ['auto', 'default', 'priority'],
 } satisfies OpenAiServer);
 

@@ -26,7 +26,6 @@ const SHARED_KEYS: OpenAiServer['keys'] = {
 export const ROUTER: OpenAiServer = Object.freeze({
   ...COMPATIBLE,
   keys: { ...SHARED_KEYS, reasoning: 'reasoning_effort' },
-  extras: new Set([]),
   maxStops: 4,
   topLogprobsMax: 5,
   writeMedia: writeImageOnly,
@@ -36,7 +35,6 @@ export const ROUTER: OpenAiServer = Object.freeze({
 export const TGI: OpenAiServer = Object.freeze({
   ...COMPATIBLE,
   keys: SHARED_KEYS,
-  extras: new Set(['tool_prompt', 'guideline']),
   strict: false,
   efforts: [],
   reasoningField: null,

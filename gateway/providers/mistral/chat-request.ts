@@ -28,7 +28,6 @@ const MISTRAL: OpenAiServer = Object.freeze({
     output: 'response_format',
     reasoning: 'reasoning_effort',
   },
-  extras: new Set(['safe_prompt', 'prompt_mode', 'prediction', 'metadata']),
   // The last chunk of every stream has it; a request for it is refused.
   streamUsage: false,
   requiredToolChoice: 'any',
