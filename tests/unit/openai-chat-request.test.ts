@@ -342,7 +342,7 @@ describe('what has no neutral meaning', () => {
     ['moderation', { model: 'm' }],
     ['tool_choice', { type: 'custom', custom: { name: 'x' } }],
     ['models', ['a', 'b']],
-    ['__proto__x', 1],
+    ['constructor', 1],
   ])('%s becomes an extra', (name, value) => {
     expect(ask({ [name]: value }).extras).toEqual([{ at: name, name, value }]);
   });

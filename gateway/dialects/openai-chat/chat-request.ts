@@ -21,16 +21,16 @@ const KNOWN: ReadonlySet<string> = new Set([
 ]);
 
 /** Fields whose plain value asks for nothing: the answer is text, and nobody but us keeps it. */
-const IS_DEFAULT: Readonly<Record<string, (value: unknown) => boolean>> = {
-  modalities: (value) => Array.isArray(value) && value.every((modality) => modality === 'text'),
-  store: (value) => value === false,
-};
+const IS_DEFAULT: ReadonlyMap<string, (value: unknown) => boolean> = new Map([
+  ['modalities', (value: unknown) => Array.isArray(value) && value.every((modality) => modality === 'text')],
+  ['store', (value: unknown) => value === false],
+]);
 
 /** Reads a chat completions request (OpenAI's API reference, read 2026-11). */
 export function readRequest(bytes: Buffer, target: RequestTarget): ChatRequest {
   const body = parse(bytes);
   refuseFunctions(body);
-  const extras: Extra[] = extrasOf(body, '', KNOWN).filter(({ name, value }) => !IS_DEFAULT[name]?.(value));
+  const extras: Extra[] = extrasOf(body, '', KNOWN).filter(({ name, value }) => !IS_DEFAULT.get(name)?.(value));
   const { settings, spelling } = readSettings(body, extras);
   const { system, messages } = readMessages(body['messages'], extras);
   const tools = body['tools'] === undefined || body['tools'] === null ? [] : readTools(body['tools'], extras);
