@@ -50,7 +50,7 @@ export interface Ingress {
     plan: ScanPlan,
     operation: Operation,
     target: RequestTarget,
-    contentType: string | undefined,
+    contentType?: string,
   ): ParsedRequest;
   /** The key as `Bearer …`, from wherever the dialect's clients put it; undefined when there is none. */
   authorization(places: KeyPlaces): string | undefined;

@@ -11,7 +11,8 @@ export interface TargetSpec {
   readonly paths: Readonly<Record<string, string>>;
   /** Headers that carry the credentials; the provider's own headers go over them. */
   readonly authorization: Readonly<Record<string, string>>;
-  readonly sign?: UpstreamTarget['sign'];
+  /** More texts to keep secret, where the key is a document that holds them. */
+  readonly secrets?: readonly string[];
 }
 
 /** Prepares calls to one deployment of a kind that speaks JSON over HTTP. */
@@ -19,7 +20,7 @@ export function bindTarget(
   deployment: CompiledDeployment,
   credentials: ProviderCredentials,
   defaults: DefaultTimeouts,
-  { paths, authorization, sign }: TargetSpec,
+  { paths, authorization, secrets = [] }: TargetSpec,
 ): UpstreamTarget {
   const { provider, upstreamModel, maxOutputTokens } = deployment;
   const base = new URL(provider.baseUrl);
@@ -37,12 +38,11 @@ export function bindTarget(
     upstreamModel,
     endpoint: bindEndpoint(base.origin, provider.timeouts.connectMs ?? defaults.connectMs),
     heads: Object.fromEntries(heads),
-    model: { upstreamModel, defaultMaxTokens: maxOutputTokens },
-    ...(sign === undefined ? {} : { sign }),
+    model: { upstreamModel, defaultMaxTokens: maxOutputTokens, host: base.hostname },
     modelJson: Buffer.from(JSON.stringify(upstreamModel)),
     firstByteTimeoutMs: provider.timeouts.firstByteMs ?? defaults.firstByteMs,
     idleTimeoutMs: provider.timeouts.idleMs ?? defaults.idleMs,
-    secrets: [credentials.apiKey, ...Object.values(credentials.headers ?? {})].filter(
+    secrets: [credentials.apiKey, ...Object.values(credentials.headers ?? {}), ...secrets].filter(
       (secret): secret is string => secret !== undefined && secret.length >= MIN_SECRET_LENGTH,
     ),
   };

@@ -304,12 +304,6 @@ describe('settings', () => {
     expect(Object.keys(body).sort()).toEqual(['messages', 'model', 'stream']);
   });
 
-  test('fields that only one dialect knows are refused, or dropped', () => {
-    const request = chatRequest({ extras: [{ at: 'store', name: 'store', value: true }] });
-    expect(refusal(request).param).toBe('store');
-    expect(write(request, true).dropped).toEqual(['store']);
-  });
-
   test.each([
     [{ effort: 'none' as const }, { type: 'disabled' }],
     [{ budgetTokens: 0 }, { type: 'disabled' }],

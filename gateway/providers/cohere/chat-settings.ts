@@ -33,7 +33,6 @@ export function writeSettings(request: ChatRequest, hasDocuments: boolean, refus
     const value = settings[setting];
     if (value !== null && value !== harmless) refusals.setting(at(setting), why);
   }
-  for (const extra of request.extras) refusals.setting(extra.at, 'does not know it');
   const body: Body = {};
   const put = (name: string, value: unknown) => {
     if (value !== null) body[name] = value;
