@@ -3,6 +3,7 @@ import type { RingsideError } from '#core/errors.ts';
 import type { Metadata } from '#core/metadata.ts';
 import type { DialectName, Operation } from '#core/names.ts';
 import type { ChatDialect, RequestTarget } from '../chat/dialect.ts';
+import type { ModelList } from './model-list.ts';
 import type { Reassembler, ReassemblerOptions } from './reassembler.ts';
 
 /** What the gateway needs to know of a request, and where to put its own words into the bytes. */
@@ -65,6 +66,8 @@ export interface Ingress {
   errorEvent(error: RingsideError, framing: RequestTarget['framing']): string;
   /** A sign of life that no client takes for an event; null where the framing knows none. */
   keepAlive(framing: RequestTarget['framing']): string | null;
+  /** Lists model groups as its clients expect models; missing where they have no such list. */
+  readonly modelList?: ModelList;
   /** The header in which the dialect's clients look for the request's id, beside `x-request-id`. */
   readonly requestIdHeader: string | null;
 }

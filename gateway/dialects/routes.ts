@@ -1,6 +1,7 @@
 import type { Operation } from '#core/names.ts';
 import type { RequestTarget } from '../chat/dialect.ts';
-import type { Ingress, IngressRoute } from './ingress.ts';
+import { anthropic } from './anthropic/ingress.ts';
+import type { Ingress, IngressRoute, KeyPlaces } from './ingress.ts';
 import { openai, openaiForms } from './openai/ingress.ts';
 import { openaiChat } from './openai-chat/ingress.ts';
 
@@ -43,8 +44,12 @@ function findWithQuery(url: string): IngressRoute | undefined {
   return at === -1 ? undefined : FIXED.get(url.slice(0, at));
 }
 
-/** The dialect whose errors a caller of this path understands. */
-export function ingressOf(path: string): Ingress {
-  void path;
-  return openaiChat;
+/** The dialect in which a caller of this path (or path and query) asks and understands errors. */
+export function ingressOf(path: string, headers: KeyPlaces['headers']): Ingress {
+  return findRoute(path)?.ingress ?? clientOf(headers);
+}
+
+/** `/v1/models` and `/v1/files` are paths of several APIs: what their clients always send tells them apart. */
+function clientOf(headers: KeyPlaces['headers']): Ingress {
+  return headers['anthropic-version'] === undefined ? openaiChat : anthropic;
 }

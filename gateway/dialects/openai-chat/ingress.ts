@@ -2,6 +2,7 @@ import type { Ingress } from '../ingress.ts';
 import { bearer } from '../key-places.ts';
 import { openaiChatDialect } from './dialect.ts';
 import { errorBody, errorEvent } from './errors.ts';
+import { modelList } from './models.ts';
 import { openReassembler } from './reassemble.ts';
 import { parseRequest, planRequest } from './request.ts';
 
@@ -16,5 +17,6 @@ export const openaiChat: Ingress = {
   errorBody,
   errorEvent,
   keepAlive: openaiChatDialect.keepAlive,
+  modelList,
   requestIdHeader: null,
 };
