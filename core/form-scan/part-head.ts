@@ -42,12 +42,17 @@ export function readPartHead(text: string): PartHead {
         break;
       case 'content-type':
         if (/^(?:multipart|message)\//i.test(value)) return bad('holds other parts; send each as a part of its own');
+        if (/name/i.test(value)) return bad('has a "Content-Type" with a name');
         isPlain &&= PLAIN_TYPE.test(value);
         break;
       case 'content-transfer-encoding':
         isPlain &&= PLAIN_ENCODING.test(value);
         break;
+      case 'content-length':
+        break;
       default:
+        // RFC 7578, section 4.8: others must not be there.
+        return bad('has a header that no form has');
     }
   }
   return disposition === undefined ? bad('has no "Content-Disposition"') : readDisposition(disposition, isPlain);

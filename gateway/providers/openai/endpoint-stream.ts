@@ -40,7 +40,8 @@ class EndpointStream implements StreamTap {
     const seam = this.#heldBytes === 0 ? chunk : Buffer.concat([tailOf(this.#held, SEAM_BYTES), chunk]);
     this.#held.push(chunk);
     this.#heldBytes += chunk.length;
-    if (lastEventEnd(seam) === 0) return this.#heldBytes <= MAX_EVENT_BYTES ? NOTHING : this.#giveUp();
+    if (this.#heldBytes > MAX_EVENT_BYTES) return this.#giveUp();
+    if (lastEventEnd(seam) === 0) return NOTHING;
     const bytes = this.#takeHeld();
     const end = lastEventEnd(bytes);
     if (end < bytes.length) {
