@@ -3,6 +3,7 @@ import type { RingsideError } from '#core/errors.ts';
 import type { Metadata } from '#core/metadata.ts';
 import type { DialectName, Operation } from '#core/names.ts';
 import type { ChatDialect, RequestTarget } from '../chat/dialect.ts';
+import type { EmbeddingsDialect } from '../embeddings/translation.ts';
 import type { ModelList } from './model-list.ts';
 import type { Reassembler, ReassemblerOptions } from './reassembler.ts';
 
@@ -57,6 +58,8 @@ export interface Ingress {
   authorization(places: KeyPlaces): string | undefined;
   /** Reads and writes chats for providers of another dialect; null where there are none. */
   readonly chat: ChatDialect | null;
+  /** The same for embeddings; missing where there are none. */
+  readonly embeddings?: EmbeddingsDialect;
   /** Puts a stream's events together for a log that must not keep a text in pieces; null where nothing is streamed. */
   readonly openReassembler: ((options: ReassemblerOptions) => Reassembler) | null;
   /** Whether an answer may be something else than text, so that the log must look at its media type. */

@@ -4,6 +4,7 @@ import { answerNatively, answerTranslated } from '../chat/answering.ts';
 import { createRefusals } from '../chat/refusals.ts';
 import type { ParsedRequest } from '../dialects/ingress.ts';
 import { lengthOf, spliceBody } from '../dialects/splice-body.ts';
+import { answerEmbeddings } from '../embeddings/answering.ts';
 import type { NativeWire, ProviderAdapter, UpstreamTarget } from '../providers/provider.ts';
 import { ADAPTERS } from '../providers/registry.ts';
 import type { UpstreamCall } from '../upstream/handler.ts';
@@ -52,6 +53,7 @@ function translate(
   adapter: ProviderAdapter,
   unixMs: () => number,
 ): UpstreamCall {
+  if (exchange.operation === 'embeddings') return translateEmbeddings(exchange, body, target, adapter, unixMs);
   const dialect = exchange.ingress.chat;
   if (exchange.operation !== 'chat' || dialect === null || adapter.chat === null) throw noEndpoint(exchange, target);
   const chat = dialect.readRequest(body, exchange.path);
@@ -67,6 +69,26 @@ function translate(
   });
   const headName = request.stream ? adapter.chat.heads.stream : adapter.chat.heads.plain;
   return callOf(exchange, target, headName, NO_FORWARDED, [bytes], unixMs);
+}
+
+function translateEmbeddings(
+  exchange: Exchange,
+  body: Buffer,
+  target: UpstreamTarget,
+  { embeddings }: ProviderAdapter,
+  unixMs: () => number,
+): UpstreamCall {
+  const dialect = exchange.ingress.embeddings;
+  if (dialect === undefined || embeddings === undefined || target.heads[embeddings.head] === undefined) {
+    throw noEndpoint(exchange, target);
+  }
+  const request = dialect.readRequest(body, exchange.path);
+  const refusals = createRefusals(target.kind, exchange.group!.group.traffic.lenient);
+  for (const { at } of request.extras) refusals.setting(at, 'has nothing that it could become');
+  const bytes = embeddings.writeRequest(request, target.model, refusals);
+  exchange.dropped = refusals.dropped;
+  exchange.answering = answerEmbeddings(dialect, embeddings, request);
+  return callOf(exchange, target, embeddings.head, NO_FORWARDED, [bytes], unixMs);
 }
 
 function callOf(

@@ -3,6 +3,7 @@ import type { DialectName, Operation, ProviderKind } from '#core/names.ts';
 import type { CompiledDeployment } from '#core/snapshot/compile.ts';
 import type { RequestTarget } from '../chat/dialect.ts';
 import type { ChatTranslation, ModelFacts } from '../chat/provider.ts';
+import type { EmbeddingsTranslation } from '../embeddings/translation.ts';
 import type { Usage } from '../telemetry/recorder.ts';
 import type { UpstreamEndpoint } from '../upstream/handler.ts';
 
@@ -98,6 +99,8 @@ export interface ProviderAdapter {
   readonly natives: Readonly<Partial<Record<DialectName, NativeWire>>>;
   /** How a chat in any other dialect is put to it; null: it is no chat. */
   readonly chat: ChatTranslation | null;
+  /** How embeddings in any other dialect are asked of it; missing: it has none. */
+  readonly embeddings?: EmbeddingsTranslation;
   /** An answer with status ≥ 400, or an error out of a stream, as our error, scrubbed of the target's secrets. */
   readError(status: number, body: Buffer, retryAfter: string | undefined, target: UpstreamTarget): RingsideError;
 }

@@ -1,6 +1,7 @@
 import type { Ingress } from '../ingress.ts';
 import { bearer } from '../key-places.ts';
 import { openaiChatDialect } from './dialect.ts';
+import { openaiEmbeddings } from './embeddings.ts';
 import { errorBody, errorEvent } from './errors.ts';
 import { modelList } from './models.ts';
 import { openReassembler } from './reassemble.ts';
@@ -13,6 +14,7 @@ export const openaiChat: Ingress = {
   parseRequest,
   authorization: bearer,
   chat: openaiChatDialect,
+  embeddings: openaiEmbeddings,
   openReassembler,
   errorBody,
   errorEvent,

@@ -1,5 +1,6 @@
 import type { ProviderAdapter } from '../provider.ts';
 import { cohereChat } from './chat.ts';
+import { cohereEmbeddings } from './embeddings.ts';
 import { readError } from './errors.ts';
 import { bind } from './request.ts';
 
@@ -9,5 +10,6 @@ export const adapter: ProviderAdapter = {
   bind,
   natives: {},
   chat: cohereChat,
+  embeddings: cohereEmbeddings,
   readError,
 };

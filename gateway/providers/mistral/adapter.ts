@@ -1,5 +1,6 @@
 import type { ProviderAdapter } from '../provider.ts';
 import { mistralChat } from './chat.ts';
+import { mistralEmbeddings } from './embeddings.ts';
 import { readError } from './errors.ts';
 import { bind } from './request.ts';
 
@@ -11,5 +12,6 @@ export const adapter: ProviderAdapter = {
   bind,
   natives: {},
   chat: mistralChat,
+  embeddings: mistralEmbeddings,
   readError,
 };

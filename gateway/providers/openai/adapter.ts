@@ -1,5 +1,6 @@
 import type { NativeWire, ProviderAdapter } from '../provider.ts';
 import { openaiTranslation } from './chat.ts';
+import { openaiEmbeddings } from './embeddings.ts';
 import { openaiEndpoints } from './endpoints.ts';
 import { readError } from './errors.ts';
 import { readReply } from './reply.ts';
@@ -23,5 +24,6 @@ export const adapter: ProviderAdapter = {
   bind,
   natives: { 'openai-chat': openaiChat, openai: openaiEndpoints },
   chat: openaiTranslation,
+  embeddings: openaiEmbeddings,
   readError,
 };
