@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { readRequest } from '#gateway/dialects/oip/request.ts';
+import { oip } from '#gateway/dialects/oip/ingress.ts';
 import { readModels } from '#gateway/providers/oip/models.ts';
 import { readReply } from '#gateway/providers/oip/reply.ts';
 import { inferPath } from '#gateway/providers/oip/request.ts';
@@ -29,10 +29,11 @@ describe('inferences', () => {
     readonly outputs: readonly { readonly data: readonly number[] }[];
   }
   const infer = async (body: unknown, model = 'fraud') =>
-    (await (await post(inferPath(model, null), body)).json()) as Inferred;
+    (await (await post(inferPath(model), body)).json()) as Inferred;
 
   test('the same tensors give the same tensors, nested or flat; others give others', async () => {
-    readRequest(Buffer.from(JSON.stringify(REQUEST)), undefined);
+    const target = { model: 'fraud', stream: null, framing: 'sse' } as const;
+    oip.parseRequest(Buffer.from(JSON.stringify(REQUEST)), oip.planRequest([]), 'infer', target);
     const one = await infer(REQUEST);
     expect(one).toEqual({
       model_name: 'fraud',
@@ -63,10 +64,10 @@ describe('inferences', () => {
   });
 
   test('wrong ones, and those that are to fail', async () => {
-    const short = await post(inferPath('fraud', null), { inputs: [{ ...REQUEST.inputs[0], data: [1] }] });
+    const short = await post(inferPath('fraud'), { inputs: [{ ...REQUEST.inputs[0], data: [1] }] });
     expect([short.status, await short.json()]).toEqual([400, { error: expect.stringContaining('expected 4') }]);
     simulator.setBehaviour('fraud', { errors: [{ status: 503, rate: 1, retryAfterSeconds: 3 }] });
-    const busy = await post(inferPath('fraud', null), REQUEST);
+    const busy = await post(inferPath('fraud'), REQUEST);
     expect([busy.status, busy.headers.get('retry-after')]).toEqual([503, '3']);
     expect(await busy.json()).toEqual({ error: expect.any(String) });
   });

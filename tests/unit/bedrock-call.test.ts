@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { adapter } from '#gateway/providers/bedrock/adapter.ts';
 import { readError } from '#gateway/providers/bedrock/errors.ts';
 import { readModels } from '#gateway/providers/bedrock/models.ts';
 import { chatPath, regionOf } from '#gateway/providers/bedrock/paths.ts';
@@ -65,6 +66,83 @@ describe('signatures', () => {
     expect(signed['authorization']).toContain('SignedHeaders=content-type;host;x-amz-date;x-amz-security-token,');
     expect(accepted(signed)).toBe(true);
     expect(accepted({ ...signed, 'x-amz-security-token': 'other' })).toBe(false);
+  });
+});
+
+describe('targets', () => {
+  const bind = (apiKey: string | undefined, baseUrl = 'https://bedrock-runtime.eu-west-1.amazonaws.com') =>
+    adapter.bind(
+      {
+        provider: {
+          id: '00000000-0000-0000-0000-000000000001',
+          name: 'aws',
+          kind: 'openai',
+          baseUrl,
+          credentials: null,
+          timeouts: {},
+        },
+        upstreamModel: 'amazon.nova-pro-v1:0',
+        maxOutputTokens: 1,
+        cumulativeWeight: 1,
+      },
+      { apiKey },
+      { connectMs: 1, firstByteMs: 2, idleMs: 3 },
+    );
+  const json = (rest: object = {}) =>
+    JSON.stringify({ accessKeyId: KEY.accessKeyId, secretAccessKey: KEY.secretAccessKey, ...rest });
+
+  test('sign each call by its head, body and time', () => {
+    const target = bind(json());
+    const body = [Buffer.from('{"mess'), Buffer.from('ages":[]}')];
+    const [names, values] = [0, 1].map((odd) =>
+      target.sign!('converse-stream', body, NOW).filter((_, at) => at % 2 === odd),
+    );
+    expect(names).toEqual(['x-amz-date', 'authorization']);
+    const head = target.heads['converse-stream']!.toString();
+    const path = /^POST (\S+) HTTP/.exec(head)![1]!;
+    expect(path).toBe('/model/amazon.nova-pro-v1%3A0/converse-stream');
+    const headers = {
+      ...Object.fromEntries(
+        head
+          .split('\r\n')
+          .slice(1, -1)
+          .map((line) => line.split(': ', 2)),
+      ),
+      'x-amz-date': values![0],
+      authorization: values![1],
+    };
+    const check = (bytes: Buffer) =>
+      checkKey({ method: 'POST', path, query: '', headers }, bytes, `${KEY.accessKeyId}:${KEY.secretAccessKey}`);
+    expect(check(Buffer.concat(body))).toBeUndefined();
+    expect(check(Buffer.from('{}'))).toMatchObject({ kind: 'wrong-api-key' });
+    expect(target.secrets).toContain(KEY.secretAccessKey);
+    expect(head).not.toContain('authorization');
+  });
+
+  test('carry an API key of Bedrock’s as it is, and sign nothing', () => {
+    const target = bind('bedrock-api-key-1');
+    expect(target.sign).toBeUndefined();
+    expect(target.heads['converse']!.toString()).toContain('authorization: Bearer bedrock-api-key-1\r\n');
+  });
+
+  test('need a region: the endpoint’s, or the key’s', () => {
+    expect(() => bind(json(), 'http://127.0.0.1:9')).toThrow(/names no region/);
+    const signed = bind(json({ region: 'us-west-2', sessionToken: 'token-1' }), 'http://127.0.0.1:9').sign!(
+      'converse',
+      [],
+      NOW,
+    );
+    expect(signed.join(' ')).toContain('/us-west-2/bedrock/');
+    expect(signed).toContain('x-amz-security-token');
+  });
+
+  test.each([
+    '{',
+    '{"accessKeyId":"A"}',
+    '{"accessKeyId":"A","secretAccessKey":"SECRET-1","regoin":"x"}',
+  ])('a key %s is refused without repeating it', (key) => {
+    expect(() => bind(key)).toThrow(TypeError);
+    expect(() => bind(key)).not.toThrow(/SECRET-1/);
   });
 });
 

@@ -300,11 +300,6 @@ describe('settings', () => {
     expect(refusalOf(said)).toMatchObject({ code: 'unsupported_parameter', param: `spelled.${name}` });
     expect(write(said, { lenient: true })).toEqual({ body: { messages: [HELLO_WIRE] }, dropped: [`spelled.${name}`] });
   });
-
-  test('a field that only one family knows is refused where it stands', () => {
-    const extras = [{ at: 'store', name: 'store', value: true }];
-    expect(refusalOf({ extras })).toMatchObject({ param: 'store' });
-  });
 });
 
 describe('thoughts', () => {

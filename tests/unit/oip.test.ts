@@ -5,16 +5,29 @@ import { describe, expect, test } from 'vitest';
 import { RingsideError } from '#core/errors.ts';
 import { errorBody } from '#gateway/dialects/oip/errors.ts';
 import { liveBody, modelBody, modelReadyBody, readyBody, serverBody } from '#gateway/dialects/oip/metadata.ts';
-import { readRequest } from '#gateway/dialects/oip/request.ts';
-import { findRoute, methodOf } from '#gateway/dialects/oip/routes.ts';
+import { parseRequest, planRequest } from '#gateway/dialects/oip/request.ts';
+import { findRoute } from '#gateway/dialects/oip/routes.ts';
+import { adapter } from '#gateway/providers/oip/adapter.ts';
 import { readError } from '#gateway/providers/oip/errors.ts';
 import { readModels } from '#gateway/providers/oip/models.ts';
 import { readReply } from '#gateway/providers/oip/reply.ts';
-import { inferPath, modelPath } from '#gateway/providers/oip/request.ts';
+import { inferPath } from '#gateway/providers/oip/request.ts';
 
 const INPUT = { name: 'input__0', shape: [2, 2], datatype: 'FP32', data: [1, 2, 3, 4] };
-const read = (body: unknown, binaryHeader?: string) =>
-  readRequest(Buffer.from(typeof body === 'string' ? body : JSON.stringify(body)), binaryHeader);
+const TARGET = { model: 'fraud', stream: null, framing: 'sse' } as const;
+const PLAN = planRequest(['routes']);
+const PARSED = {
+  model: 'fraud',
+  modelSpan: null,
+  stream: false,
+  user: null,
+  metadata: null,
+  hideUsage: false,
+  insertion: null,
+  refused: [],
+};
+const read = (body: unknown) =>
+  parseRequest(Buffer.from(typeof body === 'string' ? body : JSON.stringify(body)), PLAN, 'infer', TARGET);
 
 function faultOf(work: () => unknown) {
   try {
@@ -43,26 +56,13 @@ describe('requests', () => {
         inputs: [INPUT, text],
         outputs: [{ name: 'out', parameters: { binary_data: false } }],
       }),
-    ).toEqual({
-      id: 'r1',
-      inputs: [
-        { name: 'input__0', shape: [2, 2], datatype: 'FP32' },
-        { name: 'text', shape: [1], datatype: 'BYTES' },
-      ],
-    });
-    expect(
-      read({
-        inputs: [
-          {
-            ...INPUT,
-            data: [
-              [1, 2],
-              [3, 4],
-            ],
-          },
-        ],
-      }).id,
-    ).toBeNull();
+    ).toEqual(PARSED);
+    const nested = [
+      [1, 2],
+      [3, 4],
+    ];
+    expect(read({ inputs: [{ ...INPUT, data: nested }] })).toEqual(PARSED);
+    expect(read({ inputs: [INPUT], routes: 1 })).toEqual({ ...PARSED, refused: ['routes'] });
   });
 
   test('any tensors in any spacing', () => {
@@ -75,7 +75,7 @@ describe('requests', () => {
     fc.assert(
       fc.property(fc.array(tensor, { minLength: 1, maxLength: 5 }), fc.constantFrom(0, 1, '\t'), (inputs, space) => {
         const body = JSON.stringify({ inputs }, null, space);
-        expect(read(body).inputs).toEqual(inputs.map(({ data, ...rest }) => rest));
+        expect(read(body)).toEqual(PARSED);
       }),
     );
   });
@@ -132,19 +132,18 @@ describe('requests', () => {
     expect(faultOf(() => read(body))).toMatchObject({ code: 'bad_request', param });
   });
 
-  test('bytes behind the JSON are refused by their header', () => {
-    expect(faultOf(() => read({ inputs: [INPUT] }, '120'))).toMatchObject({
-      code: 'bad_request',
-      param: 'inference-header-content-length',
-    });
+  test('bytes behind the JSON are refused, and the message says so', () => {
+    const body = Buffer.concat([Buffer.from(JSON.stringify({ inputs: [INPUT] })), Buffer.alloc(16)]);
+    const fault = faultOf(() => parseRequest(body, PLAN, 'infer', TARGET));
+    expect(fault).toMatchObject({ code: 'bad_request', message: expect.stringContaining('binary') });
   });
 
   test('20 MB of numbers are not parsed: what only a parser would find is the upstream’s to say', () => {
     const data = `[${'1.5,'.repeat(5_000_000)}1.5]`;
     const body = `{"inputs":[{"name":"a","shape":[5000001],"datatype":"FP64","data":${data}}]}`;
-    expect(read(body).inputs[0]!.shape).toEqual([5_000_001]);
+    expect(read(body)).toEqual(PARSED);
     expect(faultOf(() => read(body.replace('1.5]', '1.5')))).toMatchObject({ code: 'bad_request' });
-    expect(read('{"inputs":[{"name":"a","shape":[1],"datatype":"FP64","data":[1.5.5]}]}').inputs).toHaveLength(1);
+    expect(read('{"inputs":[{"name":"a","shape":[1],"datatype":"FP64","data":[1.5.5]}]}')).toEqual(PARSED);
   });
 });
 
@@ -153,11 +152,11 @@ describe('paths', () => {
     ['/v2', { kind: 'server' }],
     ['/v2/health/live', { kind: 'live' }],
     ['/v2/health/ready', { kind: 'ready' }],
-    ['/v2/models/fraud', { kind: 'model', group: 'fraud', version: null }],
-    ['/v2/models/fraud/ready', { kind: 'model-ready', group: 'fraud', version: null }],
-    ['/v2/models/fraud/infer', { kind: 'infer', group: 'fraud', version: null }],
-    ['/v2/models/fraud/versions/3', { kind: 'model', group: 'fraud', version: '3' }],
-    ['/v2/models/a%3Ab/versions/3/infer', { kind: 'infer', group: 'a:b', version: '3' }],
+    ['/v2/models/fraud', { kind: 'model', group: 'fraud' }],
+    ['/v2/models/fraud/ready', { kind: 'model-ready', group: 'fraud' }],
+    ['/v2/models/fraud/infer', { kind: 'infer', group: 'fraud' }],
+    ['/v2/models/a%3Ab/infer', { kind: 'infer', group: 'a:b' }],
+    ['/v2/models/fraud/versions/3/infer', null],
     ['/v2/models/%zz/infer', null],
     ['/v2/models/', null],
     ['/v2/models/a/b/infer', null],
@@ -166,22 +165,34 @@ describe('paths', () => {
     ['/v2/__proto__', null],
   ])('%s', (path, route) => expect(findRoute(path)).toEqual(route));
 
-  test('only inferences are posted', () => {
-    expect(methodOf(findRoute('/v2/models/a/infer')!)).toBe('POST');
-    expect(methodOf(findRoute('/v2/models/a')!)).toBe('GET');
+  test('upstream: the model’s name, and the version that it pins', () => {
+    expect(inferPath('fraud')).toBe('/v2/models/fraud/infer');
+    expect(inferPath('team/fraud')).toBe('/v2/models/team%2Ffraud/infer');
+    expect(inferPath('fraud/versions/3')).toBe('/v2/models/fraud/versions/3/infer');
   });
 
-  test('upstream: the model’s name, the caller’s version, or the pinned one', () => {
-    expect(inferPath('fraud', null)).toBe('/v2/models/fraud/infer');
-    expect(inferPath('fraud', '3')).toBe('/v2/models/fraud/versions/3/infer');
-    expect(inferPath('team/fraud', null)).toBe('/v2/models/team%2Ffraud/infer');
-    expect(inferPath('fraud/versions/3', null)).toBe('/v2/models/fraud/versions/3/infer');
-    expect(inferPath('fraud/versions/3', '3')).toBe('/v2/models/fraud/versions/3/infer');
-    expect(modelPath('fraud/versions/3', null)).toBe('/v2/models/fraud/versions/3');
-    expect(faultOf(() => inferPath('fraud/versions/3', '4'))).toMatchObject({
-      code: 'unsupported_parameter',
-      param: 'version',
-    });
+  test('a target has one head, with the key', () => {
+    const target = adapter.bind(
+      {
+        provider: {
+          id: '00000000-0000-0000-0000-000000000001',
+          name: 'triton',
+          kind: 'openai',
+          baseUrl: 'http://triton.example:8000/prefix/',
+          credentials: null,
+          timeouts: {},
+        },
+        upstreamModel: 'fraud',
+        maxOutputTokens: 1,
+        cumulativeWeight: 1,
+      },
+      { apiKey: 'the-secret' },
+      { connectMs: 1, firstByteMs: 2, idleMs: 3 },
+    );
+    const head = target.heads[adapter.natives.oip!.headName('infer', false, 'sse')]!.toString();
+    expect(head).toContain('POST /prefix/v2/models/fraud/infer HTTP/1.1\r\nhost: triton.example:8000\r\n');
+    expect(head).toContain('authorization: Bearer the-secret\r\n');
+    expect(target.secrets).toEqual(['the-secret']);
   });
 });
 

@@ -1,19 +1,11 @@
 import { endOfValue } from '#core/body-scan/end-of-value.ts';
-import { planScan, type Span, scanBody } from '#core/body-scan.ts';
+import { planScan, type ScanPlan, type Span, scanBody } from '#core/body-scan.ts';
 import { RingsideError } from '#core/errors.ts';
+import type { Operation } from '#core/names.ts';
+import type { RequestTarget } from '../../chat/dialect.ts';
+import type { ParsedRequest } from '../ingress.ts';
 
-/** One tensor of a request, without its data. */
-export interface InferTensor {
-  readonly name: string;
-  readonly datatype: string;
-  readonly shape: readonly number[];
-}
-
-/** What the gateway knows of a request for an inference; its bytes go on as they are. */
-export interface InferRequest {
-  readonly id: string | null;
-  readonly inputs: readonly InferTensor[];
-}
+type Spans = readonly (Span | undefined)[];
 
 /** Types of tensors by the protocol, and BF16, which Triton adds. */
 const DATATYPES: ReadonlySet<unknown> = new Set([
@@ -29,12 +21,13 @@ const SIDE_CHANNELS = [
   'shared_memory_offset',
   'shared_memory_byte_size',
 ];
-/** Says how many bytes of a body are JSON when tensors follow it. */
-export const BINARY_HEADER = 'inference-header-content-length';
+/** A body whose tensors follow its JSON, as the header `inference-header-content-length` says. */
+const TRAILING = /but the body goes on\.$/;
+const NO_BINARY = 'Tensors in binary are not supported; send them as JSON, in "data".';
 const MAX_TENSORS = 1_000;
 const MAX_FIELD_BYTES = 65_536;
 
-const ENVELOPE = planScan(['id', 'parameters', 'inputs', 'outputs']);
+const GOVERNED = ['id', 'parameters', 'inputs', 'outputs'] as const;
 const INPUT = planScan(['name', 'shape', 'datatype', 'parameters', 'data']);
 const OUTPUT = planScan(['name', 'parameters']);
 const COMMA = 0x2c;
@@ -42,44 +35,58 @@ const OPEN_BRACE = 0x7b;
 const OPEN_BRACKET = 0x5b;
 const CLOSE_BRACKET = 0x5d;
 
-/**
- * Checks the envelope of `infer`: tensors with name, shape, datatype and data. The numbers are never parsed.
- * @param binaryHeader the value of {@link BINARY_HEADER}
- * @throws bad_request naming the field
- */
-export function readRequest(body: Buffer, binaryHeader: string | undefined): InferRequest {
-  if (binaryHeader !== undefined) {
-    throw bad(BINARY_HEADER, 'Tensors in binary are not supported; send them as JSON, in "data".');
-  }
-  const [id, parameters, inputs, outputs] = scan(body, '', ENVELOPE);
-  readParameters(body, parameters, 'parameters');
-  if (inputs === undefined) throw bad('inputs', 'The key "inputs" is missing; send a list of tensors.');
-  const tensors = elements(body, inputs, 'inputs').map((span, index) => readInput(body, span, `inputs[${index}]`));
-  if (tensors.length === 0) throw bad('inputs', 'The list "inputs" is empty; send at least one tensor.');
-  if (outputs !== undefined) {
-    for (const [index, span] of elements(body, outputs, 'outputs').entries()) {
-      readOutput(body, span, `outputs[${index}]`);
-    }
-  }
-  return { id: id === undefined ? null : readText(body, id, 'id'), inputs: tensors };
+/** Scans for the envelope's keys and for those that some adapter refuses. */
+export function planRequest(refusedKeys: readonly string[]): ScanPlan {
+  return planScan([...GOVERNED, ...refusedKeys]);
 }
 
-function readInput(body: Buffer, span: Span, at: string): InferTensor {
+/** The envelope of `infer` as the flow needs it. The model is the path's, and there is nothing to put into the body. */
+export function parseRequest(
+  body: Buffer,
+  plan: ScanPlan,
+  _operation: Operation,
+  target: RequestTarget,
+): ParsedRequest {
+  const spans = scan(body, '', plan);
+  readEnvelope(body, spans);
+  return {
+    model: target.model ?? '',
+    modelSpan: null,
+    stream: false,
+    user: null,
+    metadata: null,
+    hideUsage: false,
+    insertion: null,
+    refused: plan.keys.filter((_, index) => index >= GOVERNED.length && spans[index] !== undefined),
+  };
+}
+
+/**
+ * Checks tensors for name, shape, datatype and data. The numbers are never parsed.
+ * @throws bad_request naming the field
+ */
+function readEnvelope(body: Buffer, [id, parameters, inputs, outputs]: Spans): void {
+  if (id !== undefined) readText(body, id, 'id');
+  readParameters(body, parameters, 'parameters');
+  if (inputs === undefined) throw bad('inputs', 'The key "inputs" is missing; send a list of tensors.');
+  const tensors = elements(body, inputs, 'inputs');
+  if (tensors.length === 0) throw bad('inputs', 'The list "inputs" is empty; send at least one tensor.');
+  for (const [index, span] of tensors.entries()) readInput(body, span, `inputs[${index}]`);
+  if (outputs === undefined) return;
+  for (const [index, span] of elements(body, outputs, 'outputs').entries()) readOutput(body, span, `outputs[${index}]`);
+}
+
+function readInput(body: Buffer, span: Span, at: string): void {
   const bytes = body.subarray(span.start, span.end);
   const [name, shape, datatype, parameters, data] = scan(bytes, at, INPUT);
   readParameters(bytes, parameters, `${at}.parameters`);
-  const tensor = {
-    name: readText(bytes, required(name, `${at}.name`), `${at}.name`),
-    shape: readShape(bytes, required(shape, `${at}.shape`), `${at}.shape`),
-    datatype: readText(bytes, required(datatype, `${at}.datatype`), `${at}.datatype`),
-  };
-  if (!DATATYPES.has(tensor.datatype)) {
-    throw bad(`${at}.datatype`, `"${tensor.datatype.slice(0, 50)}" is no datatype of the protocol.`);
-  }
+  readText(bytes, required(name, `${at}.name`), `${at}.name`);
+  readShape(bytes, required(shape, `${at}.shape`), `${at}.shape`);
+  const type = readText(bytes, required(datatype, `${at}.datatype`), `${at}.datatype`);
+  if (!DATATYPES.has(type)) throw bad(`${at}.datatype`, `"${type.slice(0, 50)}" is no datatype of the protocol.`);
   if (bytes[required(data, `${at}.data`).start] !== OPEN_BRACKET) {
     throw bad(`${at}.data`, `The key "data" of ${at} must be a list.`);
   }
-  return tensor;
 }
 
 function readOutput(body: Buffer, span: Span, at: string): void {
@@ -103,11 +110,10 @@ function readParameters(bytes: Buffer, span: Span | undefined, at: string): void
   }
 }
 
-function readShape(bytes: Buffer, span: Span, at: string): number[] {
+function readShape(bytes: Buffer, span: Span, at: string): void {
   const shape = parse(bytes, span, at);
   const isShape = Array.isArray(shape) && shape.every((size) => Number.isSafeInteger(size) && size >= 0);
   if (!isShape) throw bad(at, `The key "${at}" must be a list of sizes: whole numbers from 0 on.`);
-  return shape;
 }
 
 function readText(bytes: Buffer, span: Span, at: string): string {
@@ -126,11 +132,12 @@ function parse(bytes: Buffer, { start, end }: Span, at: string): unknown {
   }
 }
 
-function scan(bytes: Buffer, at: string, plan: ReturnType<typeof planScan>): readonly (Span | undefined)[] {
+function scan(bytes: Buffer, at: string, plan: ScanPlan): Spans {
   const found = scanBody(bytes, plan);
   if (found.kind === 'ok') return found.spans;
   const param = [at, found.param].filter((name) => name !== null && name !== '').join('.');
-  const message = at === '' ? found.message : `${at} is no tensor: ${found.message}`;
+  const hint = TRAILING.test(found.message) ? ` ${NO_BINARY}` : '';
+  const message = at === '' ? found.message + hint : `${at} is no tensor: ${found.message}`;
   throw new RingsideError('bad_request', message, param === '' ? {} : { param });
 }
 
@@ -143,7 +150,7 @@ function elements(bytes: Buffer, { start, end }: Span, at: string): Span[] {
     if (bytes[from] !== OPEN_BRACE) {
       throw bad(`${at}[${spans.length}]`, `The element ${at}[${spans.length}] must be an object.`);
     }
-    const to = endOfValue(bytes, from, ENVELOPE);
+    const to = endOfValue(bytes, from, INPUT);
     if (to < 0 || spans.length === MAX_TENSORS) {
       throw bad(
         at,

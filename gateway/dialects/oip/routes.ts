@@ -1,10 +1,10 @@
 /**
- * What a path below `/v2` asks for (Open Inference Protocol, version 2, REST). `group` is decoded; a version may stand behind it where
- * the protocol allows one.
+ * What a path below `/v2` asks for (Open Inference Protocol, version 2, REST). `group` is decoded. Paths with a version are none of ours:
+ * which version answers is what a group decides.
  */
 export type OipRoute =
   | { readonly kind: 'live' | 'ready' | 'server' }
-  | { readonly kind: 'model' | 'model-ready' | 'infer'; readonly group: string; readonly version: string | null };
+  | { readonly kind: 'model' | 'model-ready' | 'infer'; readonly group: string };
 
 const SERVER_ROUTES: Readonly<Record<string, OipRoute>> = {
   '/v2': { kind: 'server' },
@@ -12,7 +12,7 @@ const SERVER_ROUTES: Readonly<Record<string, OipRoute>> = {
   '/v2/health/live': { kind: 'live' },
   '/v2/health/ready': { kind: 'ready' },
 };
-const MODEL = /^\/v2\/models\/([^/]+)(?:\/versions\/([^/]+))?(?:\/(ready|infer))?$/;
+const MODEL = /^\/v2\/models\/([^/]+)(?:\/(ready|infer))?$/;
 
 /** Null for paths that the protocol does not have. `infer` is a POST, everything else a GET. */
 export function findRoute(path: string): OipRoute | null {
@@ -21,14 +21,9 @@ export function findRoute(path: string): OipRoute | null {
   const match = MODEL.exec(path);
   if (match === null) return null;
   const group = decode(match[1]!);
-  const version = match[2] === undefined ? null : decode(match[2]);
-  if (group === null || (match[2] !== undefined && version === null)) return null;
-  const action = match[3];
-  return { kind: action === 'infer' ? 'infer' : action === 'ready' ? 'model-ready' : 'model', group, version };
-}
-
-export function methodOf(route: OipRoute): 'GET' | 'POST' {
-  return route.kind === 'infer' ? 'POST' : 'GET';
+  if (group === null) return null;
+  const action = match[2];
+  return { kind: action === 'infer' ? 'infer' : action === 'ready' ? 'model-ready' : 'model', group };
 }
 
 function decode(text: string): string | null {

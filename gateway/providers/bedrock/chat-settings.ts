@@ -40,7 +40,6 @@ export function writeSettings(request: ChatRequest, upstreamModel: string, refus
   for (const [setting, why] of UNKNOWN) if (settings[setting] !== null) refuse(setting, why);
   if (settings.logprobs === true) refuse('logprobs', 'gives no log probabilities');
   if ((settings.candidates ?? 1) > 1) refuse('candidates', 'gives one answer only');
-  for (const { at } of request.extras) refusals.setting(at, 'does not know it');
 
   const anthropic = isAnthropic(upstreamModel);
   const thoughts = writeReasoning(settings, anthropic, refuse);
