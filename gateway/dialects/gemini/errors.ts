@@ -44,7 +44,13 @@ export function errorBody(error: RingsideError): string {
   });
 }
 
-/** The same as the last event of a stream, or the last element of an array that has one before. */
-export function errorEvent(error: RingsideError, framing: RequestTarget['framing']): string {
-  return framing === 'sse' ? `data: ${errorBody(error)}\n\n` : `,\n${errorBody(error)}\n]`;
+/** The same as the last event of a stream, or the last element of an array. */
+export function errorEvent(error: RingsideError, framing: RequestTarget['framing'], isFirst: boolean): string {
+  if (framing === 'sse') return `data: ${errorBody(error)}\n\n`;
+  return `${isFirst ? '[' : ',\n'}${errorBody(error)}\n]`;
+}
+
+/** A comment, or white space, which may stand between the elements of an array and before it. */
+export function keepAlive(framing: RequestTarget['framing']): string {
+  return framing === 'sse' ? ': keep-alive\n\n' : '\n';
 }

@@ -31,8 +31,10 @@ export function parsePath(path: string, query: string): GeminiPath | null {
   const params = new URLSearchParams(query);
   const alt = params.get('alt') ?? params.get('$alt');
   const stream = method === 'streamGenerateContent';
+  // Only streams have the second framing, so that it tells one from a plain answer of the same media type.
   const framing = stream && alt !== 'sse' ? 'json-array' : 'sse';
-  return { method, target: { model, stream, framing }, queryKey: params.get('key') };
+  const isBatch = method === 'batchEmbedContents';
+  return { method, target: { model, stream, framing, isBatch }, queryKey: params.get('key') };
 }
 
 /** A query without the API key in it, however it is encoded: for everything that is logged or sent on. */

@@ -24,6 +24,7 @@ export function openStream(framing: 'sse' | 'json-array'): StreamTap {
   let sawToken = false;
   let finishReason: string | null = null;
   let errorBody: Buffer | null = null;
+  let errorStatus: number | null = null;
   /** The newest that speaks of usage; parsed when it is asked for. */
   let usageJson: Buffer | null = null;
 
@@ -51,8 +52,10 @@ export function openStream(framing: 'sse' | 'json-array'): StreamTap {
   const read = (json: Buffer): void => {
     const response = parse(json);
     if (response === null) return;
-    if (isRecord(response['error'])) {
+    const { error } = response;
+    if (isRecord(error)) {
       errorBody = json;
+      errorStatus = typeof error['code'] === 'number' ? error['code'] : null;
       state = 'over';
       return;
     }
@@ -87,6 +90,12 @@ export function openStream(framing: 'sse' | 'json-array'): StreamTap {
     },
     get errorBody() {
       return errorBody;
+    },
+    get errorStatus() {
+      return errorStatus;
+    },
+    get isMidEvent() {
+      return frames.isMidFrame;
     },
   };
 }

@@ -23,6 +23,8 @@ export interface Frames {
   push(chunk: Buffer, onFrame: (frame: Frame) => void): void;
   /** The stream has ended: an incomplete frame, such as an event without its closing blank line. */
   close(onFrame: (frame: Frame) => void): void;
+  /** A piece of a frame was given whose end has not come. */
+  readonly isMidFrame: boolean;
 }
 
 /** `sse` is `alt=sse`, `json-array` what the API sends without it. A frame of more than `maxBytes` comes in pieces without JSON. */
@@ -64,6 +66,9 @@ export function openFrames(framing: 'sse' | 'json-array', maxBytes: number): Fra
     },
     close(onFrame) {
       if (heldBytes > 0) emit(take(), onFrame);
+    },
+    get isMidFrame() {
+      return isCut;
     },
   };
 }
