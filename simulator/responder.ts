@@ -91,7 +91,7 @@ function findRoute(dialects: readonly Dialect[], head: RequestHead): { dialect: 
     const route = dialect.route(head);
     if (route) return { dialect, route };
   }
-  return { dialect: dialects[0]!, route: { kind: 'unknown-path', method: head.method, path: head.path } };
+  return { dialect: dialects.at(-1)!, route: { kind: 'unknown-path', method: head.method, path: head.path } };
 }
 
 function readCall(
