@@ -10,6 +10,7 @@ export const ERROR_CODES = {
     type: 'invalid_request_error',
     publicCode: 'unsupported_parameter',
   },
+  unsupported_operation: { status: 400, type: 'invalid_request_error', publicCode: 'unsupported_operation' },
   unauthorized: { status: 401, type: 'authentication_error', publicCode: 'invalid_api_key' },
   forbidden: { status: 403, type: 'permission_error', publicCode: 'forbidden' },
   group_not_found: { status: 404, type: 'invalid_request_error', publicCode: 'model_not_found' },

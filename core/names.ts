@@ -14,6 +14,10 @@ export const nameSchema = z
 export const PROVIDER_KINDS = ['openai'] as const;
 export type ProviderKind = (typeof PROVIDER_KINDS)[number];
 
-/** The endpoints whose inferences are governed and recorded. */
-export const OPERATIONS = ['chat', 'completions', 'embeddings'] as const;
+/** The APIs in which applications call the gateway. */
+export const DIALECTS = ['openai-chat', 'openai-responses', 'anthropic', 'gemini', 'oip'] as const;
+export type DialectName = (typeof DIALECTS)[number];
+
+/** The endpoints whose inferences are governed and recorded. A chat is one in whatever dialect it comes. */
+export const OPERATIONS = ['chat', 'completions', 'embeddings', 'count-tokens', 'infer'] as const;
 export type Operation = (typeof OPERATIONS)[number];

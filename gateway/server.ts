@@ -1,12 +1,11 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { getRequestListener } from '@hono/node-server';
-import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { type Context, Hono } from 'hono';
 import { RingsideError } from '#core/errors.ts';
-import type { Operation } from '#core/names.ts';
-import { errorBody } from './dialects/openai-chat/errors.ts';
+import { openaiChat } from './dialects/openai-chat/ingress.ts';
 import { type ListedGroup, modelBody, modelListBody } from './dialects/openai-chat/models.ts';
-import { checkFraming } from './flow/accept.ts';
+import { findRoute, GOVERNED_PATHS, ingressOf } from './dialects/routes.ts';
+import { checkFraming, presentedKey } from './flow/accept.ts';
 import type { RequestHandler } from './flow/handle-request.ts';
 import type { Authenticator } from './flow/ports.ts';
 import { mayUse, resolveGroup, resolveOrganization } from './flow/resolve-group.ts';
@@ -35,17 +34,9 @@ const REQUEST_TIMEOUT_MS = 120_000;
 const KEEP_ALIVE_TIMEOUT_MS = 75_000;
 const CHECK_CONNECTIONS_MS = 1_000;
 
-/** The governed routes. A POST to exactly one of these paths goes to its handler without passing through Hono (docs/decisions/0011). */
-const GOVERNED: ReadonlyMap<string, Operation> = new Map([
-  ['/v1/chat/completions', 'chat'],
-  ['/v1/completions', 'completions'],
-  ['/v1/embeddings', 'embeddings'],
-]);
-
 /** The data plane's HTTP server: Hono routes what is not hot; Node writes the governed answers. */
 export function createGatewayServer(deps: GatewayServerDeps): Server {
   const app = new Hono<NodeBindings>();
-  for (const [path, operation] of GOVERNED) governed(app, deps, path, operation);
   app.get('/v1/models', (c) =>
     c.json(modelListBody(allowedGroups(deps, c.env.incoming).toSorted((a, b) => (a.name < b.name ? -1 : 1)))),
   );
@@ -57,8 +48,13 @@ export function createGatewayServer(deps: GatewayServerDeps): Server {
   app.get('/healthz', (c) => c.json({ status: 'ok' }));
   app.get('/readyz', (c) => (deps.isReady() ? c.json({ status: 'ready' }) : c.json({ status: 'not ready' }, 503)));
   app.notFound((c) => {
-    const known = 'POST /v1/chat/completions, /v1/completions, /v1/embeddings and GET /v1/models';
+    checkFraming(c.env.incoming);
     const path = c.req.path.slice(0, 200);
+    if (findRoute(path) !== undefined) {
+      c.header('allow', 'POST');
+      return failWith(c, new RingsideError('method_not_allowed', `Use POST for ${path}.`));
+    }
+    const known = `POST ${GOVERNED_PATHS.join(', ')} and GET /v1/models`;
     return failWith(
       c,
       new RingsideError('route_not_found', `There is no ${c.req.method} ${path} here; there is ${known}.`),
@@ -72,9 +68,9 @@ export function createGatewayServer(deps: GatewayServerDeps): Server {
   const route = getRequestListener(app.fetch, { overrideGlobalObjects: false });
   // hot
   const begin = (incoming: IncomingMessage, outgoing: ServerResponse) => {
-    const operation = incoming.method === 'POST' ? GOVERNED.get(incoming.url!) : undefined;
-    if (operation === undefined) void route(incoming, outgoing);
-    else deps.handleRequest(operation, incoming, outgoing);
+    const governed = incoming.method === 'POST' ? findRoute(incoming.url!) : undefined;
+    if (governed === undefined) void route(incoming, outgoing);
+    else deps.handleRequest(governed, incoming, outgoing);
   };
   const takeTurns = createTurns(refusePipelined);
   const server = createServer(
@@ -102,33 +98,22 @@ export function createGatewayServer(deps: GatewayServerDeps): Server {
 
 function refusePipelined(outgoing: ServerResponse): void {
   const message = 'Too many requests wait on this connection for the answer to the first; use more connections.';
-  const body = errorBody(new RingsideError('overloaded', message));
+  const body = openaiChat.errorBody(new RingsideError('overloaded', message));
   outgoing.writeHead(503, { 'content-type': 'application/json', connection: 'close' }).end(body);
 }
 
 function isKnown(deps: GatewayServerDeps, incoming: IncomingMessage): boolean {
   try {
-    deps.authenticator.authenticate(incoming.headers.authorization);
+    deps.authenticator.authenticate(presentedKey(ingressOf(incoming.url!), incoming));
     return true;
   } catch {
     return false; // the request's own handler says why
   }
 }
 
-function governed(app: Hono<NodeBindings>, deps: GatewayServerDeps, path: string, operation: Operation): void {
-  app.post(path, (c) => {
-    deps.handleRequest(operation, c.env.incoming, c.env.outgoing);
-    return RESPONSE_ALREADY_SENT;
-  });
-  app.all(path, (c) => {
-    c.header('allow', 'POST');
-    return failWith(c, new RingsideError('method_not_allowed', `Use POST for ${path}.`));
-  });
-}
-
 function caller(deps: GatewayServerDeps, incoming: IncomingMessage) {
   checkFraming(incoming);
-  const key = deps.authenticator.authenticate(incoming.headers.authorization);
+  const key = deps.authenticator.authenticate(presentedKey(ingressOf(incoming.url!), incoming));
   return { key, organization: resolveOrganization(deps.organizations(), key) };
 }
 
@@ -141,5 +126,5 @@ function allowedGroups(deps: GatewayServerDeps, incoming: IncomingMessage): List
 
 function failWith(c: Context, error: RingsideError): Response {
   if (error.retryAfterSeconds !== undefined) c.header('retry-after', String(error.retryAfterSeconds));
-  return c.body(errorBody(error), error.status as 500, { 'content-type': 'application/json' });
+  return c.body(ingressOf(c.req.path).errorBody(error), error.status as 500, { 'content-type': 'application/json' });
 }

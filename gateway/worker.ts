@@ -8,14 +8,14 @@ import { traceOf } from '#core/reason.ts';
 import { parseAddressPolicy } from '#core/upstream-address.ts';
 import { createSpoolHold } from '#inference-log/spool-hold.ts';
 import { createSpoolWriter } from '#inference-log/spool-writer.ts';
-import { planRequest } from './dialects/openai-chat/request.ts';
 import { drain } from './drain.ts';
 import { createAuthenticator } from './flow/authenticate.ts';
 import { createBodyPool } from './flow/body-pool.ts';
 import { createRequestHandler } from './flow/handle-request.ts';
 import type { BodyBudget } from './flow/ports.ts';
+import { SignsOfLife } from './flow/signs-of-life.ts';
 import { createPending } from './pending.ts';
-import { ADAPTERS } from './providers/registry.ts';
+import { planScans } from './scan-plans.ts';
 import { createGatewayServer } from './server.ts';
 import { type BoundOrganization, bindOrganization, type SnapshotDelivery } from './snapshot/bind.ts';
 import { readKeyTable } from './snapshot/key-table.ts';
@@ -94,7 +94,7 @@ async function startWorker(start: WorkerStart): Promise<void> {
     random,
     authenticator,
     organizations: () => organizations,
-    scanPlan: planRequest([...new Set(Object.values(ADAPTERS).flatMap((adapter) => adapter.refusedKeys))]),
+    scanPlans: planScans(),
     upstream,
     spool,
     recorder,
@@ -102,6 +102,7 @@ async function startWorker(start: WorkerStart): Promise<void> {
     bodyBudget: createBodyBudget(start.bodyBudget, start.slot, settings.maxHeldBodyBytes),
     bodyPool: createBodyPool(MAX_IDLE_BODY_BYTES),
     maxBodyBytes: settings.maxBodyBytes,
+    signsOfLife: new SignsOfLife(),
     stalledReaderMs: STALLED_READER_MS,
     onDefect,
   });

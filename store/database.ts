@@ -1,6 +1,7 @@
 import type { ColumnType, Generated, JSONColumnType } from 'kysely';
 import type { Capture, LogPolicy } from '#core/snapshot/log-policy.ts';
 import type { Timeouts } from '#core/snapshot/schema.ts';
+import type { TrafficPolicy } from '#core/snapshot/traffic-policy.ts';
 import type { BucketRange } from '#core/split/ranges.ts';
 import type { Role } from '#core/weights.ts';
 
@@ -33,6 +34,7 @@ export interface Database {
     /** As an earlier release wrote it: fields may lack. */
     capture: JSONColumnType<Capture>;
     log: JSONColumnType<LogPolicy>;
+    traffic: JSONColumnType<Partial<TrafficPolicy>, string | undefined>;
   };
   variants: {
     group_id: string;

@@ -1,7 +1,8 @@
 import { sql } from 'kysely';
 import { compileSnapshot } from '#core/snapshot/compile.ts';
 import { spoolPolicySchema } from '#core/snapshot/log-policy.ts';
-import { type SnapshotDocument, snapshotSchema } from '#core/snapshot/schema.ts';
+import { DEFAULT_MAX_OUTPUT_TOKENS, type SnapshotDocument, snapshotSchema } from '#core/snapshot/schema.ts';
+import { trafficPolicySchema } from '#core/snapshot/traffic-policy.ts';
 import { CHANNELS } from './notifications.ts';
 import type { Db, Tx } from './pool.ts';
 
@@ -54,7 +55,7 @@ async function readDocument(tx: Tx, organizationId: string): Promise<SnapshotDoc
     .execute();
   const models = await tx
     .selectFrom('models')
-    .select(['id', 'name', 'created_at'])
+    .select(['id', 'name', 'created_at', 'meta'])
     .where('organization_id', '=', organizationId)
     .where('deleted_at', 'is', null)
     .orderBy('name')
@@ -98,6 +99,7 @@ async function readDocument(tx: Tx, organizationId: string): Promise<SnapshotDoc
       id: model.id,
       name: model.name,
       createdAt: model.created_at.toISOString(),
+      maxOutputTokens: maxOutputTokensOf(model.meta),
       deployments: (deploymentsOf.get(model.id) ?? []).map((deployment) => ({
         providerId: deployment.provider_id,
         upstreamModel: deployment.upstream_model,
@@ -113,6 +115,7 @@ async function readDocument(tx: Tx, organizationId: string): Promise<SnapshotDoc
       phase: group.phase,
       capture: group.capture,
       log: spoolPolicySchema.parse(group.log),
+      traffic: trafficPolicySchema.parse(group.traffic),
       variants: (variantsOf.get(group.id) ?? []).map((variant) => ({
         modelId: variant.model_id,
         role: variant.role,
@@ -121,6 +124,15 @@ async function readDocument(tx: Tx, organizationId: string): Promise<SnapshotDoc
       })),
     })),
   };
+}
+
+/** `maxOutputTokens` of a model's meta, which holds anything: what is no sane number counts as not there. */
+function maxOutputTokensOf(meta: unknown): number {
+  const said =
+    typeof meta === 'object' && meta !== null ? (meta as Record<string, unknown>)['maxOutputTokens'] : undefined;
+  return typeof said === 'number' && Number.isInteger(said) && said >= 1 && said <= 10_000_000
+    ? said
+    : DEFAULT_MAX_OUTPUT_TOKENS;
 }
 
 /** A published snapshot as it is stored; gateways check the document themselves. */

@@ -2,6 +2,7 @@ import { z } from '@hono/zod-openapi';
 import { nameSchema } from '#core/names.ts';
 import { patternFaults } from '#core/redaction/patterns.ts';
 import { captureSchema, logPolicySchema, redactionSchema } from '#core/snapshot/log-policy.ts';
+import { trafficPolicySchema } from '#core/snapshot/traffic-policy.ts';
 import { ROLES } from '#core/weights.ts';
 
 const name = nameSchema.meta({ description: 'What applications put in `model`.', example: 'support-chat' });
@@ -42,8 +43,25 @@ const log = z
       'How durable a record is when its caller has the answer (`memory`, `process`, `disk`), what happens to requests while the spool is full, and how long rows are kept (`retentionDays` null: for ever).',
   });
 
+const traffic = z
+  .strictObject({
+    lenient: trafficPolicySchema.shape.lenient.unwrap(),
+    keepAliveMs: trafficPolicySchema.shape.keepAliveMs.unwrap(),
+  })
+  .partial()
+  .openapi({
+    description:
+      'Whether parameters that a provider cannot be told are left out (`lenient`; the answer names them in `x-ringside-dropped`) or refused, and after how long a silence a stream gets a sign of life (`keepAliveMs`, 0: never).',
+  });
+
 export const createGroupSchema = z
-  .strictObject({ name, description: description.optional(), capture: capture.optional(), log: log.optional() })
+  .strictObject({
+    name,
+    description: description.optional(),
+    capture: capture.optional(),
+    log: log.optional(),
+    traffic: traffic.optional(),
+  })
   .openapi('CreateGroup');
 
 export const updateGroupSchema = z
@@ -52,6 +70,7 @@ export const updateGroupSchema = z
     description: description.optional(),
     capture: capture.optional(),
     log: log.optional(),
+    traffic: traffic.optional(),
   })
   .openapi('UpdateGroup');
 
@@ -84,6 +103,7 @@ export const groupSchema = z
     description: z.string(),
     capture: captureSchema,
     log: logPolicySchema,
+    traffic: trafficPolicySchema,
     variants: z.array(z.object({ model: z.string(), role: z.enum(ROLES), weightBp: z.int() })),
     phase: z.int().openapi({ description: 'Grows with each change of the split.' }),
     hashVersion: z.int(),

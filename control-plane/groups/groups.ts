@@ -5,6 +5,7 @@ import {
   DEFAULT_LOG_POLICY,
   logPolicySchema,
 } from '#core/snapshot/log-policy.ts';
+import { DEFAULT_TRAFFIC_POLICY, trafficPolicySchema } from '#core/snapshot/traffic-policy.ts';
 import {
   deleteGroup,
   findGroup,
@@ -58,6 +59,7 @@ export function createGroups({ entropy }: { readonly entropy: Entropy }) {
         salt: Buffer.from(entropy.bytes(SALT_BYTES)).toString('hex'),
         capture: JSON.stringify(mergeCapture(DEFAULT_CAPTURE, body.capture)),
         log: JSON.stringify({ ...DEFAULT_LOG_POLICY, ...body.log }),
+        traffic: JSON.stringify({ ...DEFAULT_TRAFFIC_POLICY, ...body.traffic }),
       });
       return created('group', groupView(row, []));
     },
@@ -73,6 +75,9 @@ export function createGroups({ entropy }: { readonly entropy: Entropy }) {
           ? {}
           : { capture: JSON.stringify(mergeCapture(captureSchema.parse(row.capture), body.capture)) }),
         ...(body.log === undefined ? {} : { log: JSON.stringify({ ...logPolicySchema.parse(row.log), ...body.log }) }),
+        ...(body.traffic === undefined
+          ? {}
+          : { traffic: JSON.stringify({ ...trafficPolicySchema.parse(row.traffic), ...body.traffic }) }),
       });
       return updated('group', groupView(row, variants), groupView(after, variants));
     },
@@ -111,6 +116,7 @@ export function groupView(row: GroupRow, variants: readonly VariantRow[]): Group
     description: row.description,
     capture: captureSchema.parse(row.capture),
     log: logPolicySchema.parse(row.log),
+    traffic: trafficPolicySchema.parse(row.traffic),
     variants: variants.map(({ model, role, weight_bp }) => ({ model, role, weightBp: weight_bp })),
     phase: row.phase,
     hashVersion: row.hash_version,

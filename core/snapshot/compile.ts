@@ -5,11 +5,14 @@ import { compileSplit, type Split } from '#core/split/assign.ts';
 import { isAssigned } from '#core/weights.ts';
 import type { Capture, SpoolPolicy } from './log-policy.ts';
 import type { SnapshotDocument, SnapshotGroup, SnapshotModel, SnapshotProvider } from './schema.ts';
+import type { TrafficPolicy } from './traffic-policy.ts';
 
 /** One deployment with its provider looked up. */
 export interface CompiledDeployment {
   readonly provider: SnapshotProvider;
   readonly upstreamModel: string;
+  /** How much the model may write where a provider wants to be told and the caller said nothing, in tokens. */
+  readonly maxOutputTokens: number;
   /** Sum of the weights up to and including this one, for a cumulative pick. */
   readonly cumulativeWeight: number;
 }
@@ -32,6 +35,7 @@ export interface CompiledGroup {
   /** Null where everything is kept as it is. */
   readonly redactor: Redactor | null;
   readonly log: SpoolPolicy;
+  readonly traffic: TrafficPolicy;
   readonly variants: readonly CompiledVariant[];
   /** Null while the group has no variants: it exists, and answers 503 with a hint. */
   readonly split: Split | null;
@@ -92,6 +96,7 @@ function compileGroup(
     capture: group.capture,
     redactor: compileGroupRedactor(group),
     log: group.log,
+    traffic: group.traffic,
     variants: Object.freeze(variants),
     split: assigned
       ? compileSplit(
@@ -122,7 +127,8 @@ function compileDeployments(
       throw new TypeError(`model "${model.name}" names the unknown provider ${deployment.providerId}`);
     }
     cumulativeWeight += deployment.weight;
-    return Object.freeze({ provider, upstreamModel: deployment.upstreamModel, cumulativeWeight });
+    const { maxOutputTokens } = model;
+    return Object.freeze({ provider, upstreamModel: deployment.upstreamModel, maxOutputTokens, cumulativeWeight });
   });
   if (cumulativeWeight === 0) throw new TypeError(`every deployment of model "${model.name}" has weight 0`);
   return Object.freeze(compiled);

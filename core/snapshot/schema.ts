@@ -2,12 +2,16 @@ import { z } from 'zod';
 import { nameSchema, PROVIDER_KINDS } from '#core/names.ts';
 import { ROLES } from '#core/weights.ts';
 import { captureSchema, spoolPolicySchema } from './log-policy.ts';
+import { trafficPolicySchema } from './traffic-policy.ts';
 
 /**
  * The configuration of one organization as gateways receive it: what the control plane publishes, what travels, and what
  * lies on disk as the last good copy. Secrets appear only as envelopes; API keys travel apart.
  */
 const id = z.string().regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
+/** What every current chat model can write. */
+export const DEFAULT_MAX_OUTPUT_TOKENS = 4_096;
+
 const rangeSchema = z.tuple([z.int().min(0).max(9_999), z.int().min(1).max(10_000)]);
 
 export const timeoutsSchema = z.object({
@@ -31,6 +35,8 @@ const modelSchema = z.object({
   name: nameSchema,
   createdAt: z.string(),
   deployments: z.array(z.object({ providerId: id, upstreamModel: z.string().min(1), weight: z.int().min(0) })).min(1),
+  /** For providers that want a limit in every request, where the caller gave none; the model's `meta.maxOutputTokens`. */
+  maxOutputTokens: z.int().min(1).max(10_000_000).default(DEFAULT_MAX_OUTPUT_TOKENS),
 });
 
 const variantSchema = z.object({
@@ -49,6 +55,7 @@ const groupSchema = z.object({
   phase: z.int().min(1),
   capture: captureSchema,
   log: spoolPolicySchema.prefault({}),
+  traffic: trafficPolicySchema.prefault({}),
   variants: z.array(variantSchema),
 });
 

@@ -12,6 +12,10 @@ export interface ModelFacts {
 
 /** How one provider kind is asked for a chat and how its answer is read: request.ts, reply.ts, stream.ts. All functions are pure. */
 export interface ChatTranslation {
+  /** Which of the target's heads a request takes. */
+  readonly heads: { readonly plain: string; readonly stream: string };
+  /** The media types by which the provider says that it streams, in lower case. */
+  readonly streamTypes: readonly string[];
   /** The body of the upstream's request. What cannot be expressed goes to `refusals`. */
   writeRequest(request: ChatRequest, model: ModelFacts, refusals: Refusals): Buffer;
   /** A whole answer. Throws `upstream_protocol` for what is none: HTML, broken JSON, another shape. */

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { RingsideError } from '#core/errors.ts';
-import type { Operation } from '#core/names.ts';
+import type { Ingress, IngressRoute } from '../dialects/ingress.ts';
 import type { Exchange, FlowDeps } from './ports.ts';
 
 // Version ff is invalid by the standard.
@@ -10,7 +10,7 @@ const NO_TRACE = '0'.repeat(32);
 /** Gives a request its times and its trace context (W3C Trace Context, level 1). Its id comes with its group. */
 export function accept(
   deps: FlowDeps,
-  operation: Operation,
+  { ingress, operation, target }: IngressRoute,
   incoming: IncomingMessage,
   outgoing: ServerResponse,
 ): Exchange {
@@ -22,6 +22,8 @@ export function accept(
     incoming,
     outgoing,
     operation,
+    ingress,
+    path: target,
     startNs: deps.clock.nowNs(),
     startUnixMs: deps.clock.unixMs(),
     id: '',
@@ -37,6 +39,8 @@ export function accept(
     assignment: null,
     metadata: null,
     target: null,
+    answering: null,
+    dropped: [],
     events: null,
     requestDigest: null,
     requestSha256: null,
@@ -60,4 +64,11 @@ export function checkFraming(incoming: IncomingMessage): void {
     if (name.length === 4 && name.toLowerCase() === 'host') hosts++;
   }
   if (hosts > 1) throw new RingsideError('bad_request', 'The request has more than one Host header.');
+}
+
+/** The key that a request presents, as `Bearer …`. */
+export function presentedKey(ingress: Ingress, incoming: IncomingMessage): string | undefined {
+  const url = incoming.url!;
+  const at = url.indexOf('?');
+  return ingress.authorization({ headers: incoming.headers, query: at === -1 ? '' : url.slice(at + 1) });
 }

@@ -1,15 +1,17 @@
 import { RingsideError } from '#core/errors.ts';
 import { pickDeployment } from '#core/snapshot/compile.ts';
-import { lengthOf, type ParsedRequest, spliceBody } from '../dialects/openai-chat/request.ts';
-import type { UpstreamTarget } from '../providers/provider.ts';
+import { answerNatively, answerTranslated } from '../chat/answering.ts';
+import { createRefusals } from '../chat/refusals.ts';
+import type { ParsedRequest } from '../dialects/ingress.ts';
+import { lengthOf, spliceBody } from '../dialects/splice-body.ts';
+import type { NativeWire, ProviderAdapter, UpstreamTarget } from '../providers/provider.ts';
 import { ADAPTERS } from '../providers/registry.ts';
 import type { UpstreamCall } from '../upstream/handler.ts';
 import { addHeader, NO_HEADERS } from '../upstream/request-head.ts';
 import type { Assignment, Exchange } from './ports.ts';
 
-/** Request headers that are passed on; everything else stays here, credentials and hop-by-hop headers above all. */
-const FORWARDED = ['accept', 'openai-beta', 'idempotency-key', 'tracestate'] as const;
 const NO_NAMES: ReadonlySet<string> = new Set();
+const NO_FORWARDED: readonly string[] = [];
 
 /** Picks the deployment: by weight, uniformly by the random bits of the inference id. */
 export function pickTarget(assignment: Assignment, inferenceId: string): UpstreamTarget {
@@ -19,40 +21,101 @@ export function pickTarget(assignment: Assignment, inferenceId: string): Upstrea
   return targets[variant.deployments.indexOf(pickDeployment(variant.deployments, uniform))]!;
 }
 
-/** Builds the upstream call: the caller's own bytes with the model's name replaced. */
+/**
+ * Builds the upstream call, and says how its answer is to be read: where the provider speaks the caller's dialect the caller's own
+ * bytes with the model's name replaced, else its chat put into the provider's words.
+ */
 export function adaptRequest(
   exchange: Exchange,
   request: ParsedRequest,
   body: Buffer,
   target: UpstreamTarget,
+  unixMs: () => number,
 ): UpstreamCall {
-  const refused = request.refused.find((key) => ADAPTERS[target.kind].refusedKeys.includes(key));
-  if (refused !== undefined) {
-    throw new RingsideError(
-      'unsupported_parameter',
-      `The key "${refused}" would make the upstream route by itself; remove it.`,
-      {
-        param: refused,
-      },
-    );
-  }
+  const adapter = ADAPTERS[target.kind];
+  const native = adapter.natives[exchange.ingress.name];
+  if (native === undefined) return translate(exchange, request, body, target, adapter, unixMs);
+  const headName = native.headName(exchange.operation, request.stream, exchange.path.framing);
+  if (target.heads[headName] === undefined) throw noEndpoint(exchange, target);
+  refuseRouting(request, native);
+  exchange.answering = answerNatively(native, request.hideUsage, exchange.path.framing);
+  const pieces = spliceBody(body, request, target.modelJson);
+  return callOf(exchange, target, headName, native.forwardedHeaders, pieces, unixMs);
+}
+
+function translate(
+  exchange: Exchange,
+  request: ParsedRequest,
+  body: Buffer,
+  target: UpstreamTarget,
+  adapter: ProviderAdapter,
+  unixMs: () => number,
+): UpstreamCall {
+  const dialect = exchange.ingress.chat;
+  if (exchange.operation !== 'chat' || dialect === null || adapter.chat === null) throw noEndpoint(exchange, target);
+  const chat = dialect.readRequest(body, exchange.path);
+  const refusals = createRefusals(target.kind, exchange.group!.group.traffic.lenient);
+  for (const { at } of chat.extras) refusals.setting(at, 'has nothing that it could become');
+  const bytes = adapter.chat.writeRequest(chat, target.model, refusals);
+  exchange.dropped = refusals.dropped;
+  exchange.answering = answerTranslated(dialect, adapter.chat, {
+    inferenceId: exchange.id,
+    createdUnixS: Math.floor(exchange.startUnixMs / 1000),
+    request: chat,
+    framing: exchange.path.framing,
+  });
+  const headName = request.stream ? adapter.chat.heads.stream : adapter.chat.heads.plain;
+  return callOf(exchange, target, headName, NO_FORWARDED, [bytes], unixMs);
+}
+
+function callOf(
+  exchange: Exchange,
+  target: UpstreamTarget,
+  headName: string,
+  forwarded: readonly string[],
+  pieces: readonly Buffer[],
+  unixMs: () => number,
+): UpstreamCall {
   let headers = addHeader(NO_HEADERS, 'traceparent', exchange.traceparent);
-  const hop = connectionNamed(exchange.incoming.headers.connection);
-  for (const name of FORWARDED) {
-    const value = exchange.incoming.headers[name];
-    if (name === 'tracestate' && !exchange.traceContinued) continue;
+  const { headers: callers } = exchange.incoming;
+  const hop = connectionNamed(callers.connection);
+  for (const name of forwarded) {
+    const value = callers[name];
     if (typeof value === 'string' && !hop.has(name)) headers = addHeader(headers, name, value);
   }
-  const pieces = spliceBody(body, request, target.modelJson);
+  const { tracestate } = callers;
+  if (exchange.traceContinued && typeof tracestate === 'string' && !hop.has('tracestate')) {
+    headers = addHeader(headers, 'tracestate', tracestate);
+  }
+  if (target.sign !== undefined) {
+    const signed = target.sign(headName, pieces, unixMs());
+    for (let i = 0; i < signed.length; i += 2) headers = addHeader(headers, signed[i]!, signed[i + 1]!);
+  }
   return {
     endpoint: target.endpoint,
-    head: target.heads[exchange.operation],
+    head: target.heads[headName]!,
     headers,
     body: pieces,
     bodyBytes: lengthOf(pieces),
     firstByteTimeoutMs: target.firstByteTimeoutMs,
     idleTimeoutMs: target.idleTimeoutMs,
   };
+}
+
+function refuseRouting(request: ParsedRequest, native: NativeWire): void {
+  const refused = request.refused.find((key) => native.refusedKeys.includes(key));
+  if (refused === undefined) return;
+  const message = `The key "${refused}" would make the upstream route by itself; remove it.`;
+  throw new RingsideError('unsupported_parameter', message, { param: refused });
+}
+
+function noEndpoint({ operation, ingress, group }: Exchange, { kind, providerName }: UpstreamTarget): RingsideError {
+  return new RingsideError(
+    'unsupported_operation',
+    `The model group "${group!.group.name}" is served by the provider "${providerName}" (${kind}) here, which cannot answer ` +
+      `"${operation}" requests in the dialect ${ingress.name}.`,
+    { param: 'model' },
+  );
 }
 
 /** Headers that the caller's `Connection` names belong to its hop (RFC 9110, section 7.6.1). */

@@ -1,4 +1,5 @@
 import { RingsideError } from '#core/errors.ts';
+import type { Answering } from '../chat/answering.ts';
 import type { ProviderAdapter, StreamTap } from '../providers/provider.ts';
 import { ADAPTERS } from '../providers/registry.ts';
 import type { UpstreamController, UpstreamHeaders } from '../upstream/handler.ts';
@@ -15,12 +16,12 @@ export interface AnswerOutlets {
   unrecorded(): void;
 }
 
-/** A plain answer up to this size is sent as one piece, after it is whole; a larger one is passed on as it comes. */
-const MAX_WHOLE_BYTES = 1_048_576;
 const MAX_ERROR_BYTES = 65_536;
+const ENCODED = 'The upstream compressed its answer though it was asked not to.';
+const TOO_LARGE = 'The answer of the upstream is too large to be translated.';
 
 /**
- * Turns an upstream answer into the caller's, in the same dialect: bytes unchanged.
+ * Turns an upstream answer into the caller's: in the same dialect bytes unchanged, else read and written anew (chat/answering.ts).
  *
  *   waiting ──head──▶ whole ──too large──▶ passing
  *                ├──▶ streaming
@@ -49,7 +50,7 @@ export class Answer implements AnswerListener {
     this.#deps = deps;
     this.#exchange = exchange;
     this.#outlets = outlets;
-    this.#outflow = new Outflow(exchange, deps.stalledReaderMs);
+    this.#outflow = new Outflow(exchange, deps.stalledReaderMs, deps.signsOfLife);
     const { terms } = exchange.assignment!.variant;
     const spill = exchange.request!.stream ? (piece: Buffer) => deps.spool.part(exchange.id, piece, terms) : null;
     this.#capture = openCapture(exchange, spill);
@@ -61,9 +62,10 @@ export class Answer implements AnswerListener {
     // It is a list where an upstream sends the header twice.
     const contentType = [headers['content-type']].flat()[0] ?? this.#answer.contentType;
     this.#answer = { status, headers, contentType };
-    const isStream = /^text\/event-stream\b/i.test(contentType);
+    const isStream = this.#answering.isStream(contentType);
     this.#capture = captureFor(this.#capture, this.#exchange, contentType, isStream, this.#isEncoded());
     if (status >= 300) this.#state = 'refused';
+    else if (this.#isEncoded() && !this.#answering.mayPass) this.#break(ENCODED);
     else if (!isStream) this.#state = 'whole';
     else if (this.#isEncoded()) this.#startPassing();
     else this.#openStream();
@@ -76,8 +78,8 @@ export class Answer implements AnswerListener {
         return this.#stream(chunk);
       case 'whole':
         this.#hold(chunk);
-        if (this.#heldBytes > MAX_WHOLE_BYTES) this.#startPassing();
-        return;
+        if (this.#heldBytes <= this.#answering.maxWholeBytes) return;
+        return this.#answering.mayPass ? this.#startPassing() : this.#break(TOO_LARGE);
       case 'passing':
         return this.#pass(chunk);
       case 'refused':
@@ -145,8 +147,8 @@ export class Answer implements AnswerListener {
   #openStream(): void {
     this.#state = 'streaming';
     this.#deps.spool.handOver();
-    this.#tap = this.#adapter().openStream(this.#exchange.request!.hideUsage);
-    this.#outflow.openEvents(this.#answer);
+    this.#tap = this.#answering.openStream();
+    this.#outflow.openEvents({ ...this.#answer, contentType: this.#answering.streamType ?? this.#answer.contentType });
   }
 
   #stream(chunk: Buffer): void {
@@ -156,7 +158,8 @@ export class Answer implements AnswerListener {
       this.#firstTokenNs = this.#deps.clock.nowNs() - this.#exchange.startNs;
     }
     if (forward !== null) this.#write(forward);
-    if (tap.errorBody !== null) return this.#failInStream(tap.errorBody);
+    this.#outflow.isMidEvent = tap.isMidEvent === true;
+    if (this.#hasFailed(tap)) return;
     if (terminal !== null) {
       // An upstream may keep the connection open behind its last event; the caller is not made to wait for that.
       this.#exchange.attempt?.settle();
@@ -164,9 +167,21 @@ export class Answer implements AnswerListener {
     }
   }
 
-  /** The upstream reported a failure inside the stream: the caller gets it as ours, scrubbed. */
-  #failInStream(body: Buffer): void {
-    const error = this.#adapter().readError(502, body, undefined, this.#exchange.target!);
+  /** A failure that the upstream reported inside the stream, scrubbed, or a stream that nobody can read: the caller gets it as ours. */
+  #hasFailed({ errorBody, errorStatus, failure }: StreamTap): boolean {
+    const error =
+      errorBody === null
+        ? (failure ?? null)
+        : this.#adapter().readError(errorStatus ?? 502, errorBody, undefined, this.#exchange.target!);
+    if (error !== null) this.#fail(error);
+    return error !== null;
+  }
+
+  #break(message: string): void {
+    this.#fail(new RingsideError('upstream_protocol', message));
+  }
+
+  #fail(error: RingsideError): void {
     this.#exchange.attempt?.cancel(error);
     this.failed(error);
   }
@@ -174,7 +189,7 @@ export class Answer implements AnswerListener {
   #endStream(): void {
     const tap = this.#tap!;
     const rest = tap.flush();
-    if (tap.errorBody !== null) return this.#failInStream(tap.errorBody);
+    if (this.#hasFailed(tap)) return;
     this.#completeStream(rest, 'end_of_stream');
   }
 
@@ -189,15 +204,28 @@ export class Answer implements AnswerListener {
   }
 
   #endWhole(): void {
-    const body = this.#held.length === 1 ? this.#held[0]! : Buffer.concat(this.#held);
-    this.#capture.add(body);
+    const held = this.#held.length === 1 ? this.#held[0]! : Buffer.concat(this.#held);
     const isReadable = !this.#isEncoded() && this.#answer.contentType.includes('json');
-    const facts = isReadable ? this.#adapter().readReply(body) : null;
+    const whole = this.#readWhole(held, isReadable);
+    if (whole instanceof RingsideError) return this.failed(whole);
+    const { body, facts } = whole;
+    this.#answer = { ...this.#answer, contentType: this.#answering.wholeType ?? this.#answer.contentType };
+    this.#capture.add(body);
     this.#state = 'done';
     this.#outlets.complete(this.#ending('body', facts), (recorded) => {
       if (recorded) this.#outflow.sendWhole(this.#answer, body);
       else this.#outlets.unrecorded();
     });
+  }
+
+  /** An answer that nobody can read is the upstream's fault, and no defect of ours. */
+  #readWhole(held: Buffer, isReadable: boolean): ReturnType<Answering['readWhole']> | RingsideError {
+    try {
+      return this.#answering.readWhole(held, isReadable);
+    } catch (reason) {
+      if (reason instanceof RingsideError) return reason;
+      throw reason;
+    }
   }
 
   #startPassing(): void {
@@ -245,6 +273,10 @@ export class Answer implements AnswerListener {
 
   #adapter(): ProviderAdapter {
     return ADAPTERS[this.#exchange.target!.kind];
+  }
+
+  get #answering(): Answering {
+    return this.#exchange.answering!;
   }
 
   #isEncoded(): boolean {

@@ -1,3 +1,4 @@
+import type { UpstreamHeaders } from '../upstream/handler.ts';
 import type { Exchange } from './ports.ts';
 
 /** Upstream response headers that reach the caller; everything else (cookies, server, internal ids) stays here. */
@@ -19,22 +20,41 @@ export function ringsideHeaders(exchange: Exchange): string[] {
     headers.push('x-ringside-variant', assignment.variant.variant.model.name);
     headers.push('x-ringside-config-version', String(assignment.organization.version));
   }
+  if (exchange.dropped.length > 0) headers.push('x-ringside-dropped', droppedList(exchange.dropped));
+  const { requestIdHeader } = exchange.ingress;
+  if (requestIdHeader !== null) headers.push(requestIdHeader, exchange.id);
   return headers;
 }
 
 /** The head of a successful answer. */
-export function answerHeaders(
-  exchange: Exchange,
-  upstream: Readonly<Record<string, string | string[] | undefined>>,
-  contentType: string,
-): string[] {
+export function answerHeaders(exchange: Exchange, upstream: UpstreamHeaders, contentType: string): string[] {
   const headers = ringsideHeaders(exchange);
   headers.push('content-type', contentType);
   for (const name of PASSED) {
     const value = upstream[name];
     if (typeof value === 'string') headers.push(name, value);
   }
-  const requestId = upstream['x-request-id'];
-  if (typeof requestId === 'string') headers.push('x-ringside-upstream-request-id', requestId);
+  const requestId = upstreamRequestId(upstream);
+  if (requestId !== null) headers.push('x-ringside-upstream-request-id', requestId);
   return headers;
+}
+
+/** Where providers put their id of a request. */
+const REQUEST_IDS = ['x-request-id', 'request-id', 'x-amzn-requestid', 'apim-request-id'] as const;
+
+/** The provider's id of the call; null when it gave none. */
+export function upstreamRequestId(headers: UpstreamHeaders): string | null {
+  for (const name of REQUEST_IDS) {
+    const value = headers[name];
+    if (typeof value === 'string') return value.slice(0, 200);
+  }
+  return null;
+}
+
+const MAX_DROPPED_CHARS = 1_000;
+
+/** The caller's own spelling may hold anything: what no header can hold is percent-encoded. */
+function droppedList(dropped: readonly string[]): string {
+  const list = dropped.map((at) => encodeURI(at).replaceAll('%5B', '[').replaceAll('%5D', ']')).join(', ');
+  return list.length <= MAX_DROPPED_CHARS ? list : `${list.slice(0, MAX_DROPPED_CHARS)} ...`;
 }

@@ -2,6 +2,7 @@ import { RingsideError } from '#core/errors.ts';
 import type { AttemptRecord } from '#inference-log/record.ts';
 import { transportFailure } from '../upstream/failures.ts';
 import type { UpstreamCall, UpstreamController, UpstreamHandler, UpstreamHeaders } from '../upstream/handler.ts';
+import { upstreamRequestId } from './answer-head.ts';
 import type { AnswerListener, Exchange, FlowDeps, UpstreamAttempt } from './ports.ts';
 
 /** Sends the call and reports its answer to `listener`. The attempt is noted on the exchange when it ends. */
@@ -73,8 +74,7 @@ class Attempt implements UpstreamHandler, UpstreamAttempt {
     if (this.#over) return;
     this.#firstByteNs = this.#deps.clock.nowNs();
     this.#status = status;
-    const requestId = headers['x-request-id'];
-    this.#requestId = typeof requestId === 'string' ? requestId.slice(0, 200) : null;
+    this.#requestId = upstreamRequestId(headers);
     this.#guard(() => this.#listener.head(status, headers, controller));
   }
 

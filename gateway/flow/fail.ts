@@ -1,5 +1,4 @@
 import type { RingsideError } from '#core/errors.ts';
-import { errorBody, errorEvent } from '../dialects/openai-chat/errors.ts';
 import { ringsideHeaders } from './answer-head.ts';
 import { endAnswer, limitStall } from './end-answer.ts';
 import { openCapture } from './open-capture.ts';
@@ -11,7 +10,7 @@ const ERROR_TYPE = 'application/json';
 
 /** What `record` is told of a failure; `capture` holds the part of a stream that the caller already has. */
 export function failureEnding(exchange: Exchange, error: RingsideError, partial: Partial<Ending>): Ending {
-  const body = errorBody(error);
+  const body = exchange.ingress.errorBody(error);
   let capture = partial.capture ?? null;
   if (capture === null && exchange.assignment !== null) {
     capture = openCapture(exchange, null);
@@ -37,10 +36,12 @@ export function sendFailure(exchange: Exchange, error: RingsideError, stalledRea
   if (outgoing.destroyed) return;
   if (outgoing.headersSent) {
     if (exchange.events === null) return void outgoing.destroy();
-    exchange.events.write(Buffer.from(errorEvent(error)), () => outgoing.socket?.destroySoon());
+    exchange.events.write(Buffer.from(exchange.ingress.errorEvent(error, exchange.path.framing)), () =>
+      outgoing.socket?.destroySoon(),
+    );
     return limitStall(outgoing, stalledReaderMs);
   }
-  const body = Buffer.from(errorBody(error));
+  const body = Buffer.from(exchange.ingress.errorBody(error));
   const headers = ringsideHeaders(exchange);
   headers.push('content-type', ERROR_TYPE, 'content-length', String(body.length));
   if (error.retryAfterSeconds !== undefined) headers.push('retry-after', String(error.retryAfterSeconds));

@@ -1,9 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { RingsideError } from '#core/errors.ts';
 import { createInferenceId, NO_GROUP_HASH } from '#core/ids.ts';
-import type { Operation } from '#core/names.ts';
-import { parseRequest } from '../dialects/openai-chat/request.ts';
-import { accept, checkFraming } from './accept.ts';
+import type { IngressRoute } from '../dialects/ingress.ts';
+import { accept, checkFraming, presentedKey } from './accept.ts';
 import { adaptRequest, pickTarget } from './adapt-request.ts';
 import { Answer } from './adapt-response.ts';
 import { admit } from './admit.ts';
@@ -17,11 +16,11 @@ import { record, recordBegin } from './record.ts';
 import { resolveGroup, resolveOrganization } from './resolve-group.ts';
 
 /** Handles one governed request from accept to record. Returns at once; what it does not answer, nothing does. */
-export type RequestHandler = (operation: Operation, incoming: IncomingMessage, outgoing: ServerResponse) => void;
+export type RequestHandler = (route: IngressRoute, incoming: IncomingMessage, outgoing: ServerResponse) => void;
 
 export function createRequestHandler(deps: FlowDeps): RequestHandler {
-  return (operation, incoming, outgoing) => {
-    const exchange = accept(deps, operation, incoming, outgoing);
+  return (route, incoming, outgoing) => {
+    const exchange = accept(deps, route, incoming, outgoing);
     let answer: Answer | null = null;
     deps.recorder.inFlight(1);
     outgoing.once('close', () => {
@@ -54,7 +53,7 @@ export function createRequestHandler(deps: FlowDeps): RequestHandler {
 /** The rooms before the body: nobody anonymous makes us read one. */
 function identify(deps: FlowDeps, exchange: Exchange): void {
   checkFraming(exchange.incoming);
-  exchange.key = deps.authenticator.authenticate(exchange.incoming.headers.authorization);
+  exchange.key = deps.authenticator.authenticate(presentedKey(exchange.ingress, exchange.incoming));
   exchange.organization = resolveOrganization(deps.organizations(), exchange.key);
 }
 
@@ -62,7 +61,8 @@ function identify(deps: FlowDeps, exchange: Exchange): void {
 function send(deps: FlowDeps, exchange: Exchange, body: Buffer): Answer | null {
   const key = exchange.key!;
   const organization = exchange.organization!;
-  const request = parseRequest(body, deps.scanPlan, exchange.operation);
+  const { ingress, operation, path } = exchange;
+  const request = ingress.parseRequest(body, deps.scanPlans.get(ingress)!, operation, path);
   exchange.request = request;
   exchange.metadata = readMetadata(exchange.incoming.headers, request.metadata);
   const group = resolveGroup(organization, key, request.model);
@@ -71,7 +71,7 @@ function send(deps: FlowDeps, exchange: Exchange, body: Buffer): Answer | null {
   admit(deps, exchange.assignment.variant.terms);
   const target = pickTarget(exchange.assignment, exchange.id);
   exchange.target = target;
-  const call = adaptRequest(exchange, request, body, target);
+  const call = adaptRequest(exchange, request, body, target, deps.clock.unixMs);
   if (exchange.outgoing.destroyed) return null;
   recordBegin(deps, exchange, body);
   const answer = new Answer(deps, exchange, {

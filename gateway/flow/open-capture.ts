@@ -28,7 +28,10 @@ export function captureFor(
   if (!(opened instanceof RedactedBody)) return opened;
   if (isEncoded || !isUtf8(contentType)) return new UnreadableBody();
   const { capture, redactor } = groupOf(exchange);
-  return isStream ? new RedactedStream(redactor!, capture.maxBytes) : opened;
+  const { openReassembler } = exchange.ingress;
+  return isStream && openReassembler !== null
+    ? new RedactedStream(redactor!, capture.maxBytes, openReassembler)
+    : opened;
 }
 
 /** The facts of bodies that the policy does not keep; null where it does. */

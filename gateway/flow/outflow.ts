@@ -3,6 +3,7 @@ import { answerHeaders } from './answer-head.ts';
 import { endAnswer, limitStall } from './end-answer.ts';
 import { EventWriter } from './event-writer.ts';
 import type { Exchange } from './ports.ts';
+import type { SignsOfLife, Watched } from './signs-of-life.ts';
 
 /** What of an upstream's head goes to the caller. */
 export interface AnswerHead {
@@ -12,14 +13,21 @@ export interface AnswerHead {
 }
 
 /** The way of a successful answer to its caller. Holds the upstream up while the caller cannot take more. */
-export class Outflow {
+export class Outflow implements Watched {
   readonly #exchange: Exchange;
   readonly #stalledReaderMs: number;
+  readonly #signs: SignsOfLife;
+  readonly afterMs: number;
+  silentMs = 0;
+  /** Inside an event: nothing of ours may be written now. */
+  isMidEvent = false;
   #stalledTimer: NodeJS.Timeout | null = null;
 
-  constructor(exchange: Exchange, stalledReaderMs: number) {
+  constructor(exchange: Exchange, stalledReaderMs: number, signs: SignsOfLife) {
     this.#exchange = exchange;
     this.#stalledReaderMs = stalledReaderMs;
+    this.#signs = signs;
+    this.afterMs = exchange.group!.group.traffic.keepAliveMs;
   }
 
   /** Sends an answer that is whole, as one piece. */
@@ -46,16 +54,18 @@ export class Outflow {
     outgoing.writeHead(head.status, headers);
     outgoing.flushHeaders();
     this.#exchange.events = new EventWriter(outgoing);
+    this.#signs.watch(this);
   }
 
   // hot
   write(bytes: Buffer, upstream: UpstreamController): void {
     const { outgoing, events } = this.#exchange;
+    this.silentMs = 0;
     if ((events === null ? outgoing.write(bytes) : events.write(bytes)) || this.#stalledTimer !== null) return;
     upstream.pause();
     this.#stalledTimer = setTimeout(() => outgoing.destroy(), this.#stalledReaderMs);
     outgoing.once('drain', () => {
-      this.stop();
+      this.#clearStall();
       upstream.resume();
     });
   }
@@ -68,8 +78,21 @@ export class Outflow {
     limitStall(outgoing, this.#stalledReaderMs);
   }
 
-  /** Waits no longer for a caller that does not read. */
+  /** Tells the caller, and whatever lies between, that the stream lives. */
+  sign(): void {
+    const { ingress, path, events } = this.#exchange;
+    const comment = ingress.keepAlive(path.framing);
+    if (comment === null || this.isMidEvent || this.#stalledTimer !== null) return;
+    events!.write(Buffer.from(comment));
+  }
+
+  /** Waits no longer, for a caller that does not read or for an upstream that thinks. */
   stop(): void {
+    this.#signs.unwatch(this);
+    this.#clearStall();
+  }
+
+  #clearStall(): void {
     if (this.#stalledTimer !== null) clearTimeout(this.#stalledTimer);
     this.#stalledTimer = null;
   }

@@ -7,7 +7,8 @@ import type { Operation } from '#core/names.ts';
 import type { Placement } from '#core/split/assign.ts';
 import type { AttemptRecord, BeginRecord, EndRecord } from '#inference-log/record.ts';
 import type { SpoolWriter } from '#inference-log/spool.ts';
-import type { ParsedRequest } from '../dialects/openai-chat/request.ts';
+import type { Answering } from '../chat/answering.ts';
+import type { Ingress, IngressRoute, ParsedRequest } from '../dialects/ingress.ts';
 import type { Pending } from '../pending.ts';
 import type { ReplyFacts, UpstreamTarget } from '../providers/provider.ts';
 import type { BoundGroup, BoundOrganization, BoundVariant } from '../snapshot/bind.ts';
@@ -18,6 +19,7 @@ import type { UpstreamController, UpstreamHeaders, UpstreamPools } from '../upst
 import type { BodyPool } from './body-pool.ts';
 import type { BodyCapture } from './capture.ts';
 import type { EventWriter } from './event-writer.ts';
+import type { SignsOfLife } from './signs-of-life.ts';
 
 /** What the rooms are given. One object per worker. */
 export interface FlowDeps {
@@ -26,7 +28,7 @@ export interface FlowDeps {
   readonly authenticator: Authenticator;
   /** The configuration served at this moment; taken once per request. */
   readonly organizations: () => ReadonlyMap<string, BoundOrganization>;
-  readonly scanPlan: ScanPlan;
+  readonly scanPlans: ReadonlyMap<Ingress, ScanPlan>;
   readonly upstream: UpstreamPools;
   readonly spool: SpoolWriter;
   readonly recorder: Recorder;
@@ -35,6 +37,7 @@ export interface FlowDeps {
   readonly bodyBudget: BodyBudget;
   readonly bodyPool: BodyPool;
   readonly maxBodyBytes: number;
+  readonly signsOfLife: SignsOfLife;
   /** How long a caller may leave an answer unread before its connection is closed. */
   readonly stalledReaderMs: number;
   readonly onDefect: (error: unknown) => void;
@@ -67,6 +70,9 @@ export interface Exchange {
   readonly incoming: IncomingMessage;
   readonly outgoing: ServerResponse;
   readonly operation: Operation;
+  readonly ingress: Ingress;
+  /** What the path says beside the body. */
+  readonly path: IngressRoute['target'];
   readonly startNs: number;
   readonly startUnixMs: number;
   /** Empty until the group is known, of which it carries a hash; a failure before that gets one without. */
@@ -87,6 +93,10 @@ export interface Exchange {
   /** What the caller said about the request. */
   metadata: Metadata | null;
   target: UpstreamTarget | null;
+  /** How the upstream's answer becomes the caller's; set with the call. */
+  answering: Answering | null;
+  /** The caller's parameters that were left out of the call. */
+  dropped: readonly string[];
   /** Set once the head of an event stream is sent that we read: then an error can be told inside it. */
   events: EventWriter | null;
   /** The SHA-256 of a large request, under way. */

@@ -28,7 +28,7 @@ export function recordBegin(deps: FlowDeps, exchange: Exchange, body: Buffer): v
       configVersion: organization.version,
       keyId: exchange.key!.id,
       operation: exchange.operation,
-      dialect: 'openai-chat',
+      dialect: exchange.ingress.name,
       streamed: exchange.request!.stream,
       assignedVariant: variant.variant.model.name,
       unit,

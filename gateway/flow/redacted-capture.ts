@@ -1,6 +1,7 @@
 import { CUT, REDACTED, type SideFacts, WHOLE } from '#core/capture-facts.ts';
 import { LOOK_AHEAD_BYTES, type Redactor, UNREADABLE } from '#core/redaction/redactor.ts';
-import { openReassembler, type Reassembler } from '../dialects/openai-chat/reassemble.ts';
+import type { Ingress } from '../dialects/ingress.ts';
+import type { Reassembler } from '../dialects/reassembler.ts';
 import type { BodyCapture } from './capture.ts';
 
 /**
@@ -80,7 +81,7 @@ export class RedactedStream extends WithheldCapture {
   readonly #maxBytes: number;
   readonly #reassembler: Reassembler;
 
-  constructor(redactor: Redactor, maxBytes: number) {
+  constructor(redactor: Redactor, maxBytes: number, openReassembler: NonNullable<Ingress['openReassembler']>) {
     super();
     this.#redactor = redactor;
     this.#maxBytes = maxBytes;

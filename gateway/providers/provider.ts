@@ -1,11 +1,14 @@
 import type { RingsideError } from '#core/errors.ts';
-import type { Operation, ProviderKind } from '#core/names.ts';
+import type { DialectName, Operation, ProviderKind } from '#core/names.ts';
 import type { CompiledDeployment } from '#core/snapshot/compile.ts';
+import type { RequestTarget } from '../chat/dialect.ts';
+import type { ChatTranslation, ModelFacts } from '../chat/provider.ts';
 import type { Usage } from '../telemetry/recorder.ts';
 import type { UpstreamEndpoint } from '../upstream/handler.ts';
 
 /** The secrets of a provider, opened. */
 export interface ProviderCredentials {
+  /** What the provider gives to its users: a key, or for some kinds a JSON document (a service account's key file, …). */
   readonly apiKey?: string | undefined;
   readonly headers?: Readonly<Record<string, string>> | undefined;
 }
@@ -16,8 +19,15 @@ export interface UpstreamTarget {
   readonly providerName: string;
   readonly upstreamModel: string;
   readonly endpoint: UpstreamEndpoint;
-  /** The fixed part of the request's head (see `bindHead`), credentials included; the call appends what is the request's own. */
-  readonly heads: Readonly<Record<Operation, Buffer>>;
+  /**
+   * The fixed part of a request's head (see `bindHead`), credentials included, by the name that the adapter's wires give it; the call
+   * appends what is the request's own. An endpoint that the provider does not have is missing.
+   */
+  readonly heads: Readonly<Record<string, Buffer | undefined>>;
+  /** What a translation has to know. */
+  readonly model: ModelFacts;
+  /** Headers that depend on the finished call (a signature, a token that is renewed): names and values in turn. */
+  readonly sign?: (headName: string, body: readonly Buffer[], unixMs: number) => readonly string[];
   /** The upstream's model name as JSON text. */
   readonly modelJson: Buffer;
   readonly firstByteTimeoutMs: number;
@@ -57,16 +67,35 @@ export interface StreamTap {
   readonly sawToken: boolean;
   /** The body of the error event that the upstream put into the stream; that event is not passed on. */
   readonly errorBody: Buffer | null;
+  /** A part of an event was passed on whose end has not come: one that is too large to be held. */
+  readonly isMidEvent?: boolean;
+  /** The status that belongs to `errorBody`, where the event says one. */
+  readonly errorStatus?: number | null;
+  /** What came cannot be read: nothing more is passed on. */
+  readonly failure?: RingsideError | null;
+}
+
+/** A dialect that a provider speaks itself: bytes go on as they came, both ways, and are only looked at. */
+export interface NativeWire {
+  /** Top-level keys that would make this kind of upstream route, or call elsewhere, by itself. */
+  readonly refusedKeys: readonly string[];
+  /** Callers' headers that are passed on. Everything else stays here. */
+  readonly forwardedHeaders: readonly string[];
+  /** Which of the target's heads the request takes. */
+  headName(operation: Operation, stream: boolean, framing: RequestTarget['framing']): string;
+  isStream(contentType: string): boolean;
+  readReply(body: Buffer): ReplyFacts;
+  openStream(hideUsage: boolean, framing: RequestTarget['framing']): StreamTap;
 }
 
 /** One provider kind. Folders hold the same files: request.ts, reply.ts, stream.ts, errors.ts, models.ts where it applies. */
 export interface ProviderAdapter {
   readonly kind: string;
-  /** Top-level keys that would make this kind of upstream route, or call elsewhere, by itself. */
-  readonly refusedKeys: readonly string[];
   bind(deployment: CompiledDeployment, credentials: ProviderCredentials, defaults: DefaultTimeouts): UpstreamTarget;
-  readReply(body: Buffer): ReplyFacts;
-  openStream(hideUsage: boolean): StreamTap;
-  /** An answer with status ≥ 400 as our error, scrubbed of the target's secrets. */
+  /** The dialects that go on as they are. */
+  readonly natives: Readonly<Partial<Record<DialectName, NativeWire>>>;
+  /** How a chat in any other dialect is put to it; null: it is no chat. */
+  readonly chat: ChatTranslation | null;
+  /** An answer with status ≥ 400, or an error out of a stream, as our error, scrubbed of the target's secrets. */
   readError(status: number, body: Buffer, retryAfter: string | undefined, target: UpstreamTarget): RingsideError;
 }

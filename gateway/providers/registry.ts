@@ -1,6 +1,16 @@
-import type { ProviderKind } from '#core/names.ts';
-import { openaiAdapter } from './openai/adapter.ts';
+import { PROVIDER_KINDS, type ProviderKind } from '#core/names.ts';
 import type { ProviderAdapter } from './provider.ts';
 
-/** Every provider kind and its adapter: adding one is a folder and a line here. */
-export const ADAPTERS: Readonly<Record<ProviderKind, ProviderAdapter>> = { openai: openaiAdapter };
+/**
+ * Every provider kind and its adapter. A kind is a folder of its name here and its line in `PROVIDER_KINDS`; the folder's `adapter.ts`
+ * exports `adapter`.
+ */
+export const ADAPTERS: Readonly<Record<ProviderKind, ProviderAdapter>> = await load();
+
+async function load(): Promise<Record<ProviderKind, ProviderAdapter>> {
+  const entries = PROVIDER_KINDS.map(async (kind) => {
+    const module = (await import(`./${kind}/adapter.ts`)) as { readonly adapter: ProviderAdapter };
+    return [kind, module.adapter] as const;
+  });
+  return Object.fromEntries(await Promise.all(entries)) as Record<ProviderKind, ProviderAdapter>;
+}

@@ -7,6 +7,10 @@ export const READ_HEADERS = [
   'content-encoding',
   'retry-after',
   'x-request-id',
+  'request-id',
+  'x-amzn-requestid',
+  'apim-request-id',
+  'x-amzn-errortype',
   'openai-version',
   'openai-processing-ms',
 ] as const;

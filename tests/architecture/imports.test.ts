@@ -111,6 +111,7 @@ describe('import directions', () => {
       'end-answer',
       'event-writer',
       'outflow',
+      'signs-of-life',
       'header-text',
     ].map((name) => `gateway/flow/${name}.ts`);
     const inFlow = (path: string) => path.startsWith('gateway/flow/');

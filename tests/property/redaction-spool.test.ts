@@ -9,11 +9,13 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createRandomPool } from '#core/ids.ts';
 import { captureSchema } from '#core/snapshot/log-policy.ts';
 import { snapshotSchema } from '#core/snapshot/schema.ts';
-import { planRequest } from '#gateway/dialects/openai-chat/request.ts';
+import { findRoute } from '#gateway/dialects/routes.ts';
 import { createBodyPool } from '#gateway/flow/body-pool.ts';
 import { createRequestHandler } from '#gateway/flow/handle-request.ts';
+import { SignsOfLife } from '#gateway/flow/signs-of-life.ts';
 import { createPending } from '#gateway/pending.ts';
-import { openaiAdapter } from '#gateway/providers/openai/adapter.ts';
+import { planScans } from '#gateway/scan-plans.ts';
+
 import { bindOrganization } from '#gateway/snapshot/bind.ts';
 import { createClock } from '#gateway/telemetry/clock.ts';
 import { allocateCells } from '#gateway/telemetry/layout.ts';
@@ -66,7 +68,8 @@ beforeAll(async () => {
     ...{ clock, random: createRandomPool(), recorder: createRecorder(allocateCells()), pending: createPending() },
     authenticator: { authenticate: () => key },
     organizations: () => new Map([[organization.id, organization]]),
-    scanPlan: planRequest(openaiAdapter.refusedKeys),
+    scanPlans: planScans(),
+    signsOfLife: new SignsOfLife(),
     upstream: { dispatch: (_, handler) => upstream(handler), close: () => undefined },
     spool: {
       ...spool,
@@ -84,7 +87,7 @@ beforeAll(async () => {
     ...{ bodyPool: createBodyPool(1_000), maxBodyBytes: 1_000_000, stalledReaderMs: 60_000 },
     onDefect: (defect) => expect.fail(String(defect)),
   });
-  server = createServer((incoming, outgoing) => handle('chat', incoming, outgoing));
+  server = createServer((incoming, outgoing) => handle(findRoute('/v1/chat/completions')!, incoming, outgoing));
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
   url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1/chat/completions`;
 });

@@ -4,6 +4,7 @@ import { CUT, REDACTED, type SideFacts, WHOLE } from '#core/capture-facts.ts';
 import { hasLuhnDigit, isCardNumber } from '#core/redaction/card.ts';
 import { hasIbanCheck } from '#core/redaction/iban.ts';
 import { compileRedactor } from '#core/redaction/redactor.ts';
+import { openReassembler } from '#gateway/dialects/openai-chat/reassemble.ts';
 import { RedactedBody, RedactedStream } from '#gateway/flow/redacted-capture.ts';
 import { openStream } from '#gateway/providers/openai/stream.ts';
 import { canariesIn, cutAt, plainText, textWithCanaries } from '../support/canaries.ts';
@@ -65,7 +66,7 @@ describe('no canary is kept', () => {
         );
         const wire = Buffer.from(events.join('') + (isWhole ? event('[DONE]') : ''));
         const tap = openStream(false);
-        const capture = new RedactedStream(redactor, most);
+        const capture = new RedactedStream(redactor, most, openReassembler);
         // As adapt-response hands it over: what the caller gets.
         for (const chunk of cutAt(wire, cuts)) {
           const { forward, terminal } = tap.push(chunk);
@@ -90,7 +91,9 @@ describe('no canary is kept', () => {
         const wire = Buffer.from(
           [...text].map((part) => event({ choices: [{ index: 0, delta: { content: part } }] })).join(''),
         );
-        const bytes = kept(new RedactedStream(redactor, 65_536), [wire.subarray(0, end % wire.length)]);
+        const bytes = kept(new RedactedStream(redactor, 65_536, openReassembler), [
+          wire.subarray(0, end % wire.length),
+        ]);
         expect(canariesIn(bytes)).toEqual([]);
       }),
     );

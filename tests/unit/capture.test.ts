@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { CUT, missingFacts, REDACTED, WHOLE } from '#core/capture-facts.ts';
 import { compileRedactor } from '#core/redaction/redactor.ts';
 import { redactionSchema } from '#core/snapshot/log-policy.ts';
+import { openReassembler } from '#gateway/dialects/openai-chat/reassemble.ts';
 import { type BodyCapture, Capture, hashBeside } from '#gateway/flow/capture.ts';
 import { RedactedBody, RedactedStream, UnreadableBody } from '#gateway/flow/redacted-capture.ts';
 
@@ -63,12 +64,13 @@ describe('what a capture says of what it keeps', () => {
   });
 
   test('a redacted stream is never what was sent, and knows whether parts of it are missing', () => {
-    const stream = (most: number, ...texts: string[]) => of(new RedactedStream(redactor, most), ...texts).facts;
+    const stream = (most: number, ...texts: string[]) =>
+      of(new RedactedStream(redactor, most, openReassembler), ...texts).facts;
     expect(stream(1_000, event('hello'))).toBe(REDACTED);
     expect(stream(1_000, event('hello'), 'data: nonsense\n\n')).toBe(REDACTED | CUT.reassembly);
     expect(stream(1_000, event('x'.repeat(2_000)))).toBe(REDACTED | CUT.limit);
     // So much that the reassembler drops some of it, though what it keeps is valid JSON and fits.
-    const dropped = of(new RedactedStream(redactor, 1_000), event('hello'), event('x'.repeat(9_000)));
+    const dropped = of(new RedactedStream(redactor, 1_000, openReassembler), event('hello'), event('x'.repeat(9_000)));
     expect(JSON.parse(dropped.kept).choices).toHaveLength(1);
     expect(dropped.facts & (REDACTED | CUT.reassembly)).toBe(REDACTED | CUT.reassembly);
   });

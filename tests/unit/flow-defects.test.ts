@@ -4,12 +4,15 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, expect, test, vi } from 'vitest';
 import { createRandomPool } from '#core/ids.ts';
 import { DEFAULT_CAPTURE } from '#core/snapshot/log-policy.ts';
-import { planRequest } from '#gateway/dialects/openai-chat/request.ts';
+import { DEFAULT_TRAFFIC_POLICY } from '#core/snapshot/traffic-policy.ts';
+import { findRoute } from '#gateway/dialects/routes.ts';
 import { createBodyPool } from '#gateway/flow/body-pool.ts';
 import { createRequestHandler } from '#gateway/flow/handle-request.ts';
 import type { FlowDeps } from '#gateway/flow/ports.ts';
+import { SignsOfLife } from '#gateway/flow/signs-of-life.ts';
 import { createPending } from '#gateway/pending.ts';
-import { openaiAdapter } from '#gateway/providers/openai/adapter.ts';
+import { adapter as openaiAdapter } from '#gateway/providers/openai/adapter.ts';
+import { planScans } from '#gateway/scan-plans.ts';
 import { bindOrganization } from '#gateway/snapshot/bind.ts';
 import { createClock } from '#gateway/telemetry/clock.ts';
 import { allocateCells, GAUGE } from '#gateway/telemetry/layout.ts';
@@ -48,6 +51,7 @@ function bound() {
       {
         ...{ id: groupId!, name: 'g', createdAt, salt: randomBytes(16).toString('hex'), hashVersion: 1, phase: 1 },
         capture: DEFAULT_CAPTURE,
+        traffic: DEFAULT_TRAFFIC_POLICY,
         variants: [{ modelId, role: 'champion', weightBp: 10_000, ranges: [[0, 10_000]] }],
       },
     ],
@@ -72,7 +76,8 @@ async function startFlow(dispatch: (handler: UpstreamHandler) => void) {
     ...{ clock, pending, random: createRandomPool(), recorder: createRecorder(cells) },
     authenticator: { authenticate: () => key },
     organizations: () => new Map([[organization.id, organization]]),
-    scanPlan: planRequest(openaiAdapter.refusedKeys),
+    scanPlans: planScans(),
+    signsOfLife: new SignsOfLife(),
     upstream: { dispatch: (_call, handler) => dispatch(handler), close: () => undefined },
     spool: {
       ...{ spoolId: 's', accepting: true, accepts: () => true, part: () => undefined, handOver: () => undefined },
@@ -87,7 +92,7 @@ async function startFlow(dispatch: (handler: UpstreamHandler) => void) {
     ...{ bodyPool: createBodyPool(1_000), maxBodyBytes: 1_000_000, stalledReaderMs: 60_000 },
     onDefect: (defect) => void defects.push(defect),
   } satisfies FlowDeps);
-  const server = createServer((incoming, outgoing) => handle('chat', incoming, outgoing));
+  const server = createServer((incoming, outgoing) => handle(findRoute('/v1/chat/completions')!, incoming, outgoing));
   servers.push(server);
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1/chat/completions`;
@@ -97,16 +102,17 @@ async function startFlow(dispatch: (handler: UpstreamHandler) => void) {
   return { chat, post, begun, ends, defects, pending, inFlight: () => cells[GAUGE.IN_FLIGHT]! };
 }
 
+const wire = openaiAdapter.natives['openai-chat']!;
 const defect = new Error('a defect');
 const fails = () => {
   throw defect;
 };
 
 test.each([
-  ['reading a plain answer', 'readReply', answers(200, 'application/json', '{}')],
-  ['reading a refusal', 'readError', answers(500, 'application/json', '{}')],
-] as const)('a defect in %s: 500, an end frame, a line in the log, nothing stays in flight', async (_, method, upstream) => {
-  vi.spyOn(openaiAdapter, method).mockImplementation(fails);
+  ['reading a plain answer', () => vi.spyOn(wire, 'readReply'), answers(200, 'application/json', '{}')],
+  ['reading a refusal', () => vi.spyOn(openaiAdapter, 'readError'), answers(500, 'application/json', '{}')],
+] as const)('a defect in %s: 500, an end frame, a line in the log, nothing stays in flight', async (_, spy, upstream) => {
+  spy().mockImplementation(fails);
   const flow = await startFlow(upstream);
   const answer = await flow.chat();
   expect(answer.status).toBe(500);
@@ -118,10 +124,8 @@ test.each([
 });
 
 test('a defect in a stream: an error event, an end frame, a line in the log', async () => {
-  const tap = openaiAdapter.openStream(false);
-  vi.spyOn(openaiAdapter, 'openStream').mockReturnValue(
-    Object.assign(Object.create(tap), { push: fails, facts: fails }),
-  );
+  const tap = wire.openStream(false, 'sse');
+  vi.spyOn(wire, 'openStream').mockReturnValue(Object.assign(Object.create(tap), { push: fails, facts: fails }));
   const flow = await startFlow(answers(200, 'text/event-stream', 'data: {}\n\n'));
   const answer = await flow.chat(true);
   await answer.text().catch(() => ''); // never a clean end

@@ -5,13 +5,13 @@ import { parseSettings, requireStandalone, type Settings } from '#cli/settings.t
 import { createRandomPool } from '#core/ids.ts';
 import { snapshotSchema } from '#core/snapshot/schema.ts';
 import { parseAddressPolicy } from '#core/upstream-address.ts';
-import { planRequest } from '#gateway/dialects/openai-chat/request.ts';
 import { createAuthenticator } from '#gateway/flow/authenticate.ts';
 import { createBodyPool } from '#gateway/flow/body-pool.ts';
 import { createRequestHandler } from '#gateway/flow/handle-request.ts';
 import type { BodyBudget } from '#gateway/flow/ports.ts';
+import { SignsOfLife } from '#gateway/flow/signs-of-life.ts';
 import { createPending } from '#gateway/pending.ts';
-import { ADAPTERS } from '#gateway/providers/registry.ts';
+import { planScans } from '#gateway/scan-plans.ts';
 import { createGatewayServer } from '#gateway/server.ts';
 import { bindOrganization } from '#gateway/snapshot/bind.ts';
 import { readCopy } from '#gateway/snapshot/disk-copy.ts';
@@ -71,7 +71,8 @@ async function serve(task: Task): Promise<void> {
     random: createRandomPool(),
     authenticator,
     organizations: () => organizations,
-    scanPlan: planRequest([...new Set(Object.values(ADAPTERS).flatMap((adapter) => adapter.refusedKeys))]),
+    scanPlans: planScans(),
+    signsOfLife: new SignsOfLife(),
     upstream: createUpstreamPools({
       policy: parseAddressPolicy(settings.privateUpstreams ?? ''),
       nowMs: () => clock.nowNs() / 1e6,

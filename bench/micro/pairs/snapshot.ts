@@ -2,6 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { envelopeContext, type Keyring, open, seal } from '#core/envelope.ts';
 import { DEFAULT_CAPTURE, DEFAULT_LOG_POLICY } from '#core/snapshot/log-policy.ts';
 import type { SnapshotDocument } from '#core/snapshot/schema.ts';
+import { DEFAULT_MAX_OUTPUT_TOKENS } from '#core/snapshot/schema.ts';
+import { DEFAULT_TRAFFIC_POLICY } from '#core/snapshot/traffic-policy.ts';
 import { BUCKETS } from '#core/split/bucket.ts';
 import { bindOrganization } from '#gateway/snapshot/bind.ts';
 import type { Pair } from '../pair.ts';
@@ -63,6 +65,7 @@ function documentOf(keyring: Keyring): SnapshotDocument {
   const models = ['champion', 'challenger'].map((name) => ({
     ...{ id: randomUUID(), name, createdAt: CREATED_AT },
     deployments: [{ providerId, upstreamModel: name, weight: 1 }],
+    maxOutputTokens: DEFAULT_MAX_OUTPUT_TOKENS,
   }));
   const groups = Array.from({ length: GROUPS }, (_, index) => ({
     ...{ id: randomUUID(), name: `group-${index}`, createdAt: CREATED_AT },
@@ -72,6 +75,7 @@ function documentOf(keyring: Keyring): SnapshotDocument {
       phase: 1,
       capture: DEFAULT_CAPTURE,
       log: DEFAULT_LOG_POLICY,
+      traffic: DEFAULT_TRAFFIC_POLICY,
     },
     variants: [
       { modelId: models[0]!.id, role: 'champion' as const, weightBp: 9_000, ranges: [[0, 9_000] as [number, number]] },

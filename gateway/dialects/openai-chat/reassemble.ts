@@ -1,35 +1,12 @@
 import { StringDecoder } from 'node:string_decoder';
+import type { Reassembler, ReassemblerOptions } from '../reassembler.ts';
 import { DeltaMerge, isObject, type JsonObject } from './merge-deltas.ts';
-
-/**
- * Puts the chunks of a chat or completion stream together to the answer that the same request without `stream` would have got:
- * for a log that must not keep a text in pieces, because what is looked for in it may lie across two of them.
- */
-export interface Reassembler {
-  /** Bytes of the stream as the caller gets them, cut anywhere. */
-  push(chunk: Buffer): void;
-  /** All that came. */
-  message(): ReassembledMessage;
-}
-
-export interface ReassembledMessage {
-  /** JSON. Events that are no JSON objects are only counted, in `unreadable_events`. */
-  readonly text: string;
-  /** Whether it holds what all events said. */
-  readonly isWhole: boolean;
-}
-
-export interface ReassemblerOptions {
-  /** Characters of text and structure that are held; what comes behind them is dropped. */
-  readonly maxHeld: number;
-  /** Characters that a text loses at its end when a part of it was dropped. */
-  readonly lookAhead: number;
-}
 
 /** Longer events are dropped whole. */
 const MAX_EVENT = 1_048_576;
 const CHUNK_OBJECT = 'chat.completion.chunk';
 
+/** Reassembles the chunks of a chat or completion stream. */
 export function openReassembler({ maxHeld, lookAhead }: ReassemblerOptions): Reassembler {
   const decoder = new StringDecoder('utf8');
   const merge = new DeltaMerge(maxHeld, lookAhead);

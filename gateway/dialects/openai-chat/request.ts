@@ -3,27 +3,12 @@ import { RingsideError } from '#core/errors.ts';
 import { type Metadata, parseMetadata } from '#core/metadata.ts';
 import type { Operation } from '#core/names.ts';
 import { checkUnit } from '#core/unit.ts';
+import type { ParsedRequest } from '../ingress.ts';
 
 const GOVERNED = ['model', 'stream', 'stream_options', 'user', 'metadata'] as const;
 const MAX_OPTIONS_BYTES = 4_096;
 /** OpenAI allows 16 pairs of 64 and 512 characters. */
 const MAX_METADATA_BYTES = 16_384;
-
-/** What the gateway needs to know of a request, and where to put its own words into the bytes. */
-export interface ParsedRequest {
-  readonly model: string;
-  readonly modelSpan: Span;
-  readonly stream: boolean;
-  readonly user: string | null;
-  /** What the body says about the request, where it is a flat object; the rest is the upstream's to judge. */
-  readonly metadata: Metadata | null;
-  /** Usage is asked for upstream; the caller did not ask, so its event is taken out of the stream. */
-  readonly hideUsage: boolean;
-  /** Where `stream_options` goes, and its text; null when nothing is to be inserted. */
-  readonly insertion: { readonly span: Span; readonly text: Buffer } | null;
-  /** Refused keys that are present. */
-  readonly refused: readonly string[];
-}
 
 /** Scans for the governed keys and for those that some adapter refuses. */
 export function planRequest(refusedKeys: readonly string[]): ScanPlan {
@@ -96,29 +81,4 @@ function parseOptions(body: Buffer, span: Span): Record<string, unknown> | null 
 
 function bad(param: string, message: string): RingsideError {
   return new RingsideError('bad_request', message, { param });
-}
-
-/** The upstream's body in pieces, none of them copied: the caller's bytes with the model's name replaced and the usage option put in. */
-// hot
-export function spliceBody(body: Buffer, request: ParsedRequest, modelJson: Buffer): Buffer[] {
-  const { modelSpan, insertion } = request;
-  if (insertion === null) {
-    return [body.subarray(0, modelSpan.start), modelJson, body.subarray(modelSpan.end)];
-  }
-  const edits = [{ span: modelSpan, text: modelJson }, insertion].sort((a, b) => a.span.start - b.span.start);
-  const pieces: Buffer[] = [];
-  let from = 0;
-  for (const { span, text } of edits) {
-    pieces.push(body.subarray(from, span.start), text);
-    from = span.end;
-  }
-  pieces.push(body.subarray(from));
-  return pieces;
-}
-
-/** How long all pieces are together, in bytes. */
-export function lengthOf(pieces: readonly Buffer[]): number {
-  let bytes = 0;
-  for (const piece of pieces) bytes += piece.length;
-  return bytes;
 }

@@ -56,6 +56,7 @@ export function bind(
       embeddings: head('/embeddings'),
     },
     modelJson: Buffer.from(JSON.stringify(upstreamModel)),
+    model: { upstreamModel, defaultMaxTokens: deployment.maxOutputTokens },
     firstByteTimeoutMs: provider.timeouts.firstByteMs ?? defaults.firstByteMs,
     idleTimeoutMs: provider.timeouts.idleMs ?? defaults.idleMs,
     secrets: [credentials.apiKey, ...Object.values(credentials.headers ?? {})].filter(

@@ -28,6 +28,7 @@ export function openStream(hideUsage: boolean): StreamTap {
   let sawToken = false;
   let errorBody: Buffer | null = null;
   let over = false;
+  let isMidEvent = false;
 
   /** Looks at `bytes`, whole events only, and says which part of it the caller gets. */
   const inspect = (bytes: Buffer): StreamPiece => {
@@ -107,12 +108,16 @@ export function openStream(hideUsage: boolean): StreamTap {
       heldBytes += chunk.length;
       const hasEnd = lastEventEnd(seam === null ? chunk : Buffer.concat([seam, chunk])) > 0;
       if (!hasEnd && heldBytes <= MAX_HELD_BYTES) return NOTHING;
+      isMidEvent = false;
       const bytes = takeHeld();
       const end = lastEventEnd(bytes);
       const rest = bytes.subarray(end);
       const piece = end === 0 ? NOTHING : inspect(end === bytes.length ? bytes : bytes.subarray(0, end));
       if (over || rest.length === 0) return piece;
-      if (rest.length > MAX_HELD_BYTES) return { forward: join([piece.forward, rest]), terminal: null };
+      if (rest.length > MAX_HELD_BYTES) {
+        isMidEvent = true;
+        return { forward: join([piece.forward, rest]), terminal: null };
+      }
       held = [rest];
       heldBytes = rest.length;
       return piece;
@@ -128,6 +133,9 @@ export function openStream(hideUsage: boolean): StreamTap {
     },
     get errorBody() {
       return errorBody;
+    },
+    get isMidEvent() {
+      return isMidEvent;
     },
   };
 }
