@@ -150,6 +150,9 @@ describe('openai', () => {
     await expect(client.responses.create({ ...ask, previous_response_id: 'resp_1' })).rejects.toThrow(
       /Previous response with id 'resp_1' not found/,
     );
+    await expect(client.responses.create({ ...ask, conversation: 'conv_1' })).rejects.toThrow(/Conversation not found/);
+    await expect(client.responses.create({ ...ask, prompt: { id: 'pmpt_1' } })).rejects.toThrow(/Prompt not found/);
+    await expect(client.responses.create({ ...ask, stop: 'x' } as Params)).rejects.toThrow(/Unknown parameter: 'stop'/);
     const reference = { type: 'item_reference', id: 'msg_1' } as const;
     await expect(client.responses.create({ ...ask, input: [reference] })).rejects.toThrow(/'msg_1' not found/);
   });

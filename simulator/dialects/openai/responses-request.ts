@@ -19,6 +19,8 @@ export const responsesRequest = z.object({
   store: z.boolean().nullish(),
   background: z.boolean().nullish(),
   previous_response_id: z.string().nullish(),
+  conversation: z.union([z.string(), z.object({ id: z.string() })]).nullish(),
+  prompt: z.looseObject({ id: z.string() }).nullish(),
   max_output_tokens: count,
   temperature: z.number().min(0).max(2).nullish(),
   top_p: z.number().min(0).max(1).nullish(),

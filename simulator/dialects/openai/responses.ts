@@ -4,12 +4,23 @@ import { draftResponse, ENCRYPTED_PREFIX, itemOf, responseOf } from './responses
 import { type Item, type ResponsesRequest, responsesRequest } from './responses-request.ts';
 import { responseEvents } from './responses-stream.ts';
 
+/** Fields that OpenAI knows and no answer here depends on. */
+const UNUSED: ReadonlySet<string> = new Set([
+  'context_management',
+  'max_tool_calls',
+  'moderation',
+  'prompt_cache_options',
+  'prompt_cache_retention',
+  'service_tier',
+  'stream_options',
+]);
+
 /** `POST /v1/responses`. Nothing is stored: what refers to an earlier response is answered as if that had never been. */
 export function readResponses(body: unknown): Call | Problem {
   const parsed = responsesRequest.safeParse(body);
   if (!parsed.success) return badRequest(parsed.error, body);
   const request = parsed.data;
-  const fault = faultOf(request);
+  const fault = unknownField(body) ?? faultOf(request);
   if (fault !== null) return fault;
   return {
     kind: 'call',
@@ -34,10 +45,19 @@ function streamError(problem: InjectedProblem): StreamEvent {
   return { event: 'error', data: JSON.stringify({ type: 'error', sequence_number: 0, error }), tokens: 0 };
 }
 
+/** OpenAI refuses what it does not know, the texts that end a chat completion (`stop`) among it. */
+function unknownField(body: unknown): Problem | null {
+  const field = Object.keys(body as object).find((name) => !(name in responsesRequest.shape) && !UNUSED.has(name));
+  if (field === undefined) return null;
+  return { kind: 'bad-request', message: `Unknown parameter: '${field}'.`, field, missing: false };
+}
+
 function faultOf(request: ResponsesRequest): Problem | null {
   const bad = (field: string, message: string): Problem => ({ kind: 'bad-request', message, field, missing: false });
-  const { previous_response_id: previous, background, store } = request;
+  const { previous_response_id: previous, conversation, prompt, background, store } = request;
   if (previous) return bad('previous_response_id', `Previous response with id '${previous}' not found.`);
+  if (conversation) return bad('conversation', 'Conversation not found.');
+  if (prompt) return bad('prompt', 'Prompt not found.');
   if (background && store === false) return bad('background', 'Background mode requires store to be true.');
   if (typeof request.input === 'string') return null;
   const calls = new Set<unknown>();
