@@ -9,7 +9,10 @@ const MARKERS = /"type"\s*:\s*"(?:error|response\.(?:completed|incomplete|failed
 const PLAN = planScan(['type', 'response']);
 const TERMINAL: ReadonlySet<string | null> = new Set(['response.completed', 'response.incomplete', 'response.failed']);
 /** Of the codes of a Response's error, those that are not the provider's fault. */
-const STATUSES: Readonly<Record<string, number>> = { rate_limit_exceeded: 429, invalid_prompt: 400 };
+const STATUSES: ReadonlyMap<unknown, number> = new Map([
+  ['rate_limit_exceeded', 429],
+  ['invalid_prompt', 400],
+]);
 const NOTHING: StreamPiece = { forward: null, terminal: null };
 
 /**
@@ -122,7 +125,7 @@ function statusOf(data: Buffer): number | null {
   try {
     const event = JSON.parse(data.toString('utf8')) as { readonly code?: unknown; readonly error?: { code?: unknown } };
     const code = event.error?.code ?? event.code;
-    return typeof code === 'string' ? (STATUSES[code] ?? null) : null;
+    return STATUSES.get(code) ?? null;
   } catch {
     return null; // the scan looks at the structure only: what is inside may be broken
   }

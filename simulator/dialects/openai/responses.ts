@@ -47,7 +47,9 @@ function streamError(problem: InjectedProblem): StreamEvent {
 
 /** OpenAI refuses what it does not know, the texts that end a chat completion (`stop`) among it. */
 function unknownField(body: unknown): Problem | null {
-  const field = Object.keys(body as object).find((name) => !(name in responsesRequest.shape) && !UNUSED.has(name));
+  const field = Object.keys(body as object).find(
+    (name) => !Object.hasOwn(responsesRequest.shape, name) && !UNUSED.has(name),
+  );
   if (field === undefined) return null;
   return { kind: 'bad-request', message: `Unknown parameter: '${field}'.`, field, missing: false };
 }
