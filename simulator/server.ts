@@ -13,7 +13,7 @@ import { createJournal, type Journal } from './journal.ts';
 import { createResponder } from './responder.ts';
 
 /** Asked in this order: OpenAI's, which takes all of `/v1/`, is the last, and words the refusal of paths that none of them has. */
-const DIALECTS: readonly Dialect[] = [] = [anthropicDialect, ] = [geminiDialect, openaiDialect];
+const DIALECTS: readonly Dialect[] = [anthropicDialect, geminiDialect, openaiDialect];
 
 /** Longer than any client keeps an idle connection, so that it is never the simulator that closes one under a request. */
 const KEEP_ALIVE_MS = 120_000;
