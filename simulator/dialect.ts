@@ -84,6 +84,8 @@ export interface Call {
   readonly model: string | null;
   readonly stream: boolean;
   answer(context: AnswerContext): Answer;
+  /** Where its stream says otherwise than its dialect's others that it failed. */
+  streamError?(problem: InjectedProblem): StreamEvent;
 }
 
 export interface Route {

@@ -83,7 +83,8 @@ function streamErrorOf(dialect: Dialect, call: Call, cut: Cut | undefined): Stre
   if (cut?.kind !== 'error') return undefined;
   const { status, message } = cut;
   const model = call.model ?? ANY_MODEL;
-  return dialect.streamError({ kind: 'injected', status, model, message, retryAfterSeconds: undefined });
+  const problem = { kind: 'injected', status, model, message, retryAfterSeconds: undefined } as const;
+  return call.streamError?.(problem) ?? dialect.streamError(problem);
 }
 
 function findRoute(dialects: readonly Dialect[], head: RequestHead): { dialect: Dialect; route: Route | Problem } {
@@ -91,7 +92,7 @@ function findRoute(dialects: readonly Dialect[], head: RequestHead): { dialect: 
     const route = dialect.route(head);
     if (route) return { dialect, route };
   }
-  return { dialect: dialects[0]!, route: { kind: 'unknown-path', method: head.method, path: head.path } };
+  return { dialect: dialects.at(-1)!, route: { kind: 'unknown-path', method: head.method, path: head.path } };
 }
 
 function readCall(

@@ -35,11 +35,13 @@ export function adaptRequest(
   const adapter = ADAPTERS[target.kind];
   const native = adapter.natives[exchange.ingress.name];
   if (native === undefined) return translate(exchange, request, body, target, adapter, unixMs);
-  const headName = native.headName(exchange.operation, request.stream, exchange.path.framing);
+  const { operation, path } = exchange;
+  const headName = native.headName(operation, request.stream, path.framing, path.isBatch === true);
   if (target.heads[headName] === undefined) throw noEndpoint(exchange, target);
   refuseRouting(request, native);
-  exchange.answering = answerNatively(native, request.hideUsage, exchange.path.framing);
-  const pieces = spliceBody(body, request, target.modelJson);
+  exchange.answering = answerNatively(native, request.hideUsage, path.framing);
+  const rewritten = native.rewriteBody?.(operation, body, target.upstreamModel) ?? null;
+  const pieces = rewritten === null ? spliceBody(body, request, target.modelJson) : [rewritten];
   return callOf(exchange, target, headName, native.forwardedHeaders, pieces, unixMs);
 }
 
