@@ -121,7 +121,7 @@ test('an error in a stream is raised where it comes', async () => {
   const writer = openaiChatDialect.openWriter(context);
   const body =
     writer.write(START) + writer.write({ type: 'begin', ...at(0), kind: 'text' }) + writer.write(delta(0, 'Hi'));
-  const client = clientFor(body + openaiChatDialect.errorEvent(error, 'sse'), 'text/event-stream');
+  const client = clientFor(body + openaiChatDialect.errorEvent(error, 'sse', false), 'text/event-stream');
   let seen = '';
   const reading = (async () => {
     for await (const chunk of await client.chat.completions.create({ ...ask, stream: true })) {
