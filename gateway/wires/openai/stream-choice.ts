@@ -39,7 +39,10 @@ export class StreamChoice {
     for (const piece of readPieces(objectOf(choice['delta']))) this.#takePiece(piece, emit);
     const logprobs = readLogprobs(choice['logprobs']);
     if (logprobs !== null && logprobs.length > 0) emit({ type: 'logprobs', candidate: this.#candidate, logprobs });
-    this.#finish ??= readFinish(choice, { calls: this.#calls.length > 0, refusal: this.#sawRefusal });
+    const finish = readFinish(choice, { calls: this.#calls.length > 0, refusal: this.#sawRefusal });
+    // Azure's asynchronous filter may stop an answer that has ended already.
+    if (finish?.finish === 'content_filter') this.#finish = finish;
+    else this.#finish ??= finish;
   }
 
   /** Closes what is open and says why it ended. Only now: some servers say more behind the finish reason. */
