@@ -102,6 +102,8 @@ export interface Dialect {
   route(head: RequestHead): Route | Problem | undefined;
   /** The API key that the request carries. */
   presentedKey(head: RequestHead): string | undefined;
+  /** In place of comparing `presentedKey`, where requests are signed: what is wrong with this one, if anything. */
+  checkKey?(head: RequestHead, body: Buffer, requiredApiKey: string): Problem | undefined;
   /** The headers that the provider adds to every answer. */
   headers(random: Random, latencyMs: number): Record<string, string>;
   refuse(problem: Problem): Refusal;

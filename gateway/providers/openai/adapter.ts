@@ -1,4 +1,5 @@
 import type { NativeWire, ProviderAdapter } from '../provider.ts';
+import { openaiTranslation } from './chat.ts';
 import { readError } from './errors.ts';
 import { readReply } from './reply.ts';
 import { bind, REFUSED_KEYS } from './request.ts';
@@ -29,6 +30,6 @@ export const adapter: ProviderAdapter = {
   kind: 'openai',
   bind,
   natives: { 'openai-chat': openaiChat, 'openai-responses': openaiResponses },
-  chat: null,
+  chat: openaiTranslation,
   readError,
 };

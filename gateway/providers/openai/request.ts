@@ -57,7 +57,7 @@ export function bind(
       responses: head('/responses'),
     },
     modelJson: Buffer.from(JSON.stringify(upstreamModel)),
-    model: { upstreamModel, defaultMaxTokens: deployment.maxOutputTokens },
+    model: { upstreamModel, defaultMaxTokens: deployment.maxOutputTokens, host: base.hostname },
     firstByteTimeoutMs: provider.timeouts.firstByteMs ?? defaults.firstByteMs,
     idleTimeoutMs: provider.timeouts.idleMs ?? defaults.idleMs,
     secrets: [credentials.apiKey, ...Object.values(credentials.headers ?? {})].filter(
