@@ -28,7 +28,7 @@ export function gateway(reply: ChatReply | RingsideError) {
       const written = [...eventsOf(whole)].map((event) => writer.write(event));
       const text =
         reply instanceof RingsideError
-          ? written.slice(0, 3).join('') + dialect.errorEvent(reply, 'sse')
+          ? written.slice(0, 3).join('') + dialect.errorEvent(reply, 'sse', false)
           : written.join(dialect.keepAlive('sse') ?? '') + writer.end();
       return new Response(text, { headers: { 'content-type': dialect.streamType('sse') } });
     } catch (reason) {
