@@ -75,6 +75,14 @@ describe('Azure', () => {
     const { requestLine, headers } = bind(azure, baseUrl, { apiKey: 'az-secret' }, 'my gpt');
     expect(requestLine).toBe(`POST ${path} HTTP/1.1`);
     expect(headers).toContain('api-key: az-secret');
+    const { heads } = bind(azure, baseUrl, {}, 'my gpt').target;
+    for (const [name, end] of [
+      ['embeddings', '/embeddings'],
+      ['completions', '/completions'],
+    ] as const) {
+      const expected = path.replace('/chat/completions', end);
+      expect(heads[name]!.toString('latin1')).toMatch(new RegExp(`^POST ${RegExp.escape(expected)} HTTP/1.1\\r\\n`));
+    }
   });
 
   test("a client of Entra's stays here, and its secret is one", () => {

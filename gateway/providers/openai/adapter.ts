@@ -1,26 +1,14 @@
-import type { NativeWire, ProviderAdapter } from '../provider.ts';
+import { openaiNative } from '../../wires/openai/native.ts';
+import type { ProviderAdapter } from '../provider.ts';
 import { openaiTranslation } from './chat.ts';
 import { readError } from './errors.ts';
-import { readReply } from './reply.ts';
-import { bind, REFUSED_KEYS } from './request.ts';
-import { openStream } from './stream.ts';
-
-const EVENT_STREAM = /^text\/event-stream\b/i;
-
-const openaiChat: NativeWire = {
-  refusedKeys: REFUSED_KEYS,
-  forwardedHeaders: ['accept', 'openai-beta', 'idempotency-key'],
-  headName: (operation) => operation,
-  isStream: (contentType) => EVENT_STREAM.test(contentType),
-  readReply,
-  openStream,
-};
+import { bind } from './request.ts';
 
 /** OpenAI and every server that speaks its API. */
 export const adapter: ProviderAdapter = {
   kind: 'openai',
   bind,
-  natives: { 'openai-chat': openaiChat },
+  natives: { 'openai-chat': openaiNative },
   chat: openaiTranslation,
   readError,
 };
