@@ -43,8 +43,8 @@ export interface Ingress {
   /** Puts a stream's events together for a log that must not keep a text in pieces; null where nothing is streamed. */
   readonly openReassembler: ((options: ReassemblerOptions) => Reassembler) | null;
   errorBody(error: RingsideError): string;
-  /** The same inside a stream that has begun. */
-  errorEvent(error: RingsideError, framing: RequestTarget['framing']): string;
+  /** The same inside a stream whose head is sent; `isFirst`: before its first event. */
+  errorEvent(error: RingsideError, framing: RequestTarget['framing'], isFirst: boolean): string;
   /** A sign of life that no client takes for an event; null where the framing knows none. */
   keepAlive(framing: RequestTarget['framing']): string | null;
   /** The header in which the dialect's clients look for the request's id, beside `x-request-id`. */

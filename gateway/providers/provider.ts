@@ -26,6 +26,8 @@ export interface UpstreamTarget {
   readonly heads: Readonly<Record<string, Buffer | undefined>>;
   /** What a translation has to know. */
   readonly model: ModelFacts;
+  /** How a chat is put to this one, where that is not the same for all of its kind. */
+  readonly chat?: ChatTranslation;
   /** Headers that depend on the finished call (a signature, a token that is renewed): names and values in turn. */
   readonly sign?: (headName: string, body: readonly Buffer[], unixMs: number) => readonly string[];
   /** The upstream's model name as JSON text. */
@@ -82,10 +84,13 @@ export interface NativeWire {
   /** Callers' headers that are passed on. Everything else stays here. */
   readonly forwardedHeaders: readonly string[];
   /** Which of the target's heads the request takes. */
-  headName(operation: Operation, stream: boolean, framing: RequestTarget['framing']): string;
-  isStream(contentType: string): boolean;
+  headName(operation: Operation, stream: boolean, framing: RequestTarget['framing'], isBatch: boolean): string;
+  /** A stream that is a JSON array has the type of a plain answer: `framing` says which was asked for. */
+  isStream(contentType: string, framing: RequestTarget['framing']): boolean;
   readReply(body: Buffer): ReplyFacts;
   openStream(hideUsage: boolean, framing: RequestTarget['framing']): StreamTap;
+  /** For bodies that name the model in other places than at their top: the whole body anew, or null where nothing is to be changed. */
+  rewriteBody?(operation: Operation, body: Buffer, upstreamModel: string): Buffer | null;
 }
 
 /** One provider kind. Folders hold the same files: request.ts, reply.ts, stream.ts, errors.ts, models.ts where it applies. */

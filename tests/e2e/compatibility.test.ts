@@ -13,6 +13,7 @@ import { type Stack, startStack } from '../support/stack.ts';
  */
 const KINDS: readonly { readonly kind: string; readonly path: string; readonly apiKey?: string }[] = [
   { kind: 'openai', path: '/v1' },
+  { kind: 'google', path: '/v1beta' },
 ];
 const DIALECTS = ['openai-chat', 'openai-responses', 'anthropic', 'gemini'] as const;
 const CLIENTS: Readonly<Record<(typeof DIALECTS)[number], (url: string, key: string) => ChatClient>> = {

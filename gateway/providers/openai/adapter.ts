@@ -1,14 +1,23 @@
 import { openaiNative } from '../../wires/openai/native.ts';
-import type { ProviderAdapter } from '../provider.ts';
+import type { NativeWire, ProviderAdapter } from '../provider.ts';
 import { openaiTranslation } from './chat.ts';
 import { readError } from './errors.ts';
 import { bind } from './request.ts';
+import { readResponse } from './responses-reply.ts';
+import { openResponsesStream } from './responses-stream.ts';
+
+const openaiResponses: NativeWire = {
+  ...openaiNative,
+  headName: () => 'responses',
+  readReply: readResponse,
+  openStream: openResponsesStream,
+};
 
 /** OpenAI and every server that speaks its API. */
 export const adapter: ProviderAdapter = {
   kind: 'openai',
   bind,
-  natives: { 'openai-chat': openaiNative },
+  natives: { 'openai-chat': openaiNative, 'openai-responses': openaiResponses },
   chat: openaiTranslation,
   readError,
 };

@@ -27,6 +27,7 @@ export function bind(
       chat: head('/chat/completions'),
       completions: head('/completions'),
       embeddings: head('/embeddings'),
+      responses: head('/responses'),
     },
     modelJson: Buffer.from(JSON.stringify(upstreamModel)),
     model: { upstreamModel, defaultMaxTokens: deployment.maxOutputTokens, host: base.hostname },
