@@ -11,7 +11,7 @@ export const nameSchema = z
   );
 
 /** Provider kinds that have an adapter. */
-export const PROVIDER_KINDS = ['openai', 'google'] as const;
+export const PROVIDER_KINDS = ['openai', 'anthropic', 'google'] as const;
 export type ProviderKind = (typeof PROVIDER_KINDS)[number];
 
 /** The APIs in which applications call the gateway. */

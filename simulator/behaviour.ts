@@ -33,8 +33,10 @@ export const behaviourSchema = z.strictObject({
   /** null: as fast as the client reads. */
   tokensPerSecond: z.number().positive().nullable().default(null),
   answerTokens: tokens.default(32),
-  /** Hidden reasoning: counted in the usage, and against the caller's limit, but never shown. */
+  /** Reasoning: counted in the usage, and against the caller's limit; shown only where the request asks and the dialect can. */
   reasoningTokens: tokens.default(0),
+  /** Chat completions show thoughts to who sets an effort, as DeepSeek and vLLM do; false: never, as OpenAI. */
+  showsReasoning: z.boolean().default(true),
   /** What it says instead of words drawn at random; null: `answerTokens` words. */
   answerText: z.string().max(1_000_000).nullable().default(null),
   /** How many tools it calls where it may; null: one where it must, none where it only may. */

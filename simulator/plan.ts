@@ -9,6 +9,8 @@ export interface Ask {
   readonly promptText: string;
   /** Tokens that the dialect's provider charges beside the text (around messages, for images). */
   readonly extraPromptTokens: number;
+  /** The prompt as the dialect has counted it already; instead of `promptText`. */
+  readonly prompt?: { readonly tokens: number; readonly hash: number } | undefined;
   readonly maxTokens: number | null;
   /** Texts that end the answer where they would stand in it. */
   readonly stop: readonly string[];
@@ -57,7 +59,7 @@ export interface PlannedUsage {
 
 /** Plans one candidate of an answer as the model's behaviour says. */
 export function planAnswer(ask: Ask, { seed, behaviour }: AnswerContext, candidate = 0): Plan {
-  const hash = hashText(ask.promptText);
+  const hash = ask.prompt?.hash ?? hashText(ask.promptText);
   const random = createRandom(`chat ${seed} ${ask.model} ${hash} ${candidate}`);
   const limit = ask.maxTokens ?? Number.POSITIVE_INFINITY;
   const reasoningTokens = Math.min(behaviour.reasoningTokens, limit);
@@ -68,7 +70,7 @@ export function planAnswer(ask: Ask, { seed, behaviour }: AnswerContext, candida
       ? { text: [], finish: 'tool_calls' as const, stopSequence: null }
       : planText(ask, behaviour, random, limit - reasoningTokens);
   const callTokens = calls.reduce((sum, call) => sum + countTokens(call.name) + countTokens(call.arguments), 0);
-  const promptTokens = countTokens(ask.promptText) + ask.extraPromptTokens;
+  const promptTokens = (ask.prompt?.tokens ?? countTokens(ask.promptText)) + ask.extraPromptTokens;
   return {
     reasoning,
     ...body,

@@ -8,6 +8,8 @@ export interface ModelFacts {
   readonly upstreamModel: string;
   /** For providers that require a limit; from the model's meta. */
   readonly defaultMaxTokens: number;
+  /** The upstream's host, for kinds that stand for servers which differ. */
+  readonly host?: string;
 }
 
 /** How one provider kind is asked for a chat and how its answer is read: request.ts, reply.ts, stream.ts. All functions are pure. */

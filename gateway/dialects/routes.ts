@@ -1,13 +1,15 @@
 import type { Operation } from '#core/names.ts';
 import type { RequestTarget } from '../chat/dialect.ts';
+import { anthropic } from './anthropic/ingress.ts';
 import { findGeminiRoute, gemini } from './gemini/ingress.ts';
 import type { Ingress, IngressRoute } from './ingress.ts';
 import { openaiChat } from './openai-chat/ingress.ts';
+import { openaiResponses } from './openai-responses/ingress.ts';
 
 const IN_BODY: RequestTarget = Object.freeze({ model: null, stream: null, framing: 'sse' });
 
 /** Every ingress dialect. */
-export const INGRESSES: readonly Ingress[] = [openaiChat, gemini];
+export const INGRESSES: readonly Ingress[] = [openaiChat, openaiResponses, anthropic, gemini];
 
 /** Paths that say nothing about a request but what it is. */
 const FIXED: ReadonlyMap<string, IngressRoute> = new Map(
@@ -16,6 +18,9 @@ const FIXED: ReadonlyMap<string, IngressRoute> = new Map(
       ['/v1/chat/completions', openaiChat, 'chat'],
       ['/v1/completions', openaiChat, 'completions'],
       ['/v1/embeddings', openaiChat, 'embeddings'],
+      ['/v1/messages', anthropic, 'chat'],
+      ['/v1/messages/count_tokens', anthropic, 'count-tokens'],
+      ['/v1/responses', openaiResponses, 'chat'],
     ] as const satisfies readonly (readonly [string, Ingress, Operation])[]
   ).map(([path, ingress, operation]) => [path, { ingress, operation, target: IN_BODY }]),
 );

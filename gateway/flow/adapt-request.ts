@@ -54,19 +54,20 @@ function translate(
   unixMs: () => number,
 ): UpstreamCall {
   const dialect = exchange.ingress.chat;
-  if (exchange.operation !== 'chat' || dialect === null || adapter.chat === null) throw noEndpoint(exchange, target);
+  const translation = target.chat ?? adapter.chat;
+  if (exchange.operation !== 'chat' || dialect === null || translation === null) throw noEndpoint(exchange, target);
   const chat = dialect.readRequest(body, exchange.path);
   const refusals = createRefusals(target.kind, exchange.group!.group.traffic.lenient);
   for (const { at } of chat.extras) refusals.setting(at, 'has nothing that it could become');
-  const bytes = adapter.chat.writeRequest(chat, target.model, refusals);
+  const bytes = translation.writeRequest(chat, target.model, refusals);
   exchange.dropped = refusals.dropped;
-  exchange.answering = answerTranslated(dialect, adapter.chat, {
+  exchange.answering = answerTranslated(dialect, translation, {
     inferenceId: exchange.id,
     createdUnixS: Math.floor(exchange.startUnixMs / 1000),
     request: chat,
     framing: exchange.path.framing,
   });
-  const headName = request.stream ? adapter.chat.heads.stream : adapter.chat.heads.plain;
+  const headName = request.stream ? translation.heads.stream : translation.heads.plain;
   return callOf(exchange, target, headName, NO_FORWARDED, [bytes], unixMs);
 }
 

@@ -26,6 +26,8 @@ export interface UpstreamTarget {
   readonly heads: Readonly<Record<string, Buffer | undefined>>;
   /** What a translation has to know. */
   readonly model: ModelFacts;
+  /** How a chat is put to this one, where that is not the same for all of its kind. */
+  readonly chat?: ChatTranslation;
   /** Headers that depend on the finished call (a signature, a token that is renewed): names and values in turn. */
   readonly sign?: (headName: string, body: readonly Buffer[], unixMs: number) => readonly string[];
   /** The upstream's model name as JSON text. */

@@ -1,5 +1,6 @@
 import type { Ingress } from '../ingress.ts';
 import { bearer } from '../key-places.ts';
+import { openaiChatDialect } from './dialect.ts';
 import { errorBody, errorEvent } from './errors.ts';
 import { openReassembler } from './reassemble.ts';
 import { parseRequest, planRequest } from './request.ts';
@@ -10,10 +11,10 @@ export const openaiChat: Ingress = {
   planRequest,
   parseRequest,
   authorization: bearer,
-  chat: null,
+  chat: openaiChatDialect,
   openReassembler,
   errorBody,
   errorEvent,
-  keepAlive: () => ': keep-alive\n\n',
+  keepAlive: openaiChatDialect.keepAlive,
   requestIdHeader: null,
 };

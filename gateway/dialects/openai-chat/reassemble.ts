@@ -1,6 +1,6 @@
 import { StringDecoder } from 'node:string_decoder';
+import { DeltaMerge, isObject, type JsonObject } from '../merge-deltas.ts';
 import type { Reassembler, ReassemblerOptions } from '../reassembler.ts';
-import { DeltaMerge, isObject, type JsonObject } from './merge-deltas.ts';
 
 /** Longer events are dropped whole. */
 const MAX_EVENT = 1_048_576;

@@ -1,7 +1,10 @@
 import type { NativeWire, ProviderAdapter } from '../provider.ts';
+import { openaiTranslation } from './chat.ts';
 import { readError } from './errors.ts';
 import { readReply } from './reply.ts';
 import { bind, REFUSED_KEYS } from './request.ts';
+import { readResponse } from './responses-reply.ts';
+import { openResponsesStream } from './responses-stream.ts';
 import { openStream } from './stream.ts';
 
 const EVENT_STREAM = /^text\/event-stream\b/i;
@@ -15,11 +18,18 @@ const openaiChat: NativeWire = {
   openStream,
 };
 
+const openaiResponses: NativeWire = {
+  ...openaiChat,
+  headName: () => 'responses',
+  readReply: readResponse,
+  openStream: openResponsesStream,
+};
+
 /** OpenAI and every server that speaks its API. */
 export const adapter: ProviderAdapter = {
   kind: 'openai',
   bind,
-  natives: { 'openai-chat': openaiChat },
-  chat: null,
+  natives: { 'openai-chat': openaiChat, 'openai-responses': openaiResponses },
+  chat: openaiTranslation,
   readError,
 };

@@ -54,9 +54,10 @@ export function bind(
       chat: head('/chat/completions'),
       completions: head('/completions'),
       embeddings: head('/embeddings'),
+      responses: head('/responses'),
     },
     modelJson: Buffer.from(JSON.stringify(upstreamModel)),
-    model: { upstreamModel, defaultMaxTokens: deployment.maxOutputTokens },
+    model: { upstreamModel, defaultMaxTokens: deployment.maxOutputTokens, host: base.hostname },
     firstByteTimeoutMs: provider.timeouts.firstByteMs ?? defaults.firstByteMs,
     idleTimeoutMs: provider.timeouts.idleMs ?? defaults.idleMs,
     secrets: [credentials.apiKey, ...Object.values(credentials.headers ?? {})].filter(

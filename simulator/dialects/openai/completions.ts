@@ -38,16 +38,17 @@ function answerCompletion(request: CompletionRequest, context: AnswerContext): A
   const { behaviour, seed, random, createdSeconds } = context;
   const { model } = request;
   const prompts = promptsOf(request.prompt).map(digestInput);
-  const length = fitLength(behaviour.answerTokens, 0, request.max_tokens ?? null);
+  const length = fitLength(behaviour.answerTokens, request.max_tokens ?? null);
   const choices = prompts.flatMap(({ hash }) =>
     Array.from({ length: request.n ?? 1 }, (_, choice) =>
       composeAnswer(model, createRandom(`text ${seed} ${model} ${hash} ${choice}`), length.shownTokens),
     ),
   );
   const promptTokens = prompts.reduce((sum, prompt) => sum + prompt.tokens, 0);
-  const usage = usageOf(behaviour, promptTokens, choices.length, length);
+  const completionTokens = length.shownTokens * choices.length;
+  const usage = usageOf(behaviour, promptTokens, { completionTokens, reasoningTokens: 0 });
   const identity = { id: `cmpl-${drawText(random, 29)}`, object: 'text_completion', created: createdSeconds, model };
-  const tokens = length.shownTokens * choices.length;
+  const tokens = completionTokens;
   const choice = (text: string, index: number, finish: string | null) => {
     return { text, index, logprobs: null, finish_reason: finish };
   };

@@ -13,15 +13,18 @@ const MESSAGE_TOKENS = 3;
 const ANSWER_TOKENS = 3;
 const IMAGE_TOKENS = 85;
 
-/** Digests chat messages; tool definitions count as the tokens of their JSON. */
-export function digestMessages(messages: readonly { role: string; content?: unknown }[], tools: unknown): PromptDigest {
+/** Digests chat messages; calls and definitions of tools count as the tokens of their JSON. */
+export function digestMessages(
+  messages: readonly { role: string; content?: unknown; tool_calls?: unknown }[],
+  tools: unknown,
+): PromptDigest {
   let tokens = ANSWER_TOKENS;
   let hash = 0;
   const take = (text: string) => {
     tokens += countTokens(text);
     hash = hashText(text, hash);
   };
-  for (const { role, content } of messages) {
+  for (const { role, content, tool_calls: calls } of messages) {
     tokens += MESSAGE_TOKENS;
     take(role);
     for (const part of Array.isArray(content) ? content : [content]) {
@@ -29,6 +32,7 @@ export function digestMessages(messages: readonly { role: string; content?: unkn
       if (text !== undefined) take(text);
       else if (typeof part === 'object' && part !== null) tokens += IMAGE_TOKENS;
     }
+    if (calls !== undefined) take(JSON.stringify(calls));
   }
   if (tools !== undefined) take(JSON.stringify(tools));
   return { tokens, hash };

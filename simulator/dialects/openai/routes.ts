@@ -6,6 +6,7 @@ import { readCompletion } from './completions.ts';
 import { readEmbeddings } from './embeddings.ts';
 import { refuse } from './errors.ts';
 import { getModel, listModels } from './models.ts';
+import { readResponses } from './responses.ts';
 
 const PREFIX = '/v1/';
 const MODEL_PREFIX = '/v1/models/';
@@ -27,6 +28,7 @@ const ROUTES: ReadonlyMap<string, FixedRoute> = new Map([
   ['/v1/chat/completions', post(readChat)],
   ['/v1/completions', post(readCompletion)],
   ['/v1/embeddings', post(readEmbeddings)],
+  ['/v1/responses', post(readResponses)],
   ['/v1/models', get(listModels())],
 ]);
 
@@ -37,7 +39,7 @@ function findRoute(path: string): FixedRoute | undefined {
   return id ? get(getModel(id)) : undefined;
 }
 
-/** The OpenAI API: chat completions, completions, embeddings and models, below `/v1` only. */
+/** The OpenAI API: chat completions, completions, embeddings, responses and models, below `/v1` only. */
 export const openaiDialect: Dialect = {
   name: 'openai',
   route({ method, path }) {

@@ -13,7 +13,12 @@ export function openaiChatClient(gatewayUrl: string, apiKey: string): ChatClient
     stream: async (ask) => {
       const params = { ...paramsOf(ask), stream: true as const, stream_options: { include_usage: true } };
       const stream = openai.chat.completions.stream(params, { signal: ask.signal ?? null });
-      return outcomeOf(await stream.finalChatCompletion());
+      // The helper does not know this field: it keeps the last delta of it in place of all.
+      let reasoning = '';
+      stream.on('chunk', ({ choices }) => {
+        reasoning += (choices[0]?.delta as { reasoning_content?: string } | undefined)?.reasoning_content ?? '';
+      });
+      return { ...outcomeOf(await stream.finalChatCompletion()), reasoning };
     },
     failureOf: (error) =>
       error instanceof APIError

@@ -1,0 +1,26 @@
+import type { NativeWire, ProviderAdapter } from '../provider.ts';
+import { anthropicChat } from './chat.ts';
+import { readError } from './errors.ts';
+import { readFacts } from './reply.ts';
+import { bind, REFUSED_KEYS, VERSION_HEADER } from './request.ts';
+import { openStream } from './stream.ts';
+
+const EVENT_STREAM = /^text\/event-stream\b/i;
+
+const anthropicMessages: NativeWire = {
+  refusedKeys: REFUSED_KEYS,
+  forwardedHeaders: ['accept', 'anthropic-beta', VERSION_HEADER],
+  headName: (operation) => operation,
+  isStream: (contentType) => EVENT_STREAM.test(contentType),
+  readReply: readFacts,
+  openStream,
+};
+
+/** Anthropic and every server that speaks its Messages API. */
+export const adapter: ProviderAdapter = {
+  kind: 'anthropic',
+  bind,
+  natives: { anthropic: anthropicMessages },
+  chat: anthropicChat,
+  readError,
+};

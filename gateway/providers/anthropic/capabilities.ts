@@ -1,0 +1,20 @@
+/** What the Messages API can express of a chat. False: refused with 400, naming the parameter. */
+export const CAPABILITIES = Object.freeze({
+  plain: true,
+  stream: true,
+  tools: true,
+  parallelTools: true,
+  toolResult: true,
+  vision: true,
+  documents: true,
+  audioInput: false,
+  jsonSchema: true,
+  reasoning: true,
+  stop: true,
+  maxTokens: true,
+  seed: false,
+  logprobs: false,
+  candidates: false,
+  promptCache: true,
+  citations: true,
+});

@@ -1,0 +1,13 @@
+import type { ProviderAdapter } from '../provider.ts';
+import { azureChat } from './chat.ts';
+import { readError } from './errors.ts';
+import { bind } from './request.ts';
+
+/** OpenAI's models at Azure: another address, other credentials, and filters. */
+export const adapter: ProviderAdapter = {
+  kind: 'azure-openai',
+  bind,
+  natives: {},
+  chat: azureChat,
+  readError,
+};

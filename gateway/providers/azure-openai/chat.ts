@@ -1,0 +1,21 @@
+import type { ChatTranslation } from '../../chat/provider.ts';
+import { readReply } from '../../wires/openai/reply.ts';
+import { writeRequest } from '../../wires/openai/request.ts';
+import type { OpenAiServer } from '../../wires/openai/server.ts';
+import { OPENAI } from '../../wires/openai/servers.ts';
+import { openReader } from '../../wires/openai/stream.ts';
+
+/** OpenAI's parameters as Azure has them. */
+const AZURE: OpenAiServer = Object.freeze({
+  ...OPENAI,
+  serviceTiers: ['auto', 'default', 'priority'],
+} satisfies OpenAiServer);
+
+/** Chats with OpenAI's models at Azure: what its filters found stands beside them and is no part of an answer. */
+export const azureChat: ChatTranslation = {
+  heads: { plain: 'chat', stream: 'chat' },
+  streamTypes: ['text/event-stream'],
+  writeRequest: (request, model, refusals) => writeRequest(request, model, refusals, AZURE),
+  readReply,
+  openReader,
+};

@@ -1,0 +1,49 @@
+import type { CompiledDeployment } from '#core/snapshot/compile.ts';
+import { bindEndpoint, bindHead } from '../upstream/request-head.ts';
+import type { DefaultTimeouts, ProviderCredentials, UpstreamTarget } from './provider.ts';
+
+/** Shorter texts are no secrets: they would be cut out of answers that happen to hold them. */
+const MIN_SECRET_LENGTH = 6;
+
+/** What one kind says of its calls. */
+export interface TargetSpec {
+  /** Paths behind the base URL's, by the name of their head; they may have a query. */
+  readonly paths: Readonly<Record<string, string>>;
+  /** Headers that carry the credentials; the provider's own headers go over them. */
+  readonly authorization: Readonly<Record<string, string>>;
+  /** More texts to keep secret, where the key is a document that holds them. */
+  readonly secrets?: readonly string[];
+}
+
+/** Prepares calls to one deployment of a kind that speaks JSON over HTTP. */
+export function bindTarget(
+  deployment: CompiledDeployment,
+  credentials: ProviderCredentials,
+  defaults: DefaultTimeouts,
+  { paths, authorization, secrets = [] }: TargetSpec,
+): UpstreamTarget {
+  const { provider, upstreamModel, maxOutputTokens } = deployment;
+  const base = new URL(provider.baseUrl);
+  const prefix = base.pathname.replace(/\/+$/, '');
+  const headers = new Map(Object.entries({ 'content-type': 'application/json', 'user-agent': 'ringside' }));
+  for (const [name, value] of Object.entries(authorization)) headers.set(name, value);
+  for (const [name, value] of Object.entries(credentials.headers ?? {})) headers.set(name.toLowerCase(), value);
+  // Answers must be readable on their way through.
+  headers.set('accept-encoding', 'identity');
+  const fixed = [...headers].flat();
+  const heads = Object.entries(paths).map(([name, path]) => [name, bindHead(base.origin, `${prefix}${path}`, fixed)]);
+  return {
+    kind: provider.kind,
+    providerName: provider.name,
+    upstreamModel,
+    endpoint: bindEndpoint(base.origin, provider.timeouts.connectMs ?? defaults.connectMs),
+    heads: Object.fromEntries(heads),
+    model: { upstreamModel, defaultMaxTokens: maxOutputTokens, host: base.hostname },
+    modelJson: Buffer.from(JSON.stringify(upstreamModel)),
+    firstByteTimeoutMs: provider.timeouts.firstByteMs ?? defaults.firstByteMs,
+    idleTimeoutMs: provider.timeouts.idleMs ?? defaults.idleMs,
+    secrets: [credentials.apiKey, ...Object.values(credentials.headers ?? {}), ...secrets].filter(
+      (secret): secret is string => secret !== undefined && secret.length >= MIN_SECRET_LENGTH,
+    ),
+  };
+}

@@ -1,0 +1,13 @@
+import type { ProviderAdapter } from '../provider.ts';
+import { huggingfaceChat } from './chat.ts';
+import { readError } from './errors.ts';
+import { bind } from './request.ts';
+
+/** Hugging Face: its Inference Providers, dedicated endpoints and own servers of Text Generation Inference. */
+export const adapter: ProviderAdapter = {
+  kind: 'huggingface',
+  bind,
+  natives: {},
+  chat: huggingfaceChat,
+  readError,
+};

@@ -1,0 +1,24 @@
+import { isObject, listOf, parseUpstream } from '../../wires/openai/json.ts';
+import { type ListedModel, readModels as readWireModels } from '../../wires/openai/models.ts';
+
+/** Behind the base URL. */
+export const MODELS_PATH = '/models';
+
+/**
+ * Reads `GET /models` of the router or of TGI. The router lists the providers of each model with the context that each of them gives: without a
+ * suffix it may choose any, so that the smallest is what can be relied on.
+ */
+export function readModels(body: Buffer): ListedModel[] {
+  const contexts = new Map<unknown, number>();
+  for (const model of listOf(parseUpstream(body.toString('utf8'), 'a list of models')['data']).filter(isObject)) {
+    const live = listOf(model['providers'])
+      .filter(isObject)
+      .filter(({ status }) => status === undefined || status === 'live');
+    const given = live.map((provider) => provider['context_length']).filter((tokens) => typeof tokens === 'number');
+    if (given.length > 0) contexts.set(model['id'], Math.min(...given));
+  }
+  return readWireModels(body).map((model) => ({
+    ...model,
+    contextTokens: contexts.get(model.id) ?? model.contextTokens,
+  }));
+}

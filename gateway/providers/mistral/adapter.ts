@@ -1,0 +1,15 @@
+import type { ProviderAdapter } from '../provider.ts';
+import { mistralChat } from './chat.ts';
+import { readError } from './errors.ts';
+import { bind } from './request.ts';
+
+/**
+ * Mistral. Its API looks like OpenAI's, but takes neither all of its parameters nor its ids of tool calls: no dialect passes as it is.
+ */
+export const adapter: ProviderAdapter = {
+  kind: 'mistral',
+  bind,
+  natives: {},
+  chat: mistralChat,
+  readError,
+};

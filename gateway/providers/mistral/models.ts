@@ -1,0 +1,16 @@
+import { isObject, listOf, objectOf, parseUpstream } from '../../wires/openai/json.ts';
+import { type ListedModel, readModels as readWireModels } from '../../wires/openai/models.ts';
+
+/** Behind the base URL. */
+export const MODELS_PATH = '/models';
+
+/** Reads `GET /models`, without what does not chat. Mistral lists a model once for each of its names. */
+export function readModels(body: Buffer): ListedModel[] {
+  const list = listOf(parseUpstream(body.toString('utf8'), 'a list of models')['data']).filter(isObject);
+  const unfit = new Set(
+    list
+      .filter((model) => objectOf(model['capabilities'])['completion_chat'] === false)
+      .map((model) => String(model['id'])),
+  );
+  return readWireModels(body).filter(({ id }) => !unfit.has(id));
+}

@@ -1,0 +1,20 @@
+/** What chat completions can express; whether a model can do it is another matter. */
+export const CAPABILITIES = Object.freeze({
+  plain: true,
+  stream: true,
+  tools: true,
+  parallelTools: true,
+  toolResult: true,
+  vision: true,
+  documents: true,
+  audioInput: true,
+  jsonSchema: true,
+  reasoning: true,
+  stop: true,
+  maxTokens: true,
+  seed: true,
+  logprobs: true,
+  candidates: true,
+  promptCache: true,
+  citations: false,
+} as const);

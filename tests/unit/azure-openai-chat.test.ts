@@ -1,0 +1,214 @@
+// Answers and errors as Microsoft's reference has them (learn.microsoft.com: Azure OpenAI REST reference, Content streaming, Guardrail
+// annotations, and OAuth 2.0 client credentials on the identity platform; read 2026-11).
+import { describe, expect, test } from 'vitest';
+import { ReplyCollector } from '#gateway/chat/collect.ts';
+import type { ChatEvent } from '#gateway/chat/events.ts';
+import { createRefusals } from '#gateway/chat/refusals.ts';
+import { azureChat } from '#gateway/providers/azure-openai/chat.ts';
+import {
+  readEntraClient,
+  readToken,
+  tokenHeader,
+  tokenState,
+  writeTokenRequest,
+} from '#gateway/providers/azure-openai/entra-token.ts';
+import { readError } from '#gateway/providers/azure-openai/errors.ts';
+import { chatRequest } from '#tests/support/chat-request.ts';
+
+const SAFE = { hate: { filtered: false, severity: 'safe' }, violence: { filtered: false, severity: 'safe' } };
+const EMPTY = { id: '', object: '', created: 0, model: '' };
+const identity = { id: 'chatcmpl-1', object: 'chat.completion.chunk', created: 1, model: 'gpt-5' };
+const chunk = (delta: object, finish: string | null = null) => ({
+  ...identity,
+  choices: [{ index: 0, delta, finish_reason: finish, content_filter_results: SAFE }],
+});
+const annotation = (finish: string | null) => ({
+  ...EMPTY,
+  choices: [
+    {
+      index: 0,
+      finish_reason: finish,
+      content_filter_results: SAFE,
+      content_filter_offsets: { check_offset: 44, start_offset: 44, end_offset: 198 },
+    },
+  ],
+});
+
+function collect(...chunks: object[]) {
+  const events: ChatEvent[] = [];
+  const reader = azureChat.openReader();
+  const text = chunks.map((one) => `data: ${JSON.stringify(one)}\n\n`).join('');
+  reader.push(Buffer.from(`${text}data: [DONE]\n\n`), (event) => events.push(event));
+  const collector = new ReplyCollector();
+  for (const event of events) collector.take(event);
+  return { reply: collector.reply(), events };
+}
+
+describe('a stream', () => {
+  const prompt = { ...EMPTY, choices: [], prompt_filter_results: [{ prompt_index: 0, content_filter_results: SAFE }] };
+
+  test('what the filters say of the prompt, in between and behind the end is no part of the answer', () => {
+    const { reply, events } = collect(
+      prompt,
+      chunk({ role: 'assistant', content: '' }),
+      chunk({ content: 'Bells' }),
+      annotation(null),
+      chunk({ content: ' ring.' }),
+      chunk({}, 'stop'),
+      annotation(null),
+    );
+    expect(events[0]).toMatchObject({ type: 'start', id: 'chatcmpl-1', model: 'gpt-5' });
+    expect(reply.candidates).toMatchObject([{ finish: 'stop', parts: [{ type: 'text', text: 'Bells ring.' }] }]);
+  });
+
+  test('the filter may stop an answer in the middle, and when it has ended', () => {
+    for (const before of [[], [chunk({}, 'stop')]]) {
+      const { reply } = collect(prompt, chunk({ content: 'Bells' }), ...before, annotation('content_filter'));
+      expect(reply).toMatchObject({ rawFinish: 'content_filter', candidates: [{ finish: 'content_filter' }] });
+    }
+  });
+});
+
+test('a request is one to OpenAI', () => {
+  const settings = { maxTokens: 50, serviceTier: 'priority', user: 'u1' };
+  const facts = { upstreamModel: 'my-deployment', defaultMaxTokens: 4096 };
+  const body = azureChat.writeRequest(
+    chatRequest({ settings, stream: true }),
+    facts,
+    createRefusals('azure-openai', false),
+  );
+  expect(JSON.parse(body.toString())).toEqual({
+    model: 'my-deployment',
+    messages: [{ role: 'user', content: 'Hi.' }],
+    max_completion_tokens: 50,
+    service_tier: 'priority',
+    user: 'u1',
+    stream: true,
+    stream_options: { include_usage: true },
+  });
+  const flex = chatRequest({ settings: { serviceTier: 'flex' } });
+  expect(() => azureChat.writeRequest(flex, facts, createRefusals('azure-openai', false))).toThrow(
+    expect.objectContaining({ code: 'unsupported_parameter', param: 'serviceTier' }),
+  );
+});
+
+describe('errors', () => {
+  const target = { providerName: 'az', secrets: ['az-secret'] };
+  const read = (status: number, body: object | string) =>
+    readError(status, Buffer.from(typeof body === 'string' ? body : JSON.stringify(body)), '7', target);
+  const filtered = (result: object) => ({
+    error: {
+      message: 'The response was filtered.',
+      param: 'prompt',
+      code: 'content_filter',
+      status: 400,
+      innererror: { code: 'ResponsibleAIPolicyViolation', ...result },
+    },
+  });
+
+  test('a prompt that the filters stopped', () => {
+    const found = {
+      ...SAFE,
+      violence: { filtered: true, severity: 'high' },
+      jailbreak: { detected: true, filtered: true },
+    };
+    for (const result of [{ content_filter_result: found }, { content_filter_results: found }]) {
+      expect(read(400, filtered(result))).toMatchObject({
+        code: 'upstream_rejected',
+        status: 400,
+        param: 'prompt',
+        message: 'The provider "az" refused the request: The response was filtered. (filtered: violence, jailbreak)',
+      });
+    }
+    expect(read(500, filtered({}))).toMatchObject({ code: 'upstream_rejected', status: 400 });
+  });
+
+  test.each([
+    [
+      401,
+      { error: { code: '401', message: 'Access denied due to invalid subscription key az-secret' } },
+      'upstream_error',
+      502,
+    ],
+    [404, { error: { code: 'DeploymentNotFound', message: 'does not exist' } }, 'upstream_error', 502],
+    [
+      429,
+      { error: { code: '429', message: 'Requests have exceeded the token rate limit' } },
+      'upstream_rate_limited',
+      429,
+    ],
+    [400, { statusCode: 400, message: 'Bad' }, 'upstream_rejected', 400],
+    [503, '<html>', 'upstream_error', 503],
+  ])('status %i', (status, body, code, seen) => {
+    const error = read(status, body);
+    expect(error).toMatchObject({ code, status: seen, retryAfterSeconds: 7 });
+    expect(error.message).not.toContain('az-secret');
+  });
+});
+
+describe("Entra's tokens", () => {
+  const document = { tenantId: 'contoso.example', clientId: 'app-1', clientSecret: 's3cret/+&=' };
+  const client = readEntraClient(JSON.stringify(document))!;
+  const SENT = 1_700_000_000_000;
+  const answer = (body: object, status = 200) => readToken(status, Buffer.from(JSON.stringify(body)), SENT, 'az');
+
+  test('a key is one, or a document of a client', () => {
+    expect(readEntraClient('az-key')).toBeNull();
+    expect(client).toMatchObject({ ...document, authorityHost: 'login.microsoftonline.com' });
+    for (const wrong of [
+      '{',
+      '{}',
+      JSON.stringify({ ...document, tenantId: '../x' }),
+      JSON.stringify({ ...document, more: 1 }),
+    ]) {
+      expect(() => readEntraClient(wrong)).toThrow(TypeError);
+    }
+    expect(() => readEntraClient(`{"clientSecret":"s3cret",`)).toThrow(/^(?!.*s3cret)/);
+  });
+
+  test('what is sent', () => {
+    expect(writeTokenRequest(client)).toEqual({
+      method: 'POST',
+      url: 'https://login.microsoftonline.com/contoso.example/oauth2/v2.0/token',
+      headers: { 'content-type': 'application/x-www-form-urlencoded', accept: 'application/json' },
+      body:
+        'grant_type=client_credentials&client_id=app-1&client_secret=s3cret%2F%2B%26%3D' +
+        '&scope=https%3A%2F%2Fcognitiveservices.azure.com%2F.default',
+    });
+  });
+
+  test('what comes back, and for how long it serves', () => {
+    const token = answer({ token_type: 'Bearer', expires_in: 3599, ext_expires_in: 3599, access_token: 'eyJ0.e30.x' });
+    expect(token).toEqual({
+      accessToken: 'eyJ0.e30.x',
+      refreshAtUnixMs: SENT + 1_799_500,
+      expiresAtUnixMs: SENT + 3_539_000,
+    });
+    expect(tokenHeader(token)).toEqual(['authorization', 'Bearer eyJ0.e30.x']);
+    expect(tokenState(null, SENT)).toBe('expired');
+    expect(tokenState(token, SENT)).toBe('fresh');
+    expect(tokenState(token, token.refreshAtUnixMs)).toBe('refresh');
+    expect(tokenState(token, token.expiresAtUnixMs)).toBe('expired');
+    expect(answer({ expires_in: '86399', refresh_in: 43_199, access_token: 'x' }).refreshAtUnixMs).toBe(
+      SENT + 43_199_000,
+    );
+    expect(tokenState(answer({ expires_in: 10, access_token: 'x' }), SENT)).toBe('expired');
+  });
+
+  test('refusals and what is no answer', () => {
+    const refused = { error: 'invalid_client', error_description: 'AADSTS7000215: Invalid secret for app-1.' };
+    expect(() => answer(refused, 401)).toThrow(
+      expect.objectContaining({
+        code: 'upstream_error',
+        message: 'Entra gave no token for the provider "az" (status 401: invalid_client).',
+      }),
+    );
+    expect(() => answer({ access_token: 'x' })).toThrow(expect.objectContaining({ code: 'upstream_protocol' }));
+    expect(() => answer({ access_token: 'a\r\nb', expires_in: 60 })).toThrow(
+      expect.objectContaining({ code: 'upstream_protocol' }),
+    );
+    expect(() => readToken(200, Buffer.from('<html>'), SENT, 'az')).toThrow(
+      expect.objectContaining({ code: 'upstream_protocol' }),
+    );
+  });
+});
