@@ -72,7 +72,10 @@ export function openStream(framing: 'sse' | 'json-array'): StreamTap {
       if (state === 'over') return { forward: null, terminal: null };
       const out: Buffer[] = [];
       frames.push(chunk, (frame) => take(frame, out));
-      return { forward: join(out), terminal: isClosed ? kept : null };
+      if (!isClosed) return { forward: join(out), terminal: null };
+      const terminal = kept;
+      kept = null;
+      return { forward: join(out), terminal };
     },
     flush() {
       const out: Buffer[] = [];
