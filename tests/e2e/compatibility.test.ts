@@ -24,7 +24,6 @@ const KINDS: readonly { readonly kind: string; readonly path: string; readonly a
   { kind: 'cohere', path: '/cohere' },
   { kind: 'mistral', path: '/mistral/v1' },
   { kind: 'huggingface', path: '/huggingface/v1' },
-  { kind: 'google', path: '/v1beta' },
 ];
 const DIALECTS = ['openai-chat', 'openai-responses', 'anthropic', 'gemini'] as const;
 const CLIENTS: Readonly<Record<(typeof DIALECTS)[number], (url: string, key: string) => ChatClient>> = {
