@@ -133,14 +133,14 @@ function checkTemplate(template: unknown, report: Report): ReadonlySet<string> {
       return;
     }
     if (directive === '$literal' && entries.length === 1) return;
-    const allowed = entries.every(([key]) => key === '$from' || key === '$else');
-    if (!allowed || !('$from' in value)) {
+    const { $from, $else: _else, ...others } = value as Record<string, unknown>;
+    if ($from === undefined || Object.keys(others).length > 0) {
       return report(at, 'holds keys that begin with "$": only {"$from": …, "$else": …} and {"$literal": …} are known');
     }
-    if (!(PICK_NAMES as readonly unknown[]).includes(value.$from)) {
-      return report([...at, '$from'], `is ${JSON.stringify(value.$from)}; it must be one of ${PICK_NAMES.join(', ')}`);
+    if (!(PICK_NAMES as readonly unknown[]).includes($from)) {
+      return report(at, `picks ${JSON.stringify($from)}; $from must be one of ${PICK_NAMES.join(', ')}`);
     }
-    picks.add(String(value.$from));
+    picks.add(String($from));
   };
   walk(template, []);
   return picks;

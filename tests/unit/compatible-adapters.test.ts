@@ -75,6 +75,14 @@ describe('Azure', () => {
     const { requestLine, headers } = bind(azure, baseUrl, { apiKey: 'az-secret' }, 'my gpt');
     expect(requestLine).toBe(`POST ${path} HTTP/1.1`);
     expect(headers).toContain('api-key: az-secret');
+    const { heads } = bind(azure, baseUrl, {}, 'my gpt').target;
+    for (const [name, end] of [
+      ['embeddings', '/embeddings'],
+      ['completions', '/completions'],
+    ] as const) {
+      const [line] = heads[name]!.toString('latin1').split('\r\n', 1);
+      expect(line).toBe(`POST ${path.replace('/chat/completions', end)} HTTP/1.1`);
+    }
   });
 
   test("a client of Entra's stays here, and its secret is one", () => {

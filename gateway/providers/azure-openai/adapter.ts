@@ -1,3 +1,4 @@
+import { openaiNative } from '../../wires/openai/native.ts';
 import type { ProviderAdapter } from '../provider.ts';
 import { azureChat } from './chat.ts';
 import { readError } from './errors.ts';
@@ -7,7 +8,7 @@ import { bind } from './request.ts';
 export const adapter: ProviderAdapter = {
   kind: 'azure-openai',
   bind,
-  natives: {},
+  natives: { 'openai-chat': openaiNative },
   chat: azureChat,
   readError,
 };

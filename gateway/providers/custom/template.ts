@@ -28,10 +28,12 @@ function compile(template: unknown, picks: Set<PickName>): Filled {
   }
   if (typeof template !== 'object' || template === null) return () => template;
   if ('$literal' in template) return () => template.$literal;
-  if ('$from' in template) {
-    const name = template.$from as PickName;
+  const { $from: name, $else: otherwise = ABSENT } = template as {
+    readonly $from?: PickName;
+    readonly $else?: unknown;
+  };
+  if (name !== undefined) {
     picks.add(name);
-    const otherwise = '$else' in template ? template.$else : ABSENT;
     return (values) => values(name) ?? otherwise;
   }
   const fields = Object.entries(template).map(([key, value]) => [key, compile(value, picks)] as const);
