@@ -71,15 +71,15 @@ describe('governed keys', () => {
 
 describe('heads', () => {
   test('the caller’s version is passed on; a translated chat has ours', () => {
-    const chat = bound.heads[wire.headName('chat', true, 'sse')]!.toString();
+    const chat = bound.heads[wire.headName('chat', true, 'sse', false)]!.toString();
     expect(chat).toMatch(/^POST \/v1\/messages HTTP\/1.1\r\nhost: api.anthropic.com\r\n/);
     expect(chat).toContain('x-api-key: sk-ant-secret\r\n');
     expect(chat).not.toContain('anthropic-version');
     expect(wire.forwardedHeaders).toContain('anthropic-version');
     expect(bound.heads[adapter.chat!.heads.stream]!.toString()).toContain('anthropic-version: 2023-06-01\r\n');
-    const count = bound.heads[wire.headName('count-tokens', false, 'sse')]!.toString();
+    const count = bound.heads[wire.headName('count-tokens', false, 'sse', false)]!.toString();
     expect(count).toMatch(/^POST \/v1\/messages\/count_tokens /);
-    expect(bound.heads[wire.headName('embeddings', false, 'sse')]).toBeUndefined();
+    expect(bound.heads[wire.headName('embeddings', false, 'sse', false)]).toBeUndefined();
   });
 
   test('an operator’s version is the translated chats’', () => {
@@ -156,7 +156,7 @@ describe('errors', () => {
     const error = new RingsideError('group_not_found', 'There is no such group.', { param: 'model' });
     const written = { type: 'error', error: { type: 'not_found_error', message: error.message }, request_id: null };
     expect(JSON.parse(anthropic.errorBody(error))).toEqual(written);
-    expect(anthropic.errorEvent(error, 'sse')).toBe(`event: error\ndata: ${JSON.stringify(written)}\n\n`);
+    expect(anthropic.errorEvent(error, 'sse', false)).toBe(`event: error\ndata: ${JSON.stringify(written)}\n\n`);
   });
 });
 
