@@ -6,19 +6,30 @@ import { type Clock, systemClock } from './clock.ts';
 import { CONTROL_PREFIX, createControl } from './control.ts';
 import type { Dialect } from './dialect.ts';
 import { anthropicDialect } from './dialects/anthropic/routes.ts';
-import { geminiDialect } from './dialects/gemini/routes.ts';
 import { azureDialect } from './dialects/azure/routes.ts';
+import { bedrockDialect } from './dialects/bedrock/routes.ts';
 import { cohereDialect } from './dialects/cohere/routes.ts';
+import { geminiDialect } from './dialects/gemini/routes.ts';
 import { huggingfaceDialect, tgiDialect } from './dialects/huggingface/routes.ts';
 import { mistralDialect } from './dialects/mistral/routes.ts';
-import { bedrockDialect } from './dialects/bedrock/routes.ts';
 import { oipDialect } from './dialects/oip/routes.ts';
 import { openaiDialect } from './dialects/openai/routes.ts';
 import { Exchange } from './exchange.ts';
 import { createJournal, type Journal } from './journal.ts';
 import { createResponder } from './responder.ts';
 
-const DIALECTS: readonly Dialect[] = [anthropicDialect, geminiDialect, azureDialect, cohereDialect, huggingfaceDialect, mistralDialect, tgiDialect, bedrockDialect, oipDialect, openaiDialect];
+const DIALECTS: readonly Dialect[] = [
+  anthropicDialect,
+  geminiDialect,
+  azureDialect,
+  cohereDialect,
+  huggingfaceDialect,
+  mistralDialect,
+  tgiDialect,
+  bedrockDialect,
+  oipDialect,
+  openaiDialect,
+];
 
 /** Longer than any client keeps an idle connection, so that it is never the simulator that closes one under a request. */
 const KEEP_ALIVE_MS = 120_000;

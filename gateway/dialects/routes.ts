@@ -3,13 +3,15 @@ import type { RequestTarget } from '../chat/dialect.ts';
 import { anthropic } from './anthropic/ingress.ts';
 import { findGeminiRoute, gemini } from './gemini/ingress.ts';
 import type { Ingress, IngressRoute } from './ingress.ts';
+import { oip } from './oip/ingress.ts';
+import { findRoute as findOipRoute } from './oip/routes.ts';
 import { openaiChat } from './openai-chat/ingress.ts';
 import { openaiResponses } from './openai-responses/ingress.ts';
 
 const IN_BODY: RequestTarget = Object.freeze({ model: null, stream: null, framing: 'sse' });
 
 /** Every ingress dialect. */
-export const INGRESSES: readonly Ingress[] = [openaiChat, openaiResponses, anthropic, gemini];
+export const INGRESSES: readonly Ingress[] = [openaiChat, openaiResponses, anthropic, gemini, oip];
 
 /** Paths that say nothing about a request but what it is. */
 const FIXED: ReadonlyMap<string, IngressRoute> = new Map(
@@ -38,10 +40,17 @@ export function findRoute(url: string): IngressRoute | undefined {
 function findWithQuery(url: string): IngressRoute | undefined {
   const at = url.indexOf('?');
   const [path, query] = at === -1 ? [url, ''] : [url.slice(0, at), url.slice(at + 1)];
-  return FIXED.get(path) ?? findGeminiRoute(path, query);
+  return FIXED.get(path) ?? findGeminiRoute(path, query) ?? findInferRoute(path);
+}
+
+function findInferRoute(path: string): IngressRoute | undefined {
+  const found = path.startsWith('/v2/') ? findOipRoute(path) : null;
+  if (found?.kind !== 'infer') return undefined;
+  return { ingress: oip, operation: 'infer', target: { model: found.group, stream: false, framing: 'sse' } };
 }
 
 /** The dialect whose errors a caller of this path (or path and query) understands. */
 export function ingressOf(path: string): Ingress {
+  if (path.startsWith('/v2/')) return oip;
   return path.startsWith('/v1beta/') ? gemini : (findRoute(path)?.ingress ?? openaiChat);
 }

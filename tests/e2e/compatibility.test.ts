@@ -13,6 +13,17 @@ import { type Stack, startStack } from '../support/stack.ts';
  */
 const KINDS: readonly { readonly kind: string; readonly path: string; readonly apiKey?: string }[] = [
   { kind: 'openai', path: '/v1' },
+  { kind: 'azure-openai', path: '' },
+  { kind: 'anthropic', path: '/v1' },
+  { kind: 'google', path: '/v1beta' },
+  {
+    kind: 'bedrock',
+    path: '',
+    apiKey: JSON.stringify({ accessKeyId: 'AKIDPLANTED', secretAccessKey: 'sk-planted-canary', region: 'us-east-1' }),
+  },
+  { kind: 'cohere', path: '/cohere' },
+  { kind: 'mistral', path: '/mistral/v1' },
+  { kind: 'huggingface', path: '/huggingface/v1' },
   { kind: 'google', path: '/v1beta' },
 ];
 const DIALECTS = ['openai-chat', 'openai-responses', 'anthropic', 'gemini'] as const;

@@ -189,7 +189,7 @@ describe('paths', () => {
       { apiKey: 'the-secret' },
       { connectMs: 1, firstByteMs: 2, idleMs: 3 },
     );
-    const head = target.heads[adapter.natives.oip!.headName('infer', false, 'sse')]!.toString();
+    const head = target.heads[adapter.natives.oip!.headName('infer', false, 'sse', false)]!.toString();
     expect(head).toContain('POST /prefix/v2/models/fraud/infer HTTP/1.1\r\nhost: triton.example:8000\r\n');
     expect(head).toContain('authorization: Bearer the-secret\r\n');
     expect(target.secrets).toEqual(['the-secret']);

@@ -131,7 +131,7 @@ test('errors have the words of OpenAI; inside a stream as its reference and its 
   const error = new RingsideError('unsupported_parameter', 'No.', { param: 'top_k' });
   const details = { message: 'No.', type: 'invalid_request_error', param: 'top_k', code: 'unsupported_parameter' };
   expect(JSON.parse(dialect.errorBody(error))).toEqual({ error: details });
-  const [name, data] = dialect.errorEvent(error, 'sse').split('\n');
+  const [name, data] = dialect.errorEvent(error, 'sse', false).split('\n');
   expect(name).toBe('event: error');
   expect(JSON.parse(data!.slice('data: '.length))).toEqual({
     type: 'error',
