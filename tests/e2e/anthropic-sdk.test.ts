@@ -149,6 +149,18 @@ test('fields that only Anthropic knows pass to it, with the caller’s version a
   expect((await failure(client.messages.create(search))).message).toContain('tools[0]');
 });
 
+test('a conversation goes on with Anthropic whose thoughts another provider had', async () => {
+  await behave('openai', { reasoningTokens: 6 });
+  await behave('anthropic', { reasoningTokens: 6 });
+  const thinking = { type: 'enabled' as const, budget_tokens: 1024 };
+  const messages: Anthropic.MessageParam[] = [...hello.messages];
+  for (const model of ['openai', 'anthropic', 'openai', 'anthropic']) {
+    const { content } = await client.messages.create({ ...hello, messages, thinking, model });
+    expect(content.map(({ type }) => type)).toEqual(['thinking', 'text']);
+    messages.push({ role: 'assistant', content }, { role: 'user', content: 'Go on.' });
+  }
+});
+
 test('errors are in Anthropic’s words, wherever they come from', async () => {
   const stranger = new Anthropic({ baseURL: stack.gatewayUrl, apiKey: 'nobody', maxRetries: 0 });
   expect(await failure(stranger.messages.create({ ...hello, model: 'openai' }))).toMatchObject({

@@ -91,6 +91,40 @@ describe('heads', () => {
   });
 });
 
+describe('thoughts of other providers', () => {
+  const rewrite = (messages: unknown) =>
+    wire.rewriteBody!('chat', Buffer.from(JSON.stringify({ model: 'group', later: 1, messages })), 'claude');
+  const own = { type: 'thinking', thinking: '', signature: 'sig==' };
+  const text = { type: 'text', text: 'say "rs1.openai.x" and "signature":""' };
+
+  test('are taken out of a conversation, everything else stays', () => {
+    const foreign = [
+      { type: 'thinking', thinking: 'hm', signature: '' },
+      { type: 'thinking', thinking: 'hm', signature: 'rs1.openai.x' },
+      { type: 'redacted_thinking', data: 'rs1.google.x' },
+    ];
+    const user = { role: 'user', content: 'Hi' };
+    const rewritten = rewrite([
+      user,
+      { role: 'assistant', content: [...foreign, own, text] },
+      user,
+      { role: 'assistant', content: foreign },
+    ]);
+    expect(JSON.parse(rewritten!.toString())).toEqual({
+      model: 'claude',
+      later: 1,
+      messages: [user, { role: 'assistant', content: [own, text] }, user],
+    });
+  });
+
+  test('where there are none, the bytes stay as they are', () => {
+    expect(rewrite([{ role: 'assistant', content: [own, text] }])).toBeNull();
+    expect(rewrite([{ role: 'assistant', content: 'rs1.' }])).toBeNull();
+    expect(rewrite([null, { content: [] }, '"rs1.'])).toBeNull();
+    expect(wire.rewriteBody!('chat', Buffer.from('{"rs1.'), 'claude')).toBeNull();
+  });
+});
+
 describe('what an answer says of itself', () => {
   test('whole', () => {
     const usage = { input_tokens: 1, cache_read_input_tokens: 2, output_tokens: 3 };
