@@ -8,7 +8,7 @@ export const CAPABILITIES: Capabilities = Object.freeze({
   parallelTools: true,
   toolResult: true,
   vision: true,
-  documents: false,
+  documents: true,
   audioInput: false,
   jsonSchema: true,
   reasoning: true,
