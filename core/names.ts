@@ -11,7 +11,19 @@ export const nameSchema = z
   );
 
 /** Provider kinds that have an adapter. */
-export const PROVIDER_KINDS = ['openai'] as const;
+export const PROVIDER_KINDS = [
+  'openai',
+  'anthropic',
+  'google',
+  'azure-openai',
+  'bedrock',
+  'cohere',
+  'mistral',
+  'huggingface',
+  'oip',
+  'custom',
+  'simulator',
+] as const;
 export type ProviderKind = (typeof PROVIDER_KINDS)[number];
 
 /** The APIs in which applications call the gateway. `openai`: what OpenAI has beside its chats and responses. */

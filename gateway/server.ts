@@ -4,6 +4,8 @@ import { type Context, Hono } from 'hono';
 import { RingsideError } from '#core/errors.ts';
 import type { ListedGroup, ModelList } from './dialects/model-list.ts';
 import { findNotServed } from './dialects/not-served.ts';
+import { liveBody, modelReadyBody, modelBody as oipModelBody, readyBody, serverBody } from './dialects/oip/metadata.ts';
+import { findRoute as findOipRoute } from './dialects/oip/routes.ts';
 import { openaiChat } from './dialects/openai-chat/ingress.ts';
 import { modelList as openaiModels } from './dialects/openai-chat/models.ts';
 import { findRoute, GOVERNED_PATHS, ingressOf } from './dialects/routes.ts';
@@ -26,6 +28,8 @@ export interface GatewayServerDeps {
   readonly organizations: () => ReadonlyMap<string, BoundOrganization>;
   /** Whether new work should be sent here: configured, and not draining. */
   readonly isReady: () => boolean;
+  /** Our own version. */
+  readonly release: string;
   readonly onDefect: (error: unknown) => void;
   /** Connections beyond this are closed at once. */
   readonly maxConnections: number;
@@ -43,6 +47,7 @@ export function createGatewayServer(deps: GatewayServerDeps): Server {
   const app = new Hono<NodeBindings>();
   app.get('/v1/models', (c) => c.json(listModels(deps, c)));
   app.get('/v1/models/:id{.+}', (c) => c.json(showModel(deps, c, c.req.param('id'))));
+  for (const path of ['/v2', '/v2/*']) app.get(path, (c) => answerOip(c, deps));
   app.get('/healthz', (c) => c.json({ status: 'ok' }));
   app.get('/readyz', (c) => (deps.isReady() ? c.json({ status: 'ready' }) : c.json({ status: 'not ready' }, 503)));
   app.notFound((c) => {
@@ -94,6 +99,31 @@ export function createGatewayServer(deps: GatewayServerDeps): Server {
     server.emit('request', incoming, outgoing);
   });
   return server;
+}
+
+/** Health and metadata of the Open Inference Protocol. Liveness and readiness are asked for without a key, as every probe does. */
+function answerOip(c: Context<NodeBindings>, deps: GatewayServerDeps): Response | Promise<Response> {
+  const found = findOipRoute(c.req.path);
+  const json = (text: string, status = 200) => c.body(text, status as 200, { 'content-type': 'application/json' });
+  switch (found?.kind) {
+    case undefined:
+    case 'infer':
+      return c.notFound();
+    case 'live':
+      return json(liveBody(true));
+    case 'ready':
+      return json(readyBody(deps.isReady()), deps.isReady() ? 200 : 503);
+    case 'server':
+      return json(serverBody(deps.release));
+    case 'model':
+    case 'model-ready': {
+      const { organization, key } = caller(deps, c.env.incoming);
+      const { group } = resolveGroup(organization, key, found.group);
+      return json(found.kind === 'model' ? oipModelBody(group.name) : modelReadyBody(group.name, true));
+    }
+    default:
+      return found satisfies never;
+  }
 }
 
 function refusePipelined(outgoing: ServerResponse): void {

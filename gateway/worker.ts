@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { join } from 'node:path';
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
@@ -26,6 +27,8 @@ import { createUpstreamPools } from './upstream/pools.ts';
 import type { FromWorker, ToWorker, WorkerStart } from './worker-messages.ts';
 
 /** Composition root of one serving thread. loading ──start──▶ starting → serving → draining → stopped. */
+const RELEASE = (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string })
+  .version;
 const STALLED_READER_MS = 60_000;
 /** Memory kept for the next large prompts. */
 const MAX_IDLE_BODY_BYTES = 16 * 1024 * 1024;
@@ -111,6 +114,7 @@ async function startWorker(start: WorkerStart): Promise<void> {
     authenticator,
     organizations: () => organizations,
     maxConnections: Math.ceil(settings.maxConnections / settings.workers),
+    release: RELEASE,
     isReady: () => !draining && organizations.size > 0,
     onDefect,
   });

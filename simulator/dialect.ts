@@ -90,6 +90,8 @@ export interface Call {
   readonly model: string | null;
   readonly stream: boolean;
   answer(context: AnswerContext): Answer;
+  /** Where its stream says otherwise than its dialect's others that it failed. */
+  streamError?(problem: InjectedProblem): StreamEvent;
 }
 
 export interface Route {
@@ -108,6 +110,8 @@ export interface Dialect {
   route(head: RequestHead): Route | Problem | undefined;
   /** The API key that the request carries. */
   presentedKey(head: RequestHead): string | undefined;
+  /** In place of comparing `presentedKey`, where requests are signed: what is wrong with this one, if anything. */
+  checkKey?(head: RequestHead, body: Buffer, requiredApiKey: string): Problem | undefined;
   /** The headers that the provider adds to every answer. */
   headers(random: Random, latencyMs: number): Record<string, string>;
   refuse(problem: Problem): Refusal;

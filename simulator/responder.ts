@@ -84,7 +84,8 @@ function streamErrorOf(dialect: Dialect, call: Call, cut: Cut | undefined): Stre
   if (cut?.kind !== 'error') return undefined;
   const { status, message } = cut;
   const model = call.model ?? ANY_MODEL;
-  return dialect.streamError({ kind: 'injected', status, model, message, retryAfterSeconds: undefined });
+  const problem = { kind: 'injected', status, model, message, retryAfterSeconds: undefined } as const;
+  return call.streamError?.(problem) ?? dialect.streamError(problem);
 }
 
 function findRoute(dialects: readonly Dialect[], head: RequestHead): { dialect: Dialect; route: Route | Problem } {
@@ -103,9 +104,8 @@ function readCall(
   body: Buffer | 'too-large',
 ): Call | Problem {
   if (deps.requiredApiKey !== undefined) {
-    const presentedKey = dialect.presentedKey(head);
-    if (presentedKey === undefined) return { kind: 'missing-api-key' };
-    if (presentedKey !== deps.requiredApiKey) return { kind: 'wrong-api-key', presentedKey };
+    const problem = checkKey(dialect, head, body, deps.requiredApiKey);
+    if (problem !== undefined) return problem;
   }
   if (route.kind !== 'route') return route;
   if (body === 'too-large') return { kind: 'body-too-large' };
@@ -118,6 +118,19 @@ function readCall(
 
 function parseBody(route: Route, { headers }: RequestHead, body: Buffer): unknown {
   return route.takesForm ? readForm(body, headers['content-type']) : parseJson(body);
+}
+
+function checkKey(
+  dialect: Dialect,
+  head: RequestHead,
+  body: Buffer | 'too-large',
+  requiredApiKey: string,
+): Problem | undefined {
+  // A body that was not kept cannot be checked; it is refused for its size.
+  if (dialect.checkKey) return body === 'too-large' ? undefined : dialect.checkKey(head, body, requiredApiKey);
+  const presentedKey = dialect.presentedKey(head);
+  if (presentedKey === undefined) return { kind: 'missing-api-key' };
+  return presentedKey === requiredApiKey ? undefined : { kind: 'wrong-api-key', presentedKey };
 }
 
 /** Undefined for what is no JSON (which can't say undefined itself). */

@@ -7,22 +7,27 @@ import { CONTROL_PREFIX, createControl } from './control.ts';
 import type { Dialect } from './dialect.ts';
 import { anthropicDialect } from './dialects/anthropic/routes.ts';
 import { azureDialect } from './dialects/azure/routes.ts';
+import { bedrockDialect } from './dialects/bedrock/routes.ts';
 import { cohereDialect } from './dialects/cohere/routes.ts';
+import { geminiDialect } from './dialects/gemini/routes.ts';
 import { huggingfaceDialect, tgiDialect } from './dialects/huggingface/routes.ts';
 import { mistralDialect } from './dialects/mistral/routes.ts';
+import { oipDialect } from './dialects/oip/routes.ts';
 import { openaiDialect } from './dialects/openai/routes.ts';
 import { Exchange } from './exchange.ts';
 import { createJournal, type Journal } from './journal.ts';
 import { createResponder } from './responder.ts';
 
-/** Asked in this order: OpenAI's, which takes all of `/v1/`, is the last, and words the refusal of paths that none of them has. */
 const DIALECTS: readonly Dialect[] = [
   anthropicDialect,
+  geminiDialect,
   azureDialect,
   cohereDialect,
   huggingfaceDialect,
   mistralDialect,
   tgiDialect,
+  bedrockDialect,
+  oipDialect,
   openaiDialect,
 ];
 

@@ -28,6 +28,8 @@ const providerSchema = z.object({
   /** Envelope of the JSON `{apiKey?: string, headers?: {[name]: value}}`; its context names table `providers` and this id. */
   credentials: z.string().nullable(),
   timeouts: timeoutsSchema,
+  /** Of the kind `custom`: how it is asked and read (core/custom-provider.ts). */
+  definition: z.record(z.string(), z.unknown()).optional(),
 });
 
 const modelSchema = z.object({

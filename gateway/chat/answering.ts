@@ -52,7 +52,7 @@ class NativeAnswering implements Answering {
   }
 
   isStream(contentType: string): boolean {
-    return this.#wire.isStream(contentType);
+    return this.#wire.isStream(contentType, this.#framing);
   }
 
   openStream(): StreamTap {

@@ -11,6 +11,8 @@ export interface RequestTarget {
   readonly stream: boolean | null;
   /** For dialects that stream in two ways: `?alt=sse` or a JSON array. */
   readonly framing: 'sse' | 'json-array';
+  /** The path asks for the answers to a list of requests at once. */
+  readonly isBatch?: boolean;
 }
 
 /** What an answer's writer knows beside the answer. */
@@ -35,8 +37,8 @@ export interface ChatDialect {
   /** The media type of a stream. */
   streamType(framing: RequestTarget['framing']): string;
   errorBody(error: RingsideError): string;
-  /** The same inside a stream that has begun. */
-  errorEvent(error: RingsideError, framing: RequestTarget['framing']): string;
+  /** The same inside a stream whose head is sent; `isFirst`: before its first event. */
+  errorEvent(error: RingsideError, framing: RequestTarget['framing'], isFirst: boolean): string;
   /** A sign of life that no client takes for an event; null where the framing knows none. */
   keepAlive(framing: RequestTarget['framing']): string | null;
 }

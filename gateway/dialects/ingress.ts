@@ -65,8 +65,8 @@ export interface Ingress {
   /** Whether an answer may be something else than text, so that the log must look at its media type. */
   readonly hasBinaryAnswers?: true;
   errorBody(error: RingsideError): string;
-  /** The same inside a stream that has begun. */
-  errorEvent(error: RingsideError, framing: RequestTarget['framing']): string;
+  /** The same inside a stream whose head is sent; `isFirst`: before its first event. */
+  errorEvent(error: RingsideError, framing: RequestTarget['framing'], isFirst: boolean): string;
   /** A sign of life that no client takes for an event; null where the framing knows none. */
   keepAlive(framing: RequestTarget['framing']): string | null;
   /** Lists model groups as its clients expect models; missing where they have no such list. */

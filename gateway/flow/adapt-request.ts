@@ -36,12 +36,14 @@ export function adaptRequest(
   const adapter = ADAPTERS[target.kind];
   const native = adapter.natives[exchange.ingress.name];
   if (native === undefined) return translate(exchange, request, body, target, adapter, unixMs);
-  const headName = native.headName(exchange.operation, request.stream, exchange.path.framing);
+  const { operation, path } = exchange;
+  const headName = native.headName(operation, request.stream, path.framing, path.isBatch === true);
   if (target.heads[headName] === undefined) throw noEndpoint(exchange, target);
   refuseRouting(request, native);
-  exchange.answering = answerNatively(native, request.hideUsage, exchange.path.framing, exchange.operation);
+  exchange.answering = answerNatively(native, request.hideUsage, path.framing, operation);
+  const rewritten = native.rewriteBody?.(operation, body, target.upstreamModel) ?? null;
   const model = request.form === undefined ? target.modelJson : request.form.writeModel(target.upstreamModel);
-  const pieces = spliceBody(body, request, model);
+  const pieces = rewritten === null ? spliceBody(body, request, model) : [rewritten];
   return callOf(exchange, target, headName, native.forwardedHeaders, pieces, unixMs);
 }
 
@@ -55,19 +57,20 @@ function translate(
 ): UpstreamCall {
   if (exchange.operation === 'embeddings') return translateEmbeddings(exchange, body, target, adapter, unixMs);
   const dialect = exchange.ingress.chat;
-  if (exchange.operation !== 'chat' || dialect === null || adapter.chat === null) throw noEndpoint(exchange, target);
+  const translation = target.chat ?? adapter.chat;
+  if (exchange.operation !== 'chat' || dialect === null || translation === null) throw noEndpoint(exchange, target);
   const chat = dialect.readRequest(body, exchange.path);
   const refusals = createRefusals(target.kind, exchange.group!.group.traffic.lenient);
   for (const { at } of chat.extras) refusals.setting(at, 'has nothing that it could become');
-  const bytes = adapter.chat.writeRequest(chat, target.model, refusals);
+  const bytes = translation.writeRequest(chat, target.model, refusals);
   exchange.dropped = refusals.dropped;
-  exchange.answering = answerTranslated(dialect, adapter.chat, {
+  exchange.answering = answerTranslated(dialect, translation, {
     inferenceId: exchange.id,
     createdUnixS: Math.floor(exchange.startUnixMs / 1000),
     request: chat,
     framing: exchange.path.framing,
   });
-  const headName = request.stream ? adapter.chat.heads.stream : adapter.chat.heads.plain;
+  const headName = request.stream ? translation.heads.stream : translation.heads.plain;
   return callOf(exchange, target, headName, NO_FORWARDED, [bytes], unixMs);
 }
 

@@ -7,6 +7,8 @@ import type { ServerResponse } from 'node:http';
 export class EventWriter {
   readonly #outgoing: ServerResponse;
   readonly #isChunked: boolean;
+  /** Something of the stream itself was written, and not only signs of life. */
+  hasEvents = false;
 
   constructor(outgoing: ServerResponse) {
     this.#outgoing = outgoing;

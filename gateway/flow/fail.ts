@@ -36,9 +36,9 @@ export function sendFailure(exchange: Exchange, error: RingsideError, stalledRea
   if (outgoing.destroyed) return;
   if (outgoing.headersSent) {
     if (exchange.events === null) return void outgoing.destroy();
-    exchange.events.write(Buffer.from(exchange.ingress.errorEvent(error, exchange.path.framing)), () =>
-      outgoing.socket?.destroySoon(),
-    );
+    const { ingress, path, events } = exchange;
+    const event = ingress.errorEvent(error, path.framing, !events.hasEvents);
+    events.write(Buffer.from(event), () => outgoing.socket?.destroySoon());
     return limitStall(outgoing, stalledReaderMs);
   }
   const body = Buffer.from(exchange.ingress.errorBody(error));

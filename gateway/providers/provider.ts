@@ -6,6 +6,8 @@ import type { ChatTranslation, ModelFacts } from '../chat/provider.ts';
 import type { EmbeddingsTranslation } from '../embeddings/translation.ts';
 import type { Usage } from '../telemetry/recorder.ts';
 import type { UpstreamEndpoint } from '../upstream/handler.ts';
+import type { Capabilities } from './capabilities.ts';
+import type { ModelList } from './model-list.ts';
 
 /** The secrets of a provider, opened. */
 export interface ProviderCredentials {
@@ -27,6 +29,8 @@ export interface UpstreamTarget {
   readonly heads: Readonly<Record<string, Buffer | undefined>>;
   /** What a translation has to know. */
   readonly model: ModelFacts;
+  /** How a chat is put to this one, where that is not the same for all of its kind. */
+  readonly chat?: ChatTranslation;
   /** Headers that depend on the finished call (a signature, a token that is renewed): names and values in turn. */
   readonly sign?: (headName: string, body: readonly Buffer[], unixMs: number) => readonly string[];
   /** The upstream's model name as JSON text. */
@@ -83,12 +87,15 @@ export interface NativeWire {
   /** Callers' headers that are passed on. Everything else stays here. */
   readonly forwardedHeaders: readonly string[];
   /** Which of the target's heads the request takes. */
-  headName(operation: Operation, stream: boolean, framing: RequestTarget['framing']): string;
-  isStream(contentType: string): boolean;
+  headName(operation: Operation, stream: boolean, framing: RequestTarget['framing'], isBatch: boolean): string;
+  /** A stream that is a JSON array has the type of a plain answer: `framing` says which was asked for. */
+  isStream(contentType: string, framing: RequestTarget['framing']): boolean;
   readReply(body: Buffer): ReplyFacts;
   /** How much of a plain answer is held until it is whole and can be read; 0: none. A megabyte where it is not said. */
   readonly maxWholeBytes?: (operation: Operation) => number;
   openStream(hideUsage: boolean, framing: RequestTarget['framing']): StreamTap;
+  /** For bodies that name the model in other places than at their top: the whole body anew, or null where nothing is to be changed. */
+  rewriteBody?(operation: Operation, body: Buffer, upstreamModel: string): Buffer | null;
 }
 
 /** One provider kind. Folders hold the same files: request.ts, reply.ts, stream.ts, errors.ts, models.ts where it applies. */
@@ -101,6 +108,11 @@ export interface ProviderAdapter {
   readonly chat: ChatTranslation | null;
   /** How embeddings in any other dialect are asked of it; missing: it has none. */
   readonly embeddings?: EmbeddingsTranslation;
+  readonly capabilities: Capabilities;
+  /** Where `capabilities` is not the whole truth: sentences for the docs. */
+  readonly limits: readonly string[];
+  /** Its own list of models; null: it has none. */
+  readonly models: ModelList | null;
   /** An answer with status ≥ 400, or an error out of a stream, as our error, scrubbed of the target's secrets. */
   readError(status: number, body: Buffer, retryAfter: string | undefined, target: UpstreamTarget): RingsideError;
 }

@@ -13,6 +13,17 @@ import { type Stack, startStack } from '../support/stack.ts';
  */
 const KINDS: readonly { readonly kind: string; readonly path: string; readonly apiKey?: string }[] = [
   { kind: 'openai', path: '/v1' },
+  { kind: 'azure-openai', path: '' },
+  { kind: 'anthropic', path: '/v1' },
+  { kind: 'google', path: '/v1beta' },
+  {
+    kind: 'bedrock',
+    path: '',
+    apiKey: JSON.stringify({ accessKeyId: 'AKIDPLANTED', secretAccessKey: 'sk-planted-canary', region: 'us-east-1' }),
+  },
+  { kind: 'cohere', path: '/cohere' },
+  { kind: 'mistral', path: '/mistral/v1' },
+  { kind: 'huggingface', path: '/huggingface/v1' },
 ];
 const DIALECTS = ['openai-chat', 'openai-responses', 'anthropic', 'gemini'] as const;
 const CLIENTS: Readonly<Record<(typeof DIALECTS)[number], (url: string, key: string) => ChatClient>> = {
@@ -69,8 +80,9 @@ function benchOf(client: ChatClient, kind: string): Bench {
 /** "Cannot be expressed": a 400 that says what, in the caller's words. */
 function refusalOf(client: ChatClient, error: unknown): string | null {
   const { status, message } = client.failureOf(error);
-  const said = /(?:"|\\")([^"\\]+)(?:"|\\") cannot be sent on/.exec(message);
-  return status === 400 && said !== null ? `no: \`${said[1]}\`` : null;
+  // In the same dialect it is the provider that knows no such parameter.
+  const said = /(?:"|\\")([^"\\]+)(?:"|\\") cannot be sent on|Unknown parameter: '([^']+)'/.exec(message);
+  return status === 400 && said !== null ? `no: \`${said[1] ?? said[2]}\`` : null;
 }
 
 describe.each(DIALECTS)('from %s', (dialect) => {

@@ -30,6 +30,7 @@ beforeEach(async () => {
     organizations: unused,
     isReady: () => true,
     onDefect: unused,
+    release: '0',
     maxConnections: 1,
   });
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { openStream } from '#gateway/providers/openai/stream.ts';
+import { openStream } from '#gateway/wires/openai/tap.ts';
 
 const event = (value: unknown, separator: string) =>
   `data: ${typeof value === 'string' ? value : JSON.stringify(value)}${separator}`;

@@ -6,7 +6,7 @@ import { hasIbanCheck } from '#core/redaction/iban.ts';
 import { compileRedactor } from '#core/redaction/redactor.ts';
 import { openReassembler } from '#gateway/dialects/openai-chat/reassemble.ts';
 import { RedactedBody, RedactedStream } from '#gateway/flow/redacted-capture.ts';
-import { openStream } from '#gateway/providers/openai/stream.ts';
+import { openStream } from '#gateway/wires/openai/tap.ts';
 import { canariesIn, cutAt, plainText, textWithCanaries } from '../support/canaries.ts';
 
 const detectors = ['email', 'phone', 'card', 'iban'] as const;

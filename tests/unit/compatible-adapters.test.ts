@@ -75,6 +75,14 @@ describe('Azure', () => {
     const { requestLine, headers } = bind(azure, baseUrl, { apiKey: 'az-secret' }, 'my gpt');
     expect(requestLine).toBe(`POST ${path} HTTP/1.1`);
     expect(headers).toContain('api-key: az-secret');
+    const { heads } = bind(azure, baseUrl, {}, 'my gpt').target;
+    for (const [name, end] of [
+      ['embeddings', '/embeddings'],
+      ['completions', '/completions'],
+    ] as const) {
+      const [line] = heads[name]!.toString('latin1').split('\r\n', 1);
+      expect(line).toBe(`POST ${path.replace('/chat/completions', end)} HTTP/1.1`);
+    }
   });
 
   test("a client of Entra's stays here, and its secret is one", () => {
@@ -144,10 +152,10 @@ test.each([
     { data: [{ id: 'gpt-5', created: 5, status: 'succeeded' }] },
     [{ id: 'gpt-5', displayName: null, contextTokens: null, createdUnixS: 5 }],
   ],
-])('lists of models %#', ({ MODELS_PATH, readModels }, path, body, models) => {
-  expect(MODELS_PATH).toBe(path);
-  expect(readModels(Buffer.from(JSON.stringify(body)))).toEqual(models);
-  expect(() => readModels(Buffer.from('<html>'))).toThrow(expect.objectContaining({ code: 'upstream_protocol' }));
+])('lists of models %#', ({ MODELS }, path, body, models) => {
+  expect(MODELS.path).toBe(path);
+  expect(MODELS.read(Buffer.from(JSON.stringify(body)))).toEqual(models);
+  expect(() => MODELS.read(Buffer.from('<html>'))).toThrow(expect.objectContaining({ code: 'upstream_protocol' }));
 });
 
 test.each([

@@ -8,6 +8,7 @@ import type { ChatEvent } from '#gateway/chat/events.ts';
 import { NO_USAGE } from '#gateway/chat/reply.ts';
 import { NO_SETTINGS } from '#gateway/chat/request.ts';
 import { openaiChatDialect } from '#gateway/dialects/openai-chat/dialect.ts';
+import { errorEvent } from '#gateway/dialects/openai-chat/errors.ts';
 
 type Written = Exclude<ChatEvent, { type: 'end' | 'error' }>;
 
@@ -121,7 +122,7 @@ test('an error in a stream is raised where it comes', async () => {
   const writer = openaiChatDialect.openWriter(context);
   const body =
     writer.write(START) + writer.write({ type: 'begin', ...at(0), kind: 'text' }) + writer.write(delta(0, 'Hi'));
-  const client = clientFor(body + openaiChatDialect.errorEvent(error, 'sse'), 'text/event-stream');
+  const client = clientFor(body + errorEvent(error), 'text/event-stream');
   let seen = '';
   const reading = (async () => {
     for await (const chunk of await client.chat.completions.create({ ...ask, stream: true })) {

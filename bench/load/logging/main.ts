@@ -91,6 +91,7 @@ async function serve(task: Task): Promise<void> {
     ...{ handleRequest, authenticator, maxConnections, onDefect },
     organizations: () => organizations,
     isReady: () => true,
+    release: '0',
   }).listen(settings.gateway.port, settings.gateway.host);
 }
 

@@ -1,6 +1,6 @@
 import { planScan, scanBody } from '#core/body-scan.ts';
-import { readReply } from '#gateway/providers/openai/reply.ts';
-import { openStream } from '#gateway/providers/openai/stream.ts';
+import { readReply } from '#gateway/wires/openai/reply-facts.ts';
+import { openStream } from '#gateway/wires/openai/tap.ts';
 import type { Pair } from '../pair.ts';
 
 const requestOf = (bytes: number) =>

@@ -110,7 +110,7 @@ function writeTools({ tools, settings }: ChatRequest, isThinking: boolean, refus
   if (allowed.length === 0) return {};
   const written = { tools: allowed.map(writeTool) };
   let choice = writeToolChoice(toolChoice);
-  if (isThinking && (choice === 'any' || typeof choice === 'object')) {
+  if (isThinking && (choice === 'any' || (typeof choice === 'object' && choice !== null))) {
     refuse('toolChoice', 'cannot be made to call a tool while the model thinks');
     choice = null;
   }

@@ -22,21 +22,29 @@ export function bind(
   const { apiKey } = credentials;
   const client = apiKey === undefined ? null : readEntraClient(apiKey);
   return bindTarget(deployment, credentials, defaults, {
-    paths: { chat: chatPath(new URL(deployment.provider.baseUrl), deployment.upstreamModel) },
+    paths: pathsOf(new URL(deployment.provider.baseUrl), deployment.upstreamModel),
     authorization: apiKey === undefined || client !== null ? {} : { 'api-key': apiKey },
     secrets: client === null ? [] : [client.clientSecret],
   });
 }
 
-/** Behind the base URL's own path. */
-function chatPath({ pathname, searchParams }: URL, deployment: string): string {
+/** The endpoints by operation, behind the base URL's own path. */
+function pathsOf({ pathname, searchParams }: URL, deployment: string): Readonly<Record<string, string>> {
   const version = searchParams.get('api-version');
   const path = pathname.replace(/\/+$/, '');
-  if (path.endsWith('/v1')) return `/chat/completions${version === null ? '' : `?${query(version)}`}`;
-  const openai = path.endsWith('/openai') ? '' : '/openai';
-  return `${openai}/deployments/${encodeURIComponent(deployment)}/chat/completions?${query(version ?? DEFAULT_API_VERSION)}`;
+  const [prefix, query] = path.endsWith('/v1')
+    ? ['', version === null ? '' : `?${queryOf(version)}`]
+    : [
+        `${path.endsWith('/openai') ? '' : '/openai'}/deployments/${encodeURIComponent(deployment)}`,
+        `?${queryOf(version ?? DEFAULT_API_VERSION)}`,
+      ];
+  return {
+    chat: `${prefix}/chat/completions${query}`,
+    completions: `${prefix}/completions${query}`,
+    embeddings: `${prefix}/embeddings${query}`,
+  };
 }
 
-function query(version: string): string {
+function queryOf(version: string): string {
   return new URLSearchParams({ 'api-version': version }).toString();
 }

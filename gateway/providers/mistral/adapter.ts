@@ -1,7 +1,9 @@
 import type { ProviderAdapter } from '../provider.ts';
+import { CAPABILITIES, LIMITS } from './capabilities.ts';
 import { mistralChat } from './chat.ts';
 import { mistralEmbeddings } from './embeddings.ts';
 import { readError } from './errors.ts';
+import { MODELS } from './models.ts';
 import { bind } from './request.ts';
 
 /**
@@ -13,5 +15,8 @@ export const adapter: ProviderAdapter = {
   natives: {},
   chat: mistralChat,
   embeddings: mistralEmbeddings,
+  capabilities: CAPABILITIES,
+  limits: LIMITS,
+  models: MODELS,
   readError,
 };

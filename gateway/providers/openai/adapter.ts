@@ -1,29 +1,31 @@
+import { openaiNative } from '../../wires/openai/native.ts';
 import type { NativeWire, ProviderAdapter } from '../provider.ts';
+import { CAPABILITIES } from './capabilities.ts';
 import { openaiTranslation } from './chat.ts';
 import { openaiEmbeddings } from './embeddings.ts';
 import { openaiEndpoints } from './endpoints.ts';
 import { readError } from './errors.ts';
-import { readReply } from './reply.ts';
-import { bind, REFUSED_KEYS } from './request.ts';
-import { openStream } from './stream.ts';
+import { MODELS } from './models.ts';
+import { bind } from './request.ts';
+import { readResponse } from './responses-reply.ts';
+import { openResponsesStream } from './responses-stream.ts';
 
-const EVENT_STREAM = /^text\/event-stream\b/i;
-
-const openaiChat: NativeWire = {
-  refusedKeys: REFUSED_KEYS,
-  forwardedHeaders: ['accept', 'openai-beta', 'idempotency-key'],
-  headName: (operation) => operation,
-  isStream: (contentType) => EVENT_STREAM.test(contentType),
-  readReply,
-  openStream,
+const openaiResponses: NativeWire = {
+  ...openaiNative,
+  headName: () => 'responses',
+  readReply: readResponse,
+  openStream: openResponsesStream,
 };
 
 /** OpenAI and every server that speaks its API. */
 export const adapter: ProviderAdapter = {
   kind: 'openai',
   bind,
-  natives: { 'openai-chat': openaiChat, openai: openaiEndpoints },
+  natives: { 'openai-chat': openaiNative, 'openai-responses': openaiResponses, openai: openaiEndpoints },
   chat: openaiTranslation,
   embeddings: openaiEmbeddings,
+  capabilities: CAPABILITIES,
+  limits: [],
+  models: MODELS,
   readError,
 };

@@ -1,20 +1,16 @@
 import type { Operation } from '#core/names.ts';
+import { openaiNative } from '../../wires/openai/native.ts';
 import type { NativeWire } from '../provider.ts';
 import { readEndpointReply } from './endpoint-reply.ts';
 import { openEndpointStream } from './endpoint-stream.ts';
-import { REFUSED_KEYS } from './request.ts';
 
-const EVENT_STREAM = /^text\/event-stream\b/i;
 /** Images come inside of JSON, with their usage behind them. */
 const MAX_IMAGES_BYTES = 64 * 1_048_576;
 const MAX_JSON_BYTES = 16 * 1_048_576;
 
 /** What OpenAI and compatible servers have beside chats, completions and embeddings: passed on as it comes. */
 export const openaiEndpoints: NativeWire = {
-  refusedKeys: REFUSED_KEYS,
-  forwardedHeaders: ['accept', 'openai-beta', 'idempotency-key'],
-  headName: (operation) => operation,
-  isStream: (contentType) => EVENT_STREAM.test(contentType),
+  ...openaiNative,
   readReply: readEndpointReply,
   maxWholeBytes,
   openStream: openEndpointStream,

@@ -2,33 +2,6 @@ import type { CompiledDeployment } from '#core/snapshot/compile.ts';
 import { bindEndpoint, bindHead } from '../../upstream/request-head.ts';
 import type { DefaultTimeouts, ProviderCredentials, UpstreamTarget } from '../provider.ts';
 
-/**
- * Keys by which OpenAI-compatible upstreams choose another model, endpoint or credential on their own: OpenRouter (models,
- * provider, route, plugins, preset), LiteLLM (fallbacks, api_base, base_url, api_key, …), Portkey and Helicone proxies (config).
- */
-export const REFUSED_KEYS = [
-  'models',
-  'provider',
-  'providers',
-  'route',
-  'router',
-  'preset',
-  'plugins',
-  'fallbacks',
-  'fallback',
-  'context_window_fallbacks',
-  'model_list',
-  'deployment_id',
-  'api_base',
-  'base_url',
-  'api_key',
-  'api_version',
-  'organization',
-  'extra_headers',
-  'extra_body',
-  'config',
-] as const;
-
 /** Prepares calls to one deployment of OpenAI or a compatible server; `baseUrl` ends in the version (`…/v1`). */
 export function bind(
   deployment: CompiledDeployment,
@@ -65,6 +38,7 @@ export function bind(
       speech: head('/audio/speech'),
       transcriptions: formHead('/audio/transcriptions'),
       translations: formHead('/audio/translations'),
+      responses: head('/responses'),
     },
     modelJson: Buffer.from(JSON.stringify(upstreamModel)),
     model: { upstreamModel, defaultMaxTokens: deployment.maxOutputTokens, host: base.hostname },

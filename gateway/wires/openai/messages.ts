@@ -3,7 +3,10 @@ import type { Refusals } from '../../chat/refusals.ts';
 import type { ChatRequest, Message } from '../../chat/request.ts';
 import type { OpenAiServer } from './server.ts';
 
-/** The conversation, instructions first. One neutral turn may become several messages: each tool's result is one. */
+/**
+ * The conversation, instructions first. One neutral turn may become several messages: each tool's result is one. Cache marks need no
+ * place: these servers cache by themselves (OpenAI's `prompt_cache_breakpoint` is for gpt-5.6 and later).
+ */
 export function writeMessages(request: ChatRequest, server: OpenAiServer, refusals: Refusals): object[] {
   const messages: object[] = request.system.map((part) => ({ role: server.systemRole, content: part.text }));
   let calls = 0;

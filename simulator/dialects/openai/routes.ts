@@ -10,6 +10,7 @@ import { readImageEdit, readImageGeneration, readImageVariation } from './images
 import { getModel, listModels } from './models.ts';
 import { readModeration } from './moderations.ts';
 import { readRerank } from './rerank.ts';
+import { readResponses } from './responses.ts';
 
 const PREFIX = '/v1/';
 const MODEL_PREFIX = '/v1/models/';
@@ -42,6 +43,7 @@ const ROUTES: ReadonlyMap<string, FixedRoute> = new Map([
   ['/v1/audio/speech', post(readSpeech)],
   ['/v1/audio/transcriptions', postForm(readTranscription)],
   ['/v1/audio/translations', postForm(readTranslation)],
+  ['/v1/responses', post(readResponses)],
   ['/v1/models', get(listModels())],
 ]);
 
@@ -52,7 +54,7 @@ function findRoute(path: string): FixedRoute | undefined {
   return id ? get(getModel(id)) : undefined;
 }
 
-/** The OpenAI API: chat completions, completions, embeddings, moderations, images, sound and models, below `/v1` only; and `/v1/rerank`. */
+/** The OpenAI API: chats, responses, completions, embeddings, moderations, images, sound and models, below `/v1` only; and `/v1/rerank`. */
 export const openaiDialect: Dialect = {
   name: 'openai',
   route({ method, path }) {

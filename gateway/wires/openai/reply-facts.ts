@@ -1,6 +1,6 @@
 import { decodeString, planScan, scanBody } from '#core/body-scan.ts';
+import type { ReplyFacts } from '../../providers/provider.ts';
 import type { Usage } from '../../telemetry/recorder.ts';
-import type { ReplyFacts } from '../provider.ts';
 
 const PLAN = planScan(['usage', 'choices']);
 const FINISH_REASON = Buffer.from('"finish_reason"');

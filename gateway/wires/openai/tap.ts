@@ -1,6 +1,6 @@
+import type { ReplyFacts, StreamPiece, StreamTap } from '../../providers/provider.ts';
 import type { Usage } from '../../telemetry/recorder.ts';
-import type { ReplyFacts, StreamPiece, StreamTap } from '../provider.ts';
-import { readUsage } from './reply.ts';
+import { readUsage } from './reply-facts.ts';
 
 /**
  * Taps an OpenAI event stream. Whole events are passed on as the bytes they came in; an incomplete event waits for its end

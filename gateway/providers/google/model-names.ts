@@ -1,0 +1,26 @@
+import { isRecord, type JsonRecord, parseRecord } from '../../wires/gemini/exact-json.ts';
+
+/** Where a body of `countTokens` holds the request whose tokens are counted. */
+const NESTED = ['generateContentRequest', 'generate_content_request'] as const;
+
+/** A model's resource name: `models/…`, unless the name has a collection of its own (`tunedModels/…`). */
+export function resourceName(upstreamModel: string): string {
+  return upstreamModel.includes('/') ? upstreamModel : `models/${upstreamModel}`;
+}
+
+/**
+ * The body of `batchEmbedContents` or `countTokens` for another model: unlike chats they name it below the top, too (in each of `requests`, in
+ * `generateContentRequest`), and Google refuses a name that differs from the path. Null where nothing is to be changed.
+ */
+export function renameModels(body: Buffer, upstreamModel: string): Buffer | null {
+  if (!/"(?:requests|generateContentRequest|generate_content_request)"/.test(body.toString('latin1'))) return null;
+  const value = parseRecord(body.toString('utf8'));
+  if (value === null) return null;
+  const model = resourceName(upstreamModel);
+  const named = (item: unknown): unknown => (isRecord(item) ? { ...item, model } : item);
+  const renamed: JsonRecord = 'model' in value ? { ...value, model } : { ...value };
+  for (const key of NESTED) if (key in renamed) renamed[key] = named(renamed[key]);
+  const { requests } = renamed;
+  if (requests !== undefined) renamed['requests'] = Array.isArray(requests) ? requests.map(named) : named(requests);
+  return Buffer.from(JSON.stringify(renamed));
+}

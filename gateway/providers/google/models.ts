@@ -1,0 +1,27 @@
+import { isRecord } from '../../wires/gemini/exact-json.ts';
+import { type ListedModel, type ModelList, parseModelList } from '../model-list.ts';
+
+/**
+ * Reads Google's list of models: `models` of the Gemini API, `publisherModels` of Vertex AI. Names come as `models/gemini-…` or
+ * `publishers/google/models/gemini-…`. Empty for what is no such list.
+ */
+function readModels(body: Buffer): ListedModel[] {
+  const value = parseModelList(body);
+  const list = isRecord(value) ? (value['models'] ?? value['publisherModels']) : null;
+  if (!Array.isArray(list)) return [];
+  return list.flatMap((model: unknown) => {
+    if (!isRecord(model) || typeof model['name'] !== 'string') return [];
+    const { displayName, inputTokenLimit } = model;
+    return [
+      {
+        id: model['name'].replace(/^.*models\//, ''),
+        displayName: typeof displayName === 'string' ? displayName : null,
+        contextTokens: typeof inputTokenLimit === 'number' ? inputTokenLimit : null,
+        createdUnixS: null,
+      },
+    ];
+  });
+}
+
+/** Below the base URL; the largest page the API gives ("Models", read 2026-11). */
+export const MODELS: ModelList = { method: 'GET', path: '/models?pageSize=1000', read: readModels };
