@@ -1,7 +1,7 @@
 import { addGroup, type Installation } from '../../peers/ringside/installation.ts';
 import { type StartedRingside, startRingside } from '../../peers/ringside/peer.ts';
 import { alternate, compare, type Measured, SERVING_THREADS, type Side, spreadOf } from '../alternating.ts';
-import type { Field, Line, RowFamily } from '../row.ts';
+import type { Line, RowFamily } from '../row.ts';
 import { chatBody } from '../side.ts';
 
 const CONNECTIONS = 64;
