@@ -1,6 +1,7 @@
 import type { NativeWire, ProviderAdapter } from '../provider.ts';
 import { anthropicChat } from './chat.ts';
 import { readError } from './errors.ts';
+import { withoutForeignThoughts } from './foreign-thoughts.ts';
 import { readFacts } from './reply.ts';
 import { bind, REFUSED_KEYS, VERSION_HEADER } from './request.ts';
 import { openStream } from './stream.ts';
@@ -14,6 +15,7 @@ const anthropicMessages: NativeWire = {
   isStream: (contentType) => EVENT_STREAM.test(contentType),
   readReply: readFacts,
   openStream,
+  rewriteBody: (_, body, upstreamModel) => withoutForeignThoughts(body, upstreamModel),
 };
 
 /** Anthropic and every server that speaks its Messages API. */

@@ -1,3 +1,4 @@
+import { oipWire } from '../../wires/oip/wire.ts';
 import type { ProviderAdapter } from '../provider.ts';
 import { readError } from './errors.ts';
 import { bind } from './request.ts';
@@ -6,7 +7,7 @@ import { bind } from './request.ts';
 export const adapter: ProviderAdapter = {
   kind: 'custom',
   bind,
-  natives: {},
+  natives: { oip: oipWire },
   chat: null,
   readError,
 };
