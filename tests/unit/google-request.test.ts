@@ -249,33 +249,6 @@ describe('a chat for Google', () => {
   });
 
   test.each([
-    ['none', OLD, { thinkingBudget: 0 }],
-    ['minimal', OLD, { thinkingBudget: 1_024 }],
-    ['max', OLD, { thinkingBudget: 24_576 }],
-    ['max', 'gemini-2.5-pro', { thinkingBudget: 32_768 }],
-    ['minimal', 'gemini-3-flash-preview', { thinkingLevel: 'MINIMAL' }],
-    ['minimal', NEW, { thinkingLevel: 'LOW' }],
-    ['medium', NEW, { thinkingLevel: 'MEDIUM' }],
-    ['xhigh', NEW, { thinkingLevel: 'HIGH' }],
-    [2_047, NEW, { thinkingLevel: 'LOW', includeThoughts: true }],
-    [8_192, NEW, { thinkingLevel: 'MEDIUM', includeThoughts: true }],
-    [500, 'gemini-3-flash-preview', { thinkingLevel: 'MINIMAL', includeThoughts: true }],
-    [64, 'gemini-2.5-pro', { thinkingBudget: 128, includeThoughts: true }],
-    ['adaptive', OLD, { thinkingBudget: -1 }],
-    ['adaptive', NEW, undefined],
-  ] as const)('reasoning %s for %s', (amount, model, thinkingConfig) => {
-    const reasoning = {
-      effort: typeof amount === 'string' && amount !== 'adaptive' ? amount : null,
-      budgetTokens: typeof amount === 'number' ? amount : null,
-      ...{ show: null, adaptive: amount === 'adaptive' },
-    };
-    const { body } = write(request({ settings: { reasoning } }), model);
-    expect((body['generationConfig'] as Record<string, unknown> | undefined)?.['thinkingConfig']).toEqual(
-      thinkingConfig,
-    );
-  });
-
-  test.each([
     ['logitBias', { '1': 2 }],
     ['user', 'u'],
     ['promptCacheKey', 'k'],
@@ -287,14 +260,6 @@ describe('a chat for Google', () => {
     const asked = request({ settings: { [setting]: value }, spelling: { [setting]: 'my_name' } });
     expect(refusal(asked)).toMatchObject({ code: 'unsupported_parameter', status: 400, param: 'my_name' });
     expect(write(asked, OLD, true).dropped).toEqual(['my_name']);
-  });
-
-  test('thinking that cannot be turned off is refused', () => {
-    const reasoning = { effort: 'none', budgetTokens: null, show: null, adaptive: false } as const;
-    const asked = request({ settings: { reasoning }, spelling: { reasoning: 'reasoning_effort' } });
-    expect(refusal(asked, NEW).param).toBe('reasoning_effort');
-    expect(refusal(asked, 'gemini-2.5-pro').param).toBe('reasoning_effort');
-    expect(write(asked, NEW, true).body['generationConfig']).toEqual({ thinkingConfig: { thinkingLevel: 'LOW' } });
   });
 
   test('content that cannot be said is always refused', () => {
