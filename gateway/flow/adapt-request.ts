@@ -71,6 +71,7 @@ function translate(
     framing: exchange.path.framing,
   });
   const headName = request.stream ? translation.heads.stream : translation.heads.plain;
+  if (target.heads[headName] === undefined) throw noEndpoint(exchange, target);
   return callOf(exchange, target, headName, NO_FORWARDED, [bytes], unixMs);
 }
 
