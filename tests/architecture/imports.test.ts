@@ -19,7 +19,7 @@ const files = ROOMS.flatMap((room) =>
 );
 const imports: Import[] = files.flatMap((file) => {
   const source = readFileSync(join(ROOT, file), 'utf8');
-  const specifiers = [...source.matchAll(/(?<![$'\w])(?:from|import)\s*\(?\s*'([^']+)'/g)].map((match) => match[1]!);
+  const specifiers = [...source.matchAll(/(?<![$'.\w])(?:from|import)\s*\(?\s*'([^']+)'/g)].map((match) => match[1]!);
   return specifiers.map((specifier) => ({ file, target: targetOf(file, specifier) }));
 });
 
