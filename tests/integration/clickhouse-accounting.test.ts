@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import fc from 'fast-check';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { systemEntropy } from '#control-plane/entropy.ts';
@@ -69,8 +70,11 @@ const stopServer = await describeWithClickHouse('what the ledger says of rows in
   const ship = (groupId: string, moments: readonly number[]) => sink.write(batchOf(groupId, moments));
   const crashing = async (batch: SinkBatch) => {
     await sql.raw(FAIL_COMMITS).execute(rig.admin);
-    await expect(sink.write(batch)).rejects.toThrow('a crash');
-    await sql.raw(LET_COMMIT).execute(rig.admin);
+    try {
+      await expect(sink.write(batch)).rejects.toThrow('a crash');
+    } finally {
+      await sql.raw(LET_COMMIT).execute(rig.admin);
+    }
   };
   /** How many rows of a group there are, by how many days old they are. */
   const ages = async (groupId: string): Promise<Record<string, number>> => {
@@ -211,6 +215,82 @@ const stopServer = await describeWithClickHouse('what the ledger says of rows in
     });
     expect(await rig.ledger(groupId)).toMatchObject({ stored: 0, expired: 8, interrupted: 2, removed: 2 });
   });
+
+  test('whatever is cut off, and however the policy changes: in the end each record has counted once', async () => {
+    const ages = fc.constantFrom(31, 40, 50, 70);
+    const step = fc.oneof(
+      fc.record({ kind: fc.constantFrom('ship', 'crash'), days: ages }),
+      fc.record({ kind: fc.constant('repeat') }),
+      fc.record({ kind: fc.constant('policy'), retentionDays: fc.constantFrom(30, 45, 60, null) }),
+      fc.record({ kind: fc.constant('retain'), cut: fc.constantFrom('nowhere', 'count', 'before', 'after') }),
+    );
+    const cutOff = (cut: string): Partial<ClickHouseExpiry> => {
+      if (cut === 'count') return { count: broken as never };
+      if (cut === 'before') return { remove: broken };
+      if (cut !== 'after') return {};
+      const after = async (runs: Removed) => {
+        await expiry.remove(runs);
+        await broken();
+      };
+      return { remove: after };
+    };
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 8, maxLength: 16 }), async (steps) => {
+        const groupId = await rig.createGroup();
+        const gatewayId = randomUUID();
+        let open: SinkBatch[] = [];
+        let written = 0;
+        const attempt = async (batch: SinkBatch) => {
+          await sink.write(batch).catch((error: Error) => {
+            expect(error.message).toMatch(/wait for a deletion/);
+            open.push(batch);
+          });
+        };
+        const repeat = async () => {
+          const again = open;
+          open = [];
+          for (const batch of again) await attempt(batch);
+        };
+        const next = (days: number) => {
+          written++;
+          return batchOf(groupId, [...daysAgo(days, 5), ...daysAgo(0, 5)], gatewayId);
+        };
+        for (const taken of steps) {
+          if ('days' in taken) {
+            const batch = next(taken.days);
+            if (taken.kind === 'ship') await attempt(batch);
+            else {
+              await crashing(batch).catch(() => undefined); // one that must wait does not come so far
+              open.push(batch);
+            }
+          } else if ('retentionDays' in taken) {
+            await rig.setPolicy(groupId, { ...POLICY, retentionDays: taken.retentionDays });
+          } else if ('cut' in taken) {
+            await retain(cutOff(taken.cut)).catch((error: Error) => expect(error.message).toMatch(/connection broke/));
+          } else await repeat();
+          const { stored, expired, removed } = await rig.ledger(groupId);
+          expect(Math.min(stored, expired, removed)).toBeGreaterThanOrEqual(0);
+        }
+        await rig.setPolicy(groupId, POLICY);
+        await retain();
+        await repeat();
+        expect(open).toEqual([]);
+        await rig.setPolicy(groupId, { ...POLICY, retentionDays: 29 });
+        await retain();
+        // Of five, one never ended.
+        const [ended, interrupted] = [4 * written, written];
+        expect(await rig.ledger(groupId)).toMatchObject({
+          stored: ended,
+          expired: ended,
+          interrupted: 2 * interrupted,
+          removed: interrupted,
+        });
+        const found = await store.rows(`SELECT count() AS rows FROM inferences FINAL WHERE group_id = '${groupId}'`);
+        expect(found).toEqual([{ rows: 5 * written }]);
+      }),
+      { numRuns: 8 },
+    );
+  }, 240_000);
 
   test('rollups stay as long as ClickHouse has rows of their days', async () => {
     const groupId = await rig.createGroup();
