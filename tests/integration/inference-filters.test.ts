@@ -259,6 +259,18 @@ describe('order', () => {
         body: { type: 'urn:ringside:problem:bad_request', field: 'cursor' },
       });
     }
+    const sorted = (await api('GET', '/inferences?limit=1&group=demo&sort=latency')).body.nextCursor;
+    const [of, id] = JSON.parse(Buffer.from(sorted, 'base64url').toString());
+    for (const value of [1.5, 1e30]) {
+      const forged = Buffer.from(JSON.stringify([of, id, value])).toString('base64url');
+      expect(
+        await api('GET', `/inferences?limit=1&group=demo&sort=latency&cursor=${forged}`),
+        `${value}`,
+      ).toMatchObject({
+        status: 422,
+        body: { field: 'cursor' },
+      });
+    }
     for (const cursor of ['x', Buffer.from('["a"]').toString('base64url'), Buffer.from('{}').toString('base64url')]) {
       expect(await api('GET', `/inferences?group=demo&cursor=${cursor}`)).toMatchObject({
         status: 422,
