@@ -61,7 +61,7 @@ function translate(
   if (exchange.operation !== 'chat' || dialect === null || translation === null) throw noEndpoint(exchange, target);
   const chat = dialect.readRequest(body, exchange.path);
   const refusals = createRefusals(target.kind, exchange.group!.group.traffic.lenient);
-  for (const { at } of chat.extras) refusals.setting(at, 'has nothing that it could become');
+  for (const { at } of chat.extras) refusals.setting(at, 'has no parameter that means the same');
   const bytes = translation.writeRequest(chat, target.model, refusals);
   exchange.dropped = refusals.dropped;
   exchange.answering = answerTranslated(dialect, translation, {
@@ -88,7 +88,7 @@ function translateEmbeddings(
   }
   const request = dialect.readRequest(body, exchange.path);
   const refusals = createRefusals(target.kind, exchange.group!.group.traffic.lenient);
-  for (const { at } of request.extras) refusals.setting(at, 'has nothing that it could become');
+  for (const { at } of request.extras) refusals.setting(at, 'has no parameter that means the same');
   const bytes = embeddings.writeRequest(request, target.model, refusals);
   exchange.dropped = refusals.dropped;
   exchange.answering = answerEmbeddings(dialect, embeddings, request);
