@@ -47,6 +47,8 @@ export function createGatewayServer(deps: GatewayServerDeps): Server {
   const app = new Hono<NodeBindings>();
   app.get('/v1/models', (c) => c.json(listModels(deps, c)));
   app.get('/v1/models/:id{.+}', (c) => c.json(showModel(deps, c, c.req.param('id'))));
+  app.get('/v1beta/models', (c) => c.json(listModels(deps, c)));
+  app.get('/v1beta/models/:id{.+}', (c) => c.json(showModel(deps, c, c.req.param('id'))));
   for (const path of ['/v2', '/v2/*']) app.get(path, (c) => answerOip(c, deps));
   app.get('/healthz', (c) => c.json({ status: 'ok' }));
   app.get('/readyz', (c) => (deps.isReady() ? c.json({ status: 'ready' }) : c.json({ status: 'not ready' }, 503)));
