@@ -1,5 +1,5 @@
 import { RingsideError } from '#core/errors.ts';
-import type { Answering } from '../chat/answering.ts';
+import type { Answering } from '../answering.ts';
 import type { ProviderAdapter, StreamTap } from '../providers/provider.ts';
 import { ADAPTERS } from '../providers/registry.ts';
 import type { UpstreamController, UpstreamHeaders } from '../upstream/handler.ts';
@@ -21,7 +21,7 @@ const ENCODED = 'The upstream compressed its answer though it was asked not to.'
 const TOO_LARGE = 'The answer of the upstream is too large to be translated.';
 
 /**
- * Turns an upstream answer into the caller's: in the same dialect bytes unchanged, else read and written anew (chat/answering.ts).
+ * Turns an upstream answer into the caller's: in the same dialect bytes unchanged, else read and written anew (answering.ts).
  *
  *   waiting ──head──▶ whole ──too large──▶ passing
  *                ├──▶ streaming

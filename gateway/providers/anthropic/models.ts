@@ -1,4 +1,4 @@
-import type { JsonObject } from '../../chat/request.ts';
+import type { JsonObject } from '#translation/chat/request.ts';
 import { protocol } from './chat-reply.ts';
 
 /** Behind the base URL. A page holds up to 1 000 models, which is more than there are (API reference, "List Models", read 2026-11). */

@@ -1,4 +1,4 @@
-export { readModels } from '../../wires/openai/models.ts';
+export { readModels } from '#translation/wires/openai/models.ts';
 
 /**
  * Behind a base URL that ends in `/v1`: the models of the resource. Which of them are deployed, and under which name, only Azure's

@@ -1,5 +1,5 @@
-import { isObject, listOf, parseUpstream, textOf } from '../../wires/openai/json.ts';
-import type { ListedModel } from '../../wires/openai/models.ts';
+import { isObject, listOf, parseUpstream, textOf } from '#translation/wires/openai/json.ts';
+import type { ListedModel } from '#translation/wires/openai/models.ts';
 import { count } from './chat-facts.ts';
 
 /** Behind the base URL. The list has pages of up to 1 000, and Cohere has fewer. */

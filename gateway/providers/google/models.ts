@@ -1,4 +1,4 @@
-import { isRecord } from '../../wires/gemini/exact-json.ts';
+import { isRecord } from '#translation/wires/gemini/exact-json.ts';
 
 /** Below the base URL; the largest page the API gives ("Models", read 2026-11). */
 export const MODELS_PATH = '/models?pageSize=1000';

@@ -1,5 +1,5 @@
-import { isObject, listOf, parseUpstream } from '../../wires/openai/json.ts';
-import { type ListedModel, readModels as readWireModels } from '../../wires/openai/models.ts';
+import { isObject, listOf, parseUpstream } from '#translation/wires/openai/json.ts';
+import { type ListedModel, readModels as readWireModels } from '#translation/wires/openai/models.ts';
 
 /** Behind the base URL. */
 export const MODELS_PATH = '/models';

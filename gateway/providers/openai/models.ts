@@ -1,4 +1,4 @@
-export { readModels } from '../../wires/openai/models.ts';
+export { readModels } from '#translation/wires/openai/models.ts';
 
 /** Where the list of models is, below the provider's base URL. */
 export const MODELS_PATH = '/models';
