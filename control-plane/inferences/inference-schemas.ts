@@ -13,7 +13,7 @@ export const inferenceSchema = z
     createdAt: z.iso.datetime(),
     group: z.string(),
     operation: z.enum(OPERATIONS),
-    dialect: z.string(),
+    dialect: z.string().openapi({ description: 'The API in which the application called.', example: 'anthropic' }),
     streamed: z.boolean(),
     assignedVariant: z.string(),
     servedVariant: z.string().nullable(),
@@ -32,7 +32,7 @@ export const inferenceSchema = z
     outcome: z.string(),
     errorCode: z.string().nullable(),
     endReason: z.string(),
-    finishReason: z.string().nullable(),
+    finishReason: z.string().nullable().openapi({ description: "In the provider's own word.", example: 'end_turn' }),
     usage: z.object({
       inputTokens: nullableInt,
       outputTokens: nullableInt,
