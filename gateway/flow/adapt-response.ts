@@ -148,7 +148,8 @@ export class Answer implements AnswerListener {
     this.#state = 'streaming';
     this.#deps.spool.handOver();
     this.#tap = this.#answering.openStream();
-    this.#outflow.openEvents({ ...this.#answer, contentType: this.#answering.streamType ?? this.#answer.contentType });
+    this.#answer = { ...this.#answer, contentType: this.#answering.streamType ?? this.#answer.contentType };
+    this.#outflow.openEvents(this.#answer);
   }
 
   #stream(chunk: Buffer): void {
