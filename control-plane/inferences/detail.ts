@@ -40,7 +40,7 @@ export async function showInference(
     waterfall: waterfallOf(row, attemptsOf(row)),
     ...payloadViews(row, payload),
     sentUpstream: sentUpstream(row, payload),
-    answer: answerOf(row, payload),
+    ...answerOf(row, payload),
   };
 }
 
@@ -80,9 +80,16 @@ function asksForUsage(request: Buffer): boolean {
   }
 }
 
-function answerOf(row: InferenceRow, payload: PayloadRow | undefined): unknown {
-  if (row.operation !== 'chat') return null;
+/** What the caller got, as far as it was kept: of a JSON document that was cut nothing can be read, of a stream what came. */
+function answerOf(
+  row: InferenceRow,
+  payload: PayloadRow | undefined,
+): Pick<InferenceDetailView, 'answer' | 'answerIsWhole'> {
   const response = responseOf(row, payload);
-  if (response.kind === 'missing' || !response.isWhole) return null;
-  return chatAnswerOf(response.bytes.toString('utf8'), payload?.response_type ?? null) ?? null;
+  const answer =
+    row.operation !== 'chat' || response.kind === 'missing'
+      ? undefined
+      : chatAnswerOf(row.dialect, response.bytes.toString('utf8'), payload?.response_type ?? null);
+  if (answer === undefined || response.kind === 'missing') return { answer: null, answerIsWhole: null };
+  return { answer: answer.said, answerIsWhole: response.isWhole && answer.isWhole };
 }
