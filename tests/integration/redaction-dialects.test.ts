@@ -142,6 +142,16 @@ function geminiBody(): object {
   };
 }
 
+/** That a tool must be called. */
+const geminiMust = { toolConfig: { functionCallingConfig: { mode: 'ANY' } } };
+const MUST_CALL: Readonly<Record<string, object>> = {
+  'openai-chat': { tool_choice: 'required' },
+  'openai-responses': { tool_choice: 'required' },
+  anthropic: { tool_choice: { type: 'any' } },
+  gemini: geminiMust,
+  'gemini, key in the query': geminiMust,
+};
+
 let stack: Stack;
 let db: pg.Client;
 let key: string;
@@ -187,12 +197,13 @@ async function ask(
   dialect: string,
   kind: string,
   stream: boolean,
+  more: object = {},
 ): Promise<{ got: string; status: number; row: Detail }> {
   const { path, headers, body } = DIALECTS[dialect]!(kind, key, stream);
   const answer = await fetch(`${stack.gatewayUrl}${path}`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', 'x-ringside-metadata': JSON.stringify(metadata), ...headers },
-    body: JSON.stringify(body),
+    body: JSON.stringify({ ...body, ...more }),
   });
   const got = await answer.text().catch(String);
   const id = answer.headers.get('x-ringside-inference-id')!;
@@ -242,9 +253,10 @@ describe.each(Object.keys(DIALECTS))('%s', (dialect) => {
       expect(labels[1], JSON.stringify(row.answer)).toBe(EVERY_CANARY.length);
 
       await behave(kind, { toolCalls: 2 });
-      // After a tool's result none is called where one only may be.
-      const calls = await ask(dialect, kind, stream);
+      const calls = await ask(dialect, kind, stream, MUST_CALL[dialect]);
       expect(calls.status, calls.got).toBe(200);
+      expect(calls.row).toMatchObject({ outcome: 'completed', response: { redacted: true, cutBy: [] } });
+      expect(JSON.stringify(calls.row.answer)).toMatch(/\[redacted:card\].*\[redacted:iban\]/);
       await behave(kind, { errors: [{ status: 400, rate: 1, message: PLANTED }] });
       const refused = await ask(dialect, kind, stream);
       expect(refused.row).toMatchObject({ outcome: 'failed', errorCode: 'upstream_rejected' });
