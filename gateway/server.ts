@@ -2,13 +2,19 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { getRequestListener } from '@hono/node-server';
 import { type Context, Hono } from 'hono';
 import { RingsideError } from '#core/errors.ts';
-import type { ListedGroup, ModelList } from './dialects/model-list.ts';
-import { findNotServed } from './dialects/not-served.ts';
-import { liveBody, modelReadyBody, modelBody as oipModelBody, readyBody, serverBody } from './dialects/oip/metadata.ts';
-import { findRoute as findOipRoute } from './dialects/oip/routes.ts';
-import { openaiChat } from './dialects/openai-chat/ingress.ts';
-import { modelList as openaiModels } from './dialects/openai-chat/models.ts';
-import { findRoute, GOVERNED_PATHS, ingressOf } from './dialects/routes.ts';
+import type { ListedGroup, ModelList } from '#translation/dialects/model-list.ts';
+import { findNotServed } from '#translation/dialects/not-served.ts';
+import {
+  liveBody,
+  modelReadyBody,
+  modelBody as oipModelBody,
+  readyBody,
+  serverBody,
+} from '#translation/dialects/oip/metadata.ts';
+import { findRoute as findOipRoute } from '#translation/dialects/oip/routes.ts';
+import { openaiChat } from '#translation/dialects/openai-chat/ingress.ts';
+import { modelList as openaiModels } from '#translation/dialects/openai-chat/models.ts';
+import { findRoute, GOVERNED_PATHS, ingressOf } from '#translation/dialects/routes.ts';
 import { checkFraming, presentedKey } from './flow/accept.ts';
 import type { RequestHandler } from './flow/handle-request.ts';
 import type { Authenticator } from './flow/ports.ts';

@@ -1,5 +1,5 @@
 import { RingsideError } from '#core/errors.ts';
-import type { Answering } from '../chat/answering.ts';
+import type { Answering } from '../answering.ts';
 import type { EmbeddingsRequest } from './request.ts';
 import type { EmbeddingsDialect, EmbeddingsTranslation } from './translation.ts';
 

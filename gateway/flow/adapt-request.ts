@@ -1,9 +1,9 @@
 import { RingsideError } from '#core/errors.ts';
 import { pickDeployment } from '#core/snapshot/compile.ts';
-import { answerNatively, answerTranslated } from '../chat/answering.ts';
-import { createRefusals } from '../chat/refusals.ts';
-import type { ParsedRequest } from '../dialects/ingress.ts';
-import { lengthOf, spliceBody } from '../dialects/splice-body.ts';
+import { createRefusals } from '#translation/chat/refusals.ts';
+import type { ParsedRequest } from '#translation/dialects/ingress.ts';
+import { lengthOf, spliceBody } from '#translation/dialects/splice-body.ts';
+import { answerNatively, answerTranslated } from '../answering.ts';
 import { answerEmbeddings } from '../embeddings/answering.ts';
 import type { NativeWire, ProviderAdapter, UpstreamTarget } from '../providers/provider.ts';
 import { ADAPTERS } from '../providers/registry.ts';

@@ -1,5 +1,5 @@
 import { RingsideError } from '#core/errors.ts';
-import type { Answering } from '../chat/answering.ts';
+import type { Answering } from '../answering.ts';
 import type { ProviderAdapter, StreamTap } from '../providers/provider.ts';
 import { ADAPTERS } from '../providers/registry.ts';
 import type { UpstreamController, UpstreamHeaders } from '../upstream/handler.ts';

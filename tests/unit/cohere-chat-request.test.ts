@@ -1,10 +1,10 @@
 // Bodies as the Cohere API reference, Chat v2, has them (docs.cohere.com/reference/chat, read 2026-11).
 import { describe, expect, test } from 'vitest';
-import type { DocumentPart, ModelPart } from '#gateway/chat/parts.ts';
-import { createRefusals } from '#gateway/chat/refusals.ts';
-import type { ChatRequest, Tool } from '#gateway/chat/request.ts';
 import { cohereChat } from '#gateway/providers/cohere/chat.ts';
 import { chatRequest, textPart, userTurn } from '#tests/support/chat-request.ts';
+import type { DocumentPart, ModelPart } from '#translation/chat/parts.ts';
+import { createRefusals } from '#translation/chat/refusals.ts';
+import type { ChatRequest, Tool } from '#translation/chat/request.ts';
 
 const MODEL = { upstreamModel: 'command-a-03-2025', defaultMaxTokens: 4096 };
 

@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { createRefusals } from '#gateway/chat/refusals.ts';
-import { geminiEmbeddings } from '#gateway/dialects/gemini/embeddings.ts';
-import { openaiEmbeddings } from '#gateway/dialects/openai-chat/embeddings.ts';
 import { answerEmbeddings } from '#gateway/embeddings/answering.ts';
 import type { EmbeddingsTranslation } from '#gateway/embeddings/translation.ts';
 import { cohereEmbeddings } from '#gateway/providers/cohere/embeddings.ts';
 import { googleEmbeddings } from '#gateway/providers/google/embeddings.ts';
 import { mistralEmbeddings } from '#gateway/providers/mistral/embeddings.ts';
 import { openaiEmbeddings as toOpenai } from '#gateway/providers/openai/embeddings.ts';
+import { createRefusals } from '#translation/chat/refusals.ts';
+import { geminiEmbeddings } from '#translation/dialects/gemini/embeddings.ts';
+import { openaiEmbeddings } from '#translation/dialects/openai-chat/embeddings.ts';
 
 /**
  * Bodies are written after the public references, read 2026-11: OpenAI "Create embeddings", Gemini API "Embeddings", Cohere "Embed API

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { openReassembler } from '#gateway/dialects/openai-chat/reassemble.ts';
+import { openReassembler } from '#translation/dialects/openai-chat/reassemble.ts';
 
 const event = (value: unknown) => `data: ${JSON.stringify(value)}\n\n`;
 const open = (maxHeld = 100_000, lookAhead = 10) => openReassembler({ maxHeld, lookAhead });

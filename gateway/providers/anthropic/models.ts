@@ -1,4 +1,4 @@
-import type { JsonObject } from '../../chat/request.ts';
+import type { JsonObject } from '#translation/chat/request.ts';
 import type { ListedModel, ModelList } from '../model-list.ts';
 import { protocol } from './chat-reply.ts';
 

@@ -1,4 +1,4 @@
-import { isObject, listOf, parseUpstream, textOf } from '../../wires/openai/json.ts';
+import { isObject, listOf, parseUpstream, textOf } from '#translation/wires/openai/json.ts';
 import type { ListedModel, ModelList } from '../model-list.ts';
 import { count } from './chat-facts.ts';
 

@@ -1,8 +1,8 @@
 import { RingsideError } from '#core/errors.ts';
+import { isRecord, parseRecord } from '#translation/wires/gemini/exact-json.ts';
 import { readVectors, textsOf } from '../../embeddings/read-vectors.ts';
 import type { EmbeddingsTask } from '../../embeddings/request.ts';
 import type { EmbeddingsTranslation } from '../../embeddings/translation.ts';
-import { isRecord, parseRecord } from '../../wires/gemini/exact-json.ts';
 import { resourceName } from './model-names.ts';
 import { readUsage } from './usage.ts';
 

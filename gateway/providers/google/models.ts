@@ -1,4 +1,4 @@
-import { isRecord } from '../../wires/gemini/exact-json.ts';
+import { isRecord } from '#translation/wires/gemini/exact-json.ts';
 import { type ListedModel, type ModelList, parseModelList } from '../model-list.ts';
 
 /**

@@ -1,4 +1,4 @@
-import { isObject, listOf, objectOf, parseUpstream } from '../../wires/openai/json.ts';
+import { isObject, listOf, objectOf, parseUpstream } from '#translation/wires/openai/json.ts';
 import { readModels as readWireModels } from '../../wires/openai/models.ts';
 import type { ListedModel, ModelList } from '../model-list.ts';
 
