@@ -1,4 +1,5 @@
 import { RingsideError } from '#core/errors.ts';
+import type { Operation } from '#core/names.ts';
 import type { AnswerContext, ChatDialect, RequestTarget } from '#translation/chat/dialect.ts';
 import type { ChatEvent } from '#translation/chat/events.ts';
 import type { ChatTranslation } from '#translation/chat/provider.ts';
@@ -25,20 +26,26 @@ const MAX_TRANSLATED_WHOLE_BYTES = 64 * 1_048_576;
 const NOTHING: StreamPiece = { forward: null, terminal: null };
 
 /** The upstream speaks the caller's dialect: bytes go on unchanged. */
-export function answerNatively(wire: NativeWire, hideUsage: boolean, framing: RequestTarget['framing']): Answering {
-  return new NativeAnswering(wire, hideUsage, framing);
+export function answerNatively(
+  wire: NativeWire,
+  hideUsage: boolean,
+  framing: RequestTarget['framing'],
+  operation: Operation,
+): Answering {
+  return new NativeAnswering(wire, hideUsage, framing, wire.maxWholeBytes?.(operation) ?? MAX_NATIVE_WHOLE_BYTES);
 }
 
 class NativeAnswering implements Answering {
   readonly streamType = null;
   readonly wholeType = null;
   readonly mayPass = true;
-  readonly maxWholeBytes = MAX_NATIVE_WHOLE_BYTES;
+  readonly maxWholeBytes: number;
   readonly #wire: NativeWire;
   readonly #hideUsage: boolean;
   readonly #framing: RequestTarget['framing'];
 
-  constructor(wire: NativeWire, hideUsage: boolean, framing: RequestTarget['framing']) {
+  constructor(wire: NativeWire, hideUsage: boolean, framing: RequestTarget['framing'], maxWholeBytes: number) {
+    this.maxWholeBytes = maxWholeBytes;
     this.#wire = wire;
     this.#hideUsage = hideUsage;
     this.#framing = framing;

@@ -64,7 +64,8 @@ export function explainAssignment(row: Assigned, role: Role | null): string {
 function sentUpstream(row: InferenceRow, payload: PayloadRow | undefined): InferenceDetailView['sentUpstream'] {
   const last = attemptsOf(row).at(-1);
   if (last === undefined) return null;
-  if (!row.streamed || row.operation === 'embeddings') return { model: last.upstreamModel, addedUsage: false };
+  // In no other dialect is usage something to ask for.
+  if (!row.streamed || row.dialect !== 'openai-chat') return { model: last.upstreamModel, addedUsage: false };
   const request = requestOf(row, payload);
   const isWhole = request.kind === 'kept' && request.isWhole;
   return { model: last.upstreamModel, addedUsage: isWhole ? !asksForUsage(request.bytes) : null };

@@ -86,7 +86,7 @@ const payloadSchema = z.object({
   captured: z.boolean().openapi({ description: 'Whether anything of it was kept.' }),
   missing: z.enum(MISSING_REASONS).nullable().openapi({
     description:
-      'Why nothing was kept: `capture_off` (`capture.mode` is `none`), `not_sampled`, `spool_full` (the policy `metadata-only`), `no_answer` (the caller left before one had begun), `interrupted` (the gateway died before). Null when it was kept, and when the release that recorded it did not say.',
+      'Why nothing was kept: `capture_off` (`capture.mode` is `none`), `not_sampled`, `spool_full` (the policy `metadata-only`), `no_answer` (the caller left before one had begun), `interrupted` (the gateway died before), `binary` (sound, images and uploads are counted only). Null when it was kept, and when the release that recorded it did not say.',
   }),
   body: z.unknown().openapi({ description: 'Parsed JSON, else text; null when it was not captured.' }),
 });

@@ -62,7 +62,8 @@ function send(deps: FlowDeps, exchange: Exchange, body: Buffer): Answer | null {
   const key = exchange.key!;
   const organization = exchange.organization!;
   const { ingress, operation, path } = exchange;
-  const request = ingress.parseRequest(body, deps.scanPlans.get(ingress)!, operation, path);
+  const contentType = exchange.incoming.headers['content-type'];
+  const request = ingress.parseRequest(body, deps.scanPlans.get(ingress)!, operation, path, contentType);
   exchange.request = request;
   exchange.metadata = readMetadata(exchange.incoming.headers, request.metadata);
   const group = resolveGroup(organization, key, request.model);

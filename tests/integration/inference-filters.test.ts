@@ -300,6 +300,15 @@ describe('filters', () => {
       ['q=%20', 'q'],
       ['sort=size', 'sort'],
       ['colour=red', 'colour'],
+      ['unit=a%00b', 'unit'],
+      ['traceId=%00', 'traceId'],
+      ['model=%00', 'model'],
+      ['finishReason=%00', 'finishReason'],
+      ['q=%00', 'q'],
+      ['key=%00', 'key'],
+      ['group=%00', 'group'],
+      ['metadata=%7B%22a%22:%22%00%22%7D', 'metadata'],
+      ['metadata.a=%00', 'metadata.a'],
       ['sort=latency', 'sort'],
       ['sort=cost&group=demo,second', 'sort'],
     ]) {
@@ -360,6 +369,18 @@ describe('order', () => {
       expect(await api('GET', `/inferences?limit=1&${query}&cursor=${nextCursor}`), query).toMatchObject({
         status: 400,
         body: { type: 'urn:ringside:problem:bad_request', field: 'cursor' },
+      });
+    }
+    const sorted = (await api('GET', '/inferences?limit=1&group=demo&sort=latency')).body.nextCursor;
+    const [of, id] = JSON.parse(Buffer.from(sorted, 'base64url').toString());
+    for (const value of [1.5, 1e30]) {
+      const forged = Buffer.from(JSON.stringify([of, id, value])).toString('base64url');
+      expect(
+        await api('GET', `/inferences?limit=1&group=demo&sort=latency&cursor=${forged}`),
+        `${value}`,
+      ).toMatchObject({
+        status: 422,
+        body: { field: 'cursor' },
       });
     }
     for (const cursor of ['x', Buffer.from('["a"]').toString('base64url'), Buffer.from('{}').toString('base64url')]) {

@@ -184,7 +184,8 @@ describe('reassembler', () => {
         for (const piece of pieces(Buffer.from(isWhole ? shown + last : shown), points)) reassembler.push(piece);
         const message = reassembler.message();
         const said = JSON.parse(message.text) as { output: unknown[]; status: string };
-        const response = (JSON.parse(/data: (.*)/.exec(last)![1]!) as { response: { output: unknown[] } }).response;
+        const response = (JSON.parse(/data: ([^\r\n]*)/.exec(last)![1]!) as { response: { output: unknown[] } })
+          .response;
         expect(message.isWhole).toBe(true);
         if (isWhole) expect(said).toEqual(response);
         else {

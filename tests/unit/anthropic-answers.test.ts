@@ -126,8 +126,8 @@ describe('a whole answer, written', () => {
     expect(content.map(({ type, signature, data }: Record<string, unknown>) => [type, signature ?? data])).toEqual([
       ['thinking', 'rs1.openai.o='],
       ['redacted_thinking', 'rs1.bedrock.b='],
-      ['redacted_thinking', 'rs1.google.g='],
       ['tool_use', undefined],
+      ['redacted_thinking', 'rs1.google.g='],
     ]);
     const body = { model: 'g', max_tokens: 1, messages: [{ role: 'assistant', content }] };
     const target = { model: null, stream: null, framing: 'sse' } as const;

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { RingsideError } from '#core/errors.ts';
 import { adapter } from '#gateway/providers/anthropic/adapter.ts';
 import { CAPABILITIES } from '#gateway/providers/anthropic/capabilities.ts';
-import { MODELS_PATH, readModels } from '#gateway/providers/anthropic/models.ts';
+import { MODELS } from '#gateway/providers/anthropic/models.ts';
 import { anthropic } from '#translation/dialects/anthropic/ingress.ts';
 
 /** Anthropic's callers at Anthropic's own API: bytes pass, and are looked at. */
@@ -201,14 +201,14 @@ describe('models', () => {
       { type: 'model', id: 'b', display_name: 'B', created_at: '1970-01-01T00:00:00Z', max_input_tokens: null },
       { type: 'model' },
     ];
-    expect(readModels(Buffer.from(JSON.stringify({ data, has_more: false })))).toEqual([
+    expect(MODELS.read(Buffer.from(JSON.stringify({ data, has_more: false })))).toEqual([
       { id: 'a', displayName: 'A', contextTokens: 1_000_000, createdUnixS: 1_792_540_800 },
       { id: 'b', displayName: 'B', contextTokens: null, createdUnixS: null },
     ]);
     for (const body of ['<html>', '{}', 'null']) {
-      expect(() => readModels(Buffer.from(body))).toThrow(expect.objectContaining({ code: 'upstream_protocol' }));
+      expect(() => MODELS.read(Buffer.from(body))).toThrow(expect.objectContaining({ code: 'upstream_protocol' }));
     }
-    expect(MODELS_PATH).toMatch(/^\/models/);
+    expect(MODELS.path).toMatch(/^\/models/);
   });
 
   test('capabilities are said for every feature', () => {

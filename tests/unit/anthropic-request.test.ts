@@ -237,8 +237,8 @@ describe('what a request means in our words', () => {
           role: 'assistant',
           content: [
             { type: 'thinking', thinking: 'hm', signature: 'rs1.openai.a.b=' },
-            { type: 'redacted_thinking', data: 'rs1.google.g=' },
             { type: 'tool_use', id: 't', name: 'weather', input: {} },
+            { type: 'redacted_thinking', data: 'rs1.google.g=' },
             { type: 'thinking', thinking: '', signature: '' },
             { type: 'thinking', thinking: '', signature: 'rs1.nobody.x' },
           ],

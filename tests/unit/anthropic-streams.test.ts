@@ -77,7 +77,7 @@ describe('a stream, written', () => {
       delta(0, '}'),
       close(0),
     ]);
-    expect(pieces.map((piece) => names(piece).length)).toEqual([0, 0, 2, 0, 0, 0, 1, 1 + 4]);
+    expect(pieces.map((piece) => names(piece).length)).toEqual([1, 0, 1, 0, 0, 0, 1, 1 + 4]);
     expect(pieces.slice(3, 6).join('')).toBe('');
   });
 

@@ -149,7 +149,7 @@ describe('what is said', () => {
     expect(uncited['citation_options']).toEqual({ mode: 'OFF' });
     const pdf = document({ source: { kind: 'base64', mediaType: 'application/pdf', data: 'JVBERi0=' } });
     expect(refusal(chatRequest({ messages: [userTurn('What rings?', pdf)] })).message).toBe(
-      '"messages[0].content[1]" cannot be sent on: the provider kind "cohere" reads documents as plain text only.',
+      '"messages[0].content[1]" cannot be sent on: the provider kind "cohere" reads documents as plain text only. Remove it, or ask a model group whose provider takes it.',
     );
   });
 

@@ -175,6 +175,14 @@ describe('an answer of Google', () => {
   ])('what is none: %s', (body) => protocol(() => readReply(Buffer.from(body))));
 });
 
+test('what is nested too deeply to be written again is none, either', () => {
+  // With a number that is kept digit by digit, which takes a recursion for each level.
+  const args = `${'{"a":'.repeat(50_000)}12345678901234567890${'}'.repeat(50_000)}`;
+  const body = `{"candidates":[{"content":{"parts":[{"functionCall":{"name":"f","args":${args}}}]},"finishReason":"STOP"}]}`;
+  protocol(() => readReply(Buffer.from(body)));
+  protocol(() => events(`data: ${body}\n\n`));
+});
+
 describe('a stream of Google', () => {
   const parts = (...made: object[]) => ({ candidates: [{ content: { parts: made, role: 'model' } }] });
   const stop = {

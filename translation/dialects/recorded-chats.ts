@@ -9,6 +9,7 @@ import type { RecordedChats } from './recorded.ts';
 export const RECORDED_CHATS: Readonly<Record<DialectName, RecordedChats | null>> = {
   'openai-chat': recordedChats,
   'openai-responses': recordedResponses,
+  openai: null,
   anthropic: recordedAnthropic,
   gemini: recordedGemini,
   oip: null,

@@ -2,16 +2,17 @@ import type { Operation } from '#core/names.ts';
 import type { RequestTarget } from '../chat/dialect.ts';
 import { anthropic } from './anthropic/ingress.ts';
 import { findGeminiRoute, gemini } from './gemini/ingress.ts';
-import type { Ingress, IngressRoute } from './ingress.ts';
+import type { Ingress, IngressRoute, KeyPlaces } from './ingress.ts';
 import { oip } from './oip/ingress.ts';
 import { findRoute as findOipRoute } from './oip/routes.ts';
+import { openai, openaiForms } from './openai/ingress.ts';
 import { openaiChat } from './openai-chat/ingress.ts';
 import { openaiResponses } from './openai-responses/ingress.ts';
 
 const IN_BODY: RequestTarget = Object.freeze({ model: null, stream: null, framing: 'sse' });
 
 /** Every ingress dialect. */
-export const INGRESSES: readonly Ingress[] = [openaiChat, openaiResponses, anthropic, gemini, oip];
+export const INGRESSES: readonly Ingress[] = [openaiChat, openaiResponses, openai, openaiForms, anthropic, gemini, oip];
 
 /** Paths that say nothing about a request but what it is. */
 const FIXED: ReadonlyMap<string, IngressRoute> = new Map(
@@ -20,6 +21,14 @@ const FIXED: ReadonlyMap<string, IngressRoute> = new Map(
       ['/v1/chat/completions', openaiChat, 'chat'],
       ['/v1/completions', openaiChat, 'completions'],
       ['/v1/embeddings', openaiChat, 'embeddings'],
+      ['/v1/moderations', openai, 'moderations'],
+      ['/v1/rerank', openai, 'rerank'],
+      ['/v1/images/generations', openai, 'image-generations'],
+      ['/v1/images/edits', openaiForms, 'image-edits'],
+      ['/v1/images/variations', openaiForms, 'image-variations'],
+      ['/v1/audio/speech', openai, 'speech'],
+      ['/v1/audio/transcriptions', openaiForms, 'transcriptions'],
+      ['/v1/audio/translations', openaiForms, 'translations'],
       ['/v1/messages', anthropic, 'chat'],
       ['/v1/messages/count_tokens', anthropic, 'count-tokens'],
       ['/v1/responses', openaiResponses, 'chat'],
@@ -49,8 +58,14 @@ function findInferRoute(path: string): IngressRoute | undefined {
   return { ingress: oip, operation: 'infer', target: { model: found.group, stream: false, framing: 'sse' } };
 }
 
-/** The dialect whose errors a caller of this path (or path and query) understands. */
-export function ingressOf(path: string): Ingress {
+/** The dialect in which a caller of this path (or path and query) asks and understands errors. */
+export function ingressOf(path: string, headers: KeyPlaces['headers']): Ingress {
   if (path.startsWith('/v2/')) return oip;
-  return path.startsWith('/v1beta/') ? gemini : (findRoute(path)?.ingress ?? openaiChat);
+  return path.startsWith('/v1beta/') ? gemini : (findRoute(path)?.ingress ?? clientOf(headers));
+}
+
+/** `/v1/models` and `/v1/files` are paths of several APIs: what their clients always send tells them apart. */
+function clientOf(headers: KeyPlaces['headers']): Ingress {
+  if (headers['anthropic-version'] !== undefined) return anthropic;
+  return headers['x-goog-api-key'] === undefined ? openaiChat : gemini;
 }

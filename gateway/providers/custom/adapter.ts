@@ -1,5 +1,6 @@
 import { oipWire } from '../../wires/oip/wire.ts';
 import type { ProviderAdapter } from '../provider.ts';
+import { CAPABILITIES } from './capabilities.ts';
 import { readError } from './errors.ts';
 import { bind } from './request.ts';
 
@@ -9,5 +10,8 @@ export const adapter: ProviderAdapter = {
   bind,
   natives: { oip: oipWire },
   chat: null,
+  capabilities: CAPABILITIES,
+  limits: [],
+  models: null,
   readError,
 };

@@ -24,8 +24,14 @@ export function writeThinking(reasoning: Reasoning, model: string, at: At, refus
   const amount = isGemini3(model)
     ? writeLevel(reasoning, model, at, refusals)
     : writeBudget(reasoning, model, at, refusals);
-  const config = { ...amount, ...(reasoning.show === null ? {} : { includeThoughts: reasoning.show }) };
+  const show = reasoning.show ?? showsByDefault(reasoning);
+  const config = { ...amount, ...(show === null ? {} : { includeThoughts: show }) };
   return Object.keys(config).length === 0 ? undefined : config;
+}
+
+/** Anthropic's callers, who are the ones that give a budget without a word on showing, see the thoughts that they pay for. */
+function showsByDefault({ budgetTokens }: Reasoning): true | null {
+  return budgetTokens !== null && budgetTokens > 0 ? true : null;
 }
 
 function writeLevel({ effort, budgetTokens }: Reasoning, model: string, at: At, refusals: Refusals): JsonRecord {

@@ -1,6 +1,8 @@
 import { oipWire } from '../../wires/oip/wire.ts';
 import type { ProviderAdapter } from '../provider.ts';
+import { CAPABILITIES } from './capabilities.ts';
 import { readError } from './errors.ts';
+import { MODELS } from './models.ts';
 import { bind } from './request.ts';
 
 /** KServe, Triton, MLServer and every other server of the Open Inference Protocol. */
@@ -9,5 +11,8 @@ export const adapter: ProviderAdapter = {
   bind,
   natives: { oip: oipWire },
   chat: null,
+  capabilities: CAPABILITIES,
+  limits: [],
+  models: MODELS,
   readError,
 };

@@ -1,6 +1,6 @@
 import { RingsideError } from '#core/errors.ts';
 import type { ChatEvent } from '../../chat/events.ts';
-import { toolCallId } from '../../chat/parts.ts';
+import { type Signature, toolCallId } from '../../chat/parts.ts';
 import { MAX_EVENT_BYTES } from '../../chat/provider.ts';
 import type { JsonObject } from '../../chat/request.ts';
 import { namedEvent } from './named-event.ts';
@@ -19,6 +19,8 @@ interface QueuedPart {
   /** Whether a block of it stands open in the stream. */
   isOpen: boolean;
   hasBlock: boolean;
+  /** Of a tool call: written behind it, wherever among its fragments it came. */
+  signature: Signature | null;
 }
 
 /**
@@ -43,7 +45,7 @@ export class BlockQueue {
     if (head.kind === 'image' || head.kind === 'audio') throw noPlaceFor(head.kind);
     const callId = head.kind === 'tool_call' ? (head.id ?? toolCallId(this.#inferenceId, this.#calls)) : '';
     if (head.kind === 'tool_call') this.#calls++;
-    const part: QueuedPart = { head, callId, held: [], closed: false, isOpen: false, hasBlock: false };
+    const part: QueuedPart = { head, callId, held: [], closed: false, isOpen: false, hasBlock: false, signature: null };
     this.#queue.push(part);
     return this.#queue.length === 1 ? this.#writeHead(part) : '';
   }
@@ -83,9 +85,9 @@ export class BlockQueue {
     return this.#writeHead(part) + held.map((delta) => this.#writeDelta(part, delta)).join('');
   }
 
-  /** Texts begin at once; what thoughts and calls begin with is known with their first delta only. */
+  /** Whether thoughts are shown or encrypted is known with their first delta only; all else begins at once. */
   #writeHead(part: QueuedPart): string {
-    return part.head.kind === 'text' || part.head.kind === 'refusal' ? this.#open(part) : '';
+    return part.head.kind === 'reasoning' ? '' : this.#open(part);
   }
 
   #writeDelta(part: QueuedPart, delta: Delta): string {
@@ -97,12 +99,14 @@ export class BlockQueue {
           this.#open(part) + this.#deltaEvent({ type: 'citations_delta', citation: writeCitation(delta.citation) })
         );
       case 'signature': {
-        if (delta.redacted || (part.head.kind === 'tool_call' && !part.isOpen)) {
-          part.hasBlock ||= delta.redacted;
+        if (part.head.kind === 'tool_call') {
+          part.signature = delta.signature;
+          return '';
+        }
+        if (delta.redacted) {
+          part.hasBlock = true;
           return this.#stop(part) + this.#whole(redactedBlock(delta.signature));
         }
-        // Behind the arguments there is no place left for a call's signature but a block after it.
-        if (part.head.kind === 'tool_call') return this.#stop(part) + this.#whole(redactedBlock(delta.signature));
         const { signature } = thinkingBlock('', delta.signature);
         return this.#open(part) + this.#deltaEvent({ type: 'signature_delta', signature });
       }
@@ -112,7 +116,8 @@ export class BlockQueue {
   }
 
   #writeClose(part: QueuedPart): string {
-    return (part.hasBlock ? '' : this.#open(part)) + this.#stop(part);
+    const written = (part.hasBlock ? '' : this.#open(part)) + this.#stop(part);
+    return part.signature === null ? written : written + this.#whole(redactedBlock(part.signature));
   }
 
   #open(part: QueuedPart): string {

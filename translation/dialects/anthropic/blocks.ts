@@ -167,15 +167,15 @@ function readReasoning(block: Fields, text: string, signature: string, data: str
 }
 
 /**
- * Undoes what the writer does with a tool call that another provider signed: its signature travels in a block of its own before it.
+ * Undoes what the writer does with a tool call that another provider signed: its signature travels in a block of its own behind it.
  * Only Google signs calls, and it has no encrypted thoughts, so that nothing else looks like it.
  */
 function joinCallSignatures(parts: readonly ModelPart[]): ModelPart[] {
   const joined: ModelPart[] = [];
   for (const part of parts) {
     const before = joined.at(-1);
-    if (part.type === 'tool_call' && before?.type === 'reasoning' && before.redacted?.origin === 'google') {
-      joined[joined.length - 1] = { ...part, signature: before.redacted };
+    if (before?.type === 'tool_call' && part.type === 'reasoning' && part.redacted?.origin === 'google') {
+      joined[joined.length - 1] = { ...before, signature: part.redacted };
     } else joined.push(part);
   }
   return joined;

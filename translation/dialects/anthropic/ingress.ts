@@ -3,6 +3,7 @@ import { keyHeader } from '../key-places.ts';
 import { anthropicDialect } from './dialect.ts';
 import { errorBody, errorEvent } from './errors.ts';
 import { parseRequest, planRequest } from './governed-keys.ts';
+import { modelList } from './models.ts';
 import { openReassembler } from './reassemble.ts';
 
 /** Anthropic's Messages API: `/v1/messages` and `/v1/messages/count_tokens`. */
@@ -16,5 +17,6 @@ export const anthropic: Ingress = {
   errorBody,
   errorEvent,
   keepAlive: anthropicDialect.keepAlive,
+  modelList,
   requestIdHeader: 'request-id',
 };

@@ -58,7 +58,7 @@ function writeBlocks(parts: readonly ModelPart[], { inferenceId }: AnswerContext
         calls++;
         const block = JSON.stringify(toolUseBlock(id, part.name));
         const signature = part.signature === null ? [] : [JSON.stringify(redactedBlock(part.signature))];
-        return [...signature, block.replace(INPUT, () => `"input":${inputOf(part.arguments)}`)];
+        return [block.replace(INPUT, () => `"input":${inputOf(part.arguments)}`), ...signature];
       }
       case 'image':
       case 'audio':

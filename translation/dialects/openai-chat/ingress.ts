@@ -1,7 +1,9 @@
 import type { Ingress } from '../ingress.ts';
 import { bearer } from '../key-places.ts';
 import { openaiChatDialect } from './dialect.ts';
+import { openaiEmbeddings } from './embeddings.ts';
 import { errorBody, errorEvent } from './errors.ts';
+import { modelList } from './models.ts';
 import { openReassembler } from './reassemble.ts';
 import { parseRequest, planRequest } from './request.ts';
 
@@ -12,9 +14,11 @@ export const openaiChat: Ingress = {
   parseRequest,
   authorization: bearer,
   chat: openaiChatDialect,
+  embeddings: openaiEmbeddings,
   openReassembler,
   errorBody,
   errorEvent,
   keepAlive: openaiChatDialect.keepAlive,
+  modelList,
   requestIdHeader: null,
 };

@@ -1,14 +1,11 @@
-/** A model group as OpenAI lists a model. */
-export interface ListedGroup {
-  readonly name: string;
-  readonly createdUnixS: number;
-  readonly organization: string;
-}
+import type { ListedGroup, ModelList } from '../model-list.ts';
 
-export function modelBody(group: ListedGroup): object {
+/** Model groups as OpenAI lists models: all at once. */
+export const modelList: ModelList = {
+  list: (groups) => ({ object: 'list', data: groups.map(one) }),
+  one,
+};
+
+function one(group: ListedGroup): object {
   return { id: group.name, object: 'model', created: group.createdUnixS, owned_by: group.organization };
-}
-
-export function modelListBody(groups: readonly ListedGroup[]): object {
-  return { object: 'list', data: groups.map(modelBody) };
 }

@@ -33,12 +33,27 @@ export function isRecord(value: unknown): value is JsonRecord {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** The object that a text is; null for everything else. */
+/** Brackets that a text may hold before it is tried whether they are nested too deeply. */
+const FLAT_BRACKETS = 1_000;
+
+/** The object that a text is; null for everything else, and for one that is nested so deeply that it could not be written again. */
 export function parseRecord(text: string): JsonRecord | null {
   try {
     const value = parseExact(text);
-    return isRecord(value) ? value : null;
+    if (!isRecord(value)) return null;
+    if (hasManyBrackets(text)) JSON.stringify(value);
+    return value;
   } catch {
     return null;
   }
+}
+
+function hasManyBrackets(text: string): boolean {
+  let brackets = 0;
+  for (const bracket of ['{', '[']) {
+    for (let at = text.indexOf(bracket); at !== -1; at = text.indexOf(bracket, at + 1)) {
+      if (++brackets > FLAT_BRACKETS) return true;
+    }
+  }
+  return false;
 }
