@@ -121,8 +121,10 @@ describe('import directions', () => {
   });
 
   test('the vocabulary of chats and the wires name no dialect and no provider kind', () => {
-    const names = /^gateway\/(?:dialects|providers)\/[^/]+\//;
-    expect(offences(({ file, target }) => /^gateway\/(?:chat|wires)\//.test(file) && names.test(target))).toEqual([]);
+    const names = /^(?:gateway|translation)\/(?:dialects|providers)\/[^/]+\//;
+    expect(
+      offences(({ file, target }) => /^(?:gateway|translation)\/(?:chat|wires)\//.test(file) && names.test(target)),
+    ).toEqual([]);
   });
 
   test('rooms of the flow do not import each other; handle-request.ts does', () => {
