@@ -48,7 +48,11 @@ export function createTokenSources(deps: TokenSourcesDeps): TokenSources {
   };
   return {
     take: (grant, use) => sourceOf(grant).take(grant, use),
-    rejected: (grant, token) => sourceOf(grant).rejected(grant, token),
+    // Of credentials that have been replaced meanwhile nobody wants a token.
+    rejected(grant, token) {
+      const present = sources.get(grant.providerId);
+      if (present?.credentials === grant.credentials) present.rejected(grant, token);
+    },
   };
 }
 
