@@ -1,7 +1,11 @@
+import { execFile } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { PROVIDER_KINDS } from '#core/names.ts';
 import type { SnapshotDocument } from '#core/snapshot/schema.ts';
 import { snapshotsSince } from '#store/snapshots.ts';
 import { type ApiClient, startTestControlPlane, type TestControlPlane } from '#tests/support/control-plane.ts';
@@ -24,9 +28,8 @@ const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
 const keyFile = { type: 'service_account', client_email: 'a@p.iam.gserviceaccount.com', private_key: pem };
 const accessKey = { accessKeyId: 'AKIAIOSFODNN7EXAMPLE', secretAccessKey: CANARY };
 const client = { tenantId: 'contoso.example', clientId: 'app-1', clientSecret: CANARY };
-const DEFINITION = JSON.parse(
-  /```json\n([\s\S]*?)```/.exec(readFileSync(join(import.meta.dirname, '../../docs/custom-providers.md'), 'utf8'))![1]!,
-) as Record<string, unknown>;
+const documentation = (name: string) => readFileSync(join(import.meta.dirname, '../../docs', name), 'utf8');
+const DEFINITION = JSON.parse(/```json\n([\s\S]*?)```/.exec(documentation('custom-providers.md'))![1]!) as object;
 
 let made = 0;
 const create = (provider: object) => api('POST', '/providers', { name: `p${++made}`, ...provider });
@@ -35,6 +38,25 @@ const snapshotOf = async (name: string) => {
   const newest = found.find((snapshot) => snapshot.organizationId === api.organizationId)!;
   return (newest.document as SnapshotDocument).providers.find((provider) => provider.name === name);
 };
+
+test('docs/production.md has a line for each kind, and each of them works', async () => {
+  const section = /## Providers[\s\S]*?```sh\n([\s\S]*?)```/.exec(documentation('production.md'))![1]!;
+  const folder = mkdtempSync(join(tmpdir(), 'ringside-lines-'));
+  writeFileSync(join(folder, 'service-account.json'), JSON.stringify(keyFile, null, 2));
+  writeFileSync(join(folder, 'definition.json'), JSON.stringify(DEFINITION, null, 2));
+  const curl = `curl -s -X "$1" "$CONTROL/api/v1$2" -d "$3" -w '\\n%{http_code}\\n'`;
+  const admin = `admin() { ${curl} -H "Authorization: Bearer $ADMIN_TOKEN" -H 'Content-Type: application/json'; }`;
+  const variables = [...section.matchAll(/\$([A-Z_]+)/g)].map((match) => match[1]!);
+  const secrets = Object.fromEntries(variables.map((name) => [name, /_ID$/.test(name) ? 'an-id' : 'planted-key']));
+  const env = { ...secrets, PATH: process.env['PATH'], CONTROL: control.url, ADMIN_TOKEN: api.token };
+  const { stdout } = await promisify(execFile)('bash', ['-c', `${admin}\n${section}`], { env, cwd: folder });
+  rmSync(folder, { recursive: true });
+  const statuses = stdout.split('\n').filter((line) => /^\d{3}$/.test(line));
+  expect(statuses, stdout).toEqual(Array(section.trim().split('\n').length).fill('201'));
+  const kinds = [...stdout.matchAll(/"kind":"([^"]+)"/g)].map((match) => match[1]);
+  expect(new Set(kinds)).toEqual(new Set(PROVIDER_KINDS));
+  expect(stdout).not.toMatch(/planted|PRIVATE/);
+});
 
 describe('credentials', () => {
   test.each([
