@@ -53,6 +53,7 @@ function readDocument(kind: ProviderKind, baseUrl: string, apiKey: string): Chec
     case 'huggingface':
     case 'oip':
     case 'custom':
+    case 'simulator':
       return null;
     default:
       return kind satisfies never;

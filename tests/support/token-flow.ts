@@ -7,7 +7,6 @@ import type { ProviderKind } from '#core/names.ts';
 import { DEFAULT_CAPTURE } from '#core/snapshot/log-policy.ts';
 import { snapshotSchema } from '#core/snapshot/schema.ts';
 import { parseAddressPolicy } from '#core/upstream-address.ts';
-import { findRoute } from '#gateway/dialects/routes.ts';
 import { drain } from '#gateway/drain.ts';
 import { createBodyPool } from '#gateway/flow/body-pool.ts';
 import { createRequestHandler } from '#gateway/flow/handle-request.ts';
@@ -24,6 +23,7 @@ import { createUpstreamPools } from '#gateway/upstream/pools.ts';
 import { bindEndpoint, bindHead } from '#gateway/upstream/request-head.ts';
 import { createTokenSources } from '#gateway/upstream/token-source.ts';
 import type { EndRecord } from '#inference-log/record.ts';
+import { findRoute } from '#translation/dialects/routes.ts';
 
 /** What must be found nowhere: in no answer, no record, no line of the log. */
 export const CLIENT_SECRET = 'planted-client-secret';

@@ -4,14 +4,14 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseCustomProvider } from '#core/custom-provider.ts';
 import { RingsideError } from '#core/errors.ts';
-import { ReplyCollector } from '#gateway/chat/collect.ts';
-import type { ChatEvent } from '#gateway/chat/events.ts';
-import type { ModelPart, TextPart, UserPart } from '#gateway/chat/parts.ts';
-import { MAX_EVENT_BYTES } from '#gateway/chat/provider.ts';
-import { createRefusals } from '#gateway/chat/refusals.ts';
-import { type ChatRequest, type Message, NO_SETTINGS, type Settings, type Tool } from '#gateway/chat/request.ts';
 import { adapter } from '#gateway/providers/custom/adapter.ts';
 import { compilePointer } from '#gateway/providers/custom/pointer.ts';
+import { ReplyCollector } from '#translation/chat/collect.ts';
+import type { ChatEvent } from '#translation/chat/events.ts';
+import type { ModelPart, TextPart, UserPart } from '#translation/chat/parts.ts';
+import { MAX_EVENT_BYTES } from '#translation/chat/provider.ts';
+import { createRefusals } from '#translation/chat/refusals.ts';
+import { type ChatRequest, type Message, NO_SETTINGS, type Settings, type Tool } from '#translation/chat/request.ts';
 
 /** The JSON of the example in docs/custom-providers.md, in its order. */
 const [EXAMPLE, SENT, ANSWERED, STREAMED] = [
@@ -198,7 +198,14 @@ describe('definitions are checked', () => {
     ['a path that climbs', { path: ['v1', '..'] }, /^path\[1\]/],
     ['a path with a slash', { path: ['v1/chat'] }, /^path\[0\]/],
     ['a path with a line break', { path: ['v1\r\nx: y'] }, /^path\[0\]/],
-    ['no path', { path: [] }, /^path: /],
+    ['an empty path', { path: [] }, /^path: /],
+    ['no path', { path: undefined }, /^path: is missing/],
+    ['no reply, though it infers', { reply: undefined, infer: { path: ['x'] } }, /^reply: is missing/],
+    [
+      'nothing at all',
+      { path: undefined, request: undefined, reply: undefined, infer: undefined },
+      /^request: is missing/,
+    ],
     ['another framing', { stream: { framing: 'chunks', delta: '/a' } }, /^stream\.framing: /],
     [
       'a long template',
@@ -214,6 +221,25 @@ describe('definitions are checked', () => {
       issues.join('\n'),
     ).toBe(true);
     expect(() => bind({ ...DEFINITION, ...change })).toThrow(/the definition of provider "own" is not valid/);
+  });
+});
+
+describe('tensors', () => {
+  const definition = { infer: { path: ['models', { $from: 'model' }, 'predict'] }, errorMessage: '/why' };
+  const wire = adapter.natives.oip!;
+
+  test('go on as they are to a path of its own', () => {
+    const target = bind(definition);
+    const head = target.heads[wire.headName('infer', false, 'sse', false)]!.toString();
+    expect(head).toMatch(/^POST \/prefix\/models\/llama-3\/predict HTTP/);
+    expect([target.chat, target.heads['chat']]).toEqual([undefined, undefined]);
+    expect(adapter.readError(400, Buffer.from('{"why":"no"}'), undefined, target).message).toContain(': no');
+  });
+
+  test('beside a chat, or not at all', () => {
+    const both = bind({ ...SMALLEST, ...definition });
+    expect(Object.keys(both.heads).sort()).toEqual(['chat', 'chat-stream', 'infer']);
+    expect(bind(SMALLEST).heads['infer']).toBeUndefined();
   });
 });
 

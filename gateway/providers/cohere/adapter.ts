@@ -1,6 +1,9 @@
 import type { ProviderAdapter } from '../provider.ts';
+import { CAPABILITIES, LIMITS } from './capabilities.ts';
 import { cohereChat } from './chat.ts';
+import { cohereEmbeddings } from './embeddings.ts';
 import { readError } from './errors.ts';
+import { MODELS } from './models.ts';
 import { bind } from './request.ts';
 
 /** Cohere, in its own API: no dialect of callers is one that it speaks. */
@@ -9,5 +12,9 @@ export const adapter: ProviderAdapter = {
   bind,
   natives: {},
   chat: cohereChat,
+  embeddings: cohereEmbeddings,
+  capabilities: CAPABILITIES,
+  limits: LIMITS,
+  models: MODELS,
   readError,
 };

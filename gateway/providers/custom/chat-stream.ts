@@ -1,15 +1,15 @@
-import type { CustomProvider } from '#core/custom-provider.ts';
+import type { CustomChat } from '#core/custom-provider.ts';
 import { RingsideError } from '#core/errors.ts';
-import type { ChatEvent } from '../../chat/events.ts';
-import type { StreamReader } from '../../chat/provider.ts';
-import type { ChatUsage } from '../../chat/reply.ts';
-import { openEventStream } from '../../chat/sse.ts';
+import type { ChatEvent } from '#translation/chat/events.ts';
+import type { StreamReader } from '#translation/chat/provider.ts';
+import type { ChatUsage } from '#translation/chat/reply.ts';
+import { openEventStream } from '#translation/chat/sse.ts';
 import { compileFinish, compileUsage, type Finish } from './answer-facts.ts';
 import { parseJson } from './chat-reply.ts';
 import { openLines } from './lines.ts';
 import { compileOptional, compilePointer, type Lookup } from './pointer.ts';
 
-type Declared = NonNullable<CustomProvider['stream']>;
+type Declared = NonNullable<CustomChat['stream']>;
 
 /** A stream's declaration made ready. */
 interface Reading {

@@ -1,7 +1,10 @@
 import type { NativeWire, ProviderAdapter } from '../provider.ts';
+import { CAPABILITIES } from './capabilities.ts';
 import { googleChat } from './chat.ts';
+import { googleEmbeddings } from './embeddings.ts';
 import { readError } from './errors.ts';
 import { renameModels } from './model-names.ts';
+import { MODELS } from './models.ts';
 import { readReply } from './reply.ts';
 import { bind, REFUSED_KEYS } from './request.ts';
 import { openStream } from './stream.ts';
@@ -31,5 +34,9 @@ export const adapter: ProviderAdapter = {
   bind,
   natives: { gemini },
   chat: googleChat,
+  embeddings: googleEmbeddings,
+  capabilities: CAPABILITIES,
+  limits: [],
+  models: MODELS,
   readError,
 };

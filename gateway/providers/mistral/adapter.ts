@@ -1,6 +1,9 @@
 import type { ProviderAdapter } from '../provider.ts';
+import { CAPABILITIES, LIMITS } from './capabilities.ts';
 import { mistralChat } from './chat.ts';
+import { mistralEmbeddings } from './embeddings.ts';
 import { readError } from './errors.ts';
+import { MODELS } from './models.ts';
 import { bind } from './request.ts';
 
 /**
@@ -11,5 +14,9 @@ export const adapter: ProviderAdapter = {
   bind,
   natives: {},
   chat: mistralChat,
+  embeddings: mistralEmbeddings,
+  capabilities: CAPABILITIES,
+  limits: LIMITS,
+  models: MODELS,
   readError,
 };

@@ -1,4 +1,5 @@
 import type { CompiledDeployment } from '#core/snapshot/compile.ts';
+import { INFER } from '#gateway/wires/oip/wire.ts';
 import { bindEndpoint, bindHead } from '../../upstream/request-head.ts';
 import type { DefaultTimeouts, ProviderCredentials, UpstreamTarget } from '../provider.ts';
 
@@ -30,7 +31,7 @@ export function bind(
     providerName: provider.name,
     upstreamModel,
     endpoint: bindEndpoint(base.origin, provider.timeouts.connectMs ?? defaults.connectMs),
-    heads: { infer: bindHead(base.origin, `${prefix}${inferPath(upstreamModel)}`, [...headers].flat()) },
+    heads: { [INFER]: bindHead(base.origin, `${prefix}${inferPath(upstreamModel)}`, [...headers].flat()) },
     modelJson: Buffer.from(JSON.stringify(upstreamModel)),
     model: { upstreamModel, defaultMaxTokens: deployment.maxOutputTokens },
     firstByteTimeoutMs: provider.timeouts.firstByteMs ?? defaults.firstByteMs,

@@ -1,4 +1,5 @@
-export { readModels } from '../../wires/openai/models.ts';
+import type { ProviderModels } from '#translation/chat/provider-models.ts';
+import { readModels } from '#translation/wires/openai/models.ts';
 
 /** Where the list of models is, below the provider's base URL. */
-export const MODELS_PATH = '/models';
+export const MODELS: ProviderModels = { method: 'GET', path: '/models', read: readModels };
