@@ -1,12 +1,11 @@
 import { z } from '@hono/zod-openapi';
 import { customProviderSchema } from '#core/custom-provider.ts';
 import { nameSchema, PROVIDER_KINDS } from '#core/names.ts';
-import { MAX_API_KEY_CHARS } from '#core/provider-credentials/check.ts';
 import { timeoutsSchema } from '#core/snapshot/schema.ts';
 
 /** What a key must look like depends on the kind: core/provider-credentials. */
 const apiKeySchema = z
-  .union([z.string().max(MAX_API_KEY_CHARS), z.record(z.string(), z.unknown())], 'is neither a text nor an object')
+  .union([z.string(), z.record(z.string(), z.unknown())], 'is neither a text nor an object')
   .openapi({
     description:
       'Write-only; answers hold a hint. A key, or a document, as an object or as its text: for `bedrock` an access key ' +

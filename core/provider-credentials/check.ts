@@ -5,7 +5,7 @@ import { isDocument } from './document.ts';
 import { parseGoogleKey } from './google.ts';
 
 /** Longer ones are no key of any provider, and no document either. */
-export const MAX_API_KEY_CHARS = 16_384;
+const MAX_API_KEY_CHARS = 16_384;
 /** A plain key goes into a header as it is. */
 const PLAIN_KEY = /^[\x21-\x7e]{1,8192}$/;
 

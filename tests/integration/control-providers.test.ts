@@ -82,6 +82,7 @@ describe('credentials', () => {
       { kind: 'openai', baseUrl: 'https://a.example', apiKey: { key: CANARY, and: 'more words' } },
       'apiKey: is printable',
     ],
+    [{ kind: 'openai', baseUrl: 'https://a.example', apiKey: CANARY.repeat(2_000) }, 'apiKey: is longer than 16384'],
     [{ kind: 'openai', baseUrl: 'https://a.example', apiKey: 7 }, 'apiKey: is neither a text nor an object'],
     [{ kind: 'google', baseUrl: 'https://generativelanguage.googleapis.com' }, 'baseUrl: must end in the version'],
     [{ kind: 'google', baseUrl: `${VERTEX}/models/gemini-3` }, 'baseUrl: must end in the version'],
