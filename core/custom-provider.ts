@@ -84,21 +84,26 @@ const stream = z.strictObject({
 
 export const customProviderSchema = z
   .strictObject({
-    path,
-    request: z.record(z.string(), z.unknown()),
-    reply,
+    path: path.optional(),
+    request: z.record(z.string(), z.unknown()).optional(),
+    reply: reply.optional(),
     stream: stream.optional(),
     /** Where the body of an error has its text. */
     errorMessage: pointer.optional(),
     /** Whether `messages` may hold images. */
     images: z.boolean().default(false),
+    /** Where tensors are inferred: bodies of the Open Inference Protocol, which go on as they are. */
+    infer: z.strictObject({ path }).optional(),
   })
-  .superRefine(({ request, reply: answer }, context) => {
-    const found = checkTemplate(request, (at, message) =>
-      context.addIssue({ code: 'custom', path: ['request', ...at], message }),
-    );
-    const says = (message: string, at: string[] = ['request']) =>
+  .superRefine(({ path: chatPath, request, reply: answer, infer }, context) => {
+    const says = (message: string, at: (string | number)[] = ['request']) =>
       context.addIssue({ code: 'custom', path: at, message });
+    const parts = { path: chatPath, request, reply: answer };
+    const missing = Object.entries(parts).filter(([, part]) => part === undefined);
+    if (missing.length === 3 && infer !== undefined) return;
+    for (const [name] of missing) says('is missing', [name]);
+    if (request === undefined || answer === undefined) return;
+    const found = checkTemplate(request, (at, message) => says(message, ['request', ...at]));
     if (!found.has('messages') && !found.has('prompt')) {
       says('picks neither messages nor prompt: nothing of the chat would be sent');
     }
@@ -108,6 +113,17 @@ export const customProviderSchema = z
   });
 
 export type CustomProvider = z.output<typeof customProviderSchema>;
+/** One that chats. */
+export type CustomChat = CustomProvider & {
+  readonly [Part in 'path' | 'request' | 'reply']: NonNullable<CustomProvider[Part]>;
+};
+
+/** Null for one that only infers tensors. */
+export function chatOf(provider: CustomProvider): CustomChat | null {
+  const { path: chatPath, request, reply: answer } = provider;
+  if (chatPath === undefined || request === undefined || answer === undefined) return null;
+  return { ...provider, path: chatPath, request, reply: answer };
+}
 
 type Report = (at: (string | number)[], message: string) => void;
 

@@ -22,6 +22,7 @@ export const PROVIDER_KINDS = [
   'huggingface',
   'oip',
   'custom',
+  'simulator',
 ] as const;
 export type ProviderKind = (typeof PROVIDER_KINDS)[number];
 

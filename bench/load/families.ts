@@ -1,4 +1,3 @@
-import { emptyLine } from './lines.ts';
 import type { RowFamily } from './row.ts';
 import { change } from './rows/change.ts';
 import { latency } from './rows/latency.ts';
@@ -10,12 +9,7 @@ import { start } from './rows/start.ts';
 import { streams } from './rows/streams.ts';
 import { sustained } from './rows/sustained.ts';
 import { longPrompts, smallChats } from './rows/throughput.ts';
-
-const translation: RowFamily = {
-  id: 'P5',
-  title: 'translated dialects (not yet)',
-  measure: async () => [emptyLine('P5', 'translated dialects, small chat', 'not yet: translated dialects')],
-};
+import { translation } from './rows/translation.ts';
 
 /** What a family is expected to take, for the estimate of progress. */
 export interface Listed {
@@ -56,7 +50,7 @@ export const FAMILIES: readonly Listed[] = [
     // Start of every gateway, three kinds of load.
     expectedS: (run) => (run.quick ? 20 : 60) + 10 * run.gateways + 2 * inTurns(run.gateways + 1, run),
   },
-  { family: translation, expectedS: () => 0 },
+  { family: translation, expectedS: (run) => inTurns(4, run) + 25 },
   { family: shipping, expectedS: ({ quick }) => (quick ? 30 : 200) },
   { family: scaling, notInQuick: true, expectedS: (run) => inTurns(7, run) + 40 },
   { family: start, expectedS: ({ quick }) => (quick ? 20 : 35) },

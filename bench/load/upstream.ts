@@ -20,6 +20,18 @@ const ANSWER = JSON.stringify({
   usage: { prompt_tokens: 12, completion_tokens: 14, total_tokens: 26 },
 });
 
+/** The same as Anthropic's API says it. */
+const MESSAGE = JSON.stringify({
+  id: 'msg_bench',
+  type: 'message',
+  role: 'assistant',
+  model: 'bench',
+  content: [{ type: 'text', text: ANSWER_CONTENT }],
+  stop_reason: 'end_turn',
+  stop_sequence: null,
+  usage: { input_tokens: 12, output_tokens: 14 },
+});
+
 /**
  * What every gateway forwards to: nginx with a fixed chat answer, so that the upstream is never the limit.
  *
@@ -41,6 +53,7 @@ http {
     listen 127.0.0.1:${port} backlog=4096;
     default_type application/json;
     if ($http_content_length ~ "^.....") { rewrite ^ /long last; }
+    location = /v1/messages { return 200 '${MESSAGE}'; }
     location / { return 200 '${ANSWER}'; }
     location = /long { internal; mirror /read; empty_gif; error_page 405 =200 @answer; }
     location = /read { internal; return 204; }

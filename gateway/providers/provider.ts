@@ -5,6 +5,8 @@ import type { RequestTarget } from '../chat/dialect.ts';
 import type { ChatTranslation, ModelFacts } from '../chat/provider.ts';
 import type { Usage } from '../telemetry/recorder.ts';
 import type { UpstreamEndpoint } from '../upstream/handler.ts';
+import type { Capabilities } from './capabilities.ts';
+import type { ModelList } from './model-list.ts';
 
 /** The secrets of a provider, opened. */
 export interface ProviderCredentials {
@@ -101,6 +103,11 @@ export interface ProviderAdapter {
   readonly natives: Readonly<Partial<Record<DialectName, NativeWire>>>;
   /** How a chat in any other dialect is put to it; null: it is no chat. */
   readonly chat: ChatTranslation | null;
+  readonly capabilities: Capabilities;
+  /** Where `capabilities` is not the whole truth: sentences for the docs. */
+  readonly limits: readonly string[];
+  /** Its own list of models; null: it has none. */
+  readonly models: ModelList | null;
   /** An answer with status ≥ 400, or an error out of a stream, as our error, scrubbed of the target's secrets. */
   readError(status: number, body: Buffer, retryAfter: string | undefined, target: UpstreamTarget): RingsideError;
 }

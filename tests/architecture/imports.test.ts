@@ -99,6 +99,11 @@ describe('import directions', () => {
     ).toEqual([]);
   });
 
+  test('the vocabulary of chats and the wires name no dialect and no provider kind', () => {
+    const names = /^gateway\/(?:dialects|providers)\/[^/]+\//;
+    expect(offences(({ file, target }) => /^gateway\/(?:chat|wires)\//.test(file) && names.test(target))).toEqual([]);
+  });
+
   test('rooms of the flow do not import each other; handle-request.ts does', () => {
     const shared = [
       'ports',

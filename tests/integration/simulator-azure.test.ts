@@ -2,7 +2,7 @@ import OpenAI, { AzureOpenAI, BadRequestError } from 'openai';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { azureChat } from '#gateway/providers/azure-openai/chat.ts';
 import { readError } from '#gateway/providers/azure-openai/errors.ts';
-import { MODELS_PATH, readModels } from '#gateway/providers/azure-openai/models.ts';
+import { MODELS } from '#gateway/providers/azure-openai/models.ts';
 import { createSimulator } from '#simulator/server.ts';
 import { chatRequest } from '#tests/support/chat-request.ts';
 import { describeSdk, describeTranslation, reply, type Server, send } from '#tests/support/openai-like.ts';
@@ -82,11 +82,11 @@ test('takes the key in either header, and lists its models', async () => {
   const { host, port } = await strict.listen('127.0.0.1', 0);
   try {
     const models = (headers: Record<string, string>) =>
-      fetch(`http://${host}:${port}/openai/v1${MODELS_PATH}`, { headers });
+      fetch(`http://${host}:${port}/openai/v1${MODELS.path}`, { headers });
     expect((await models({})).status).toBe(401);
     expect((await models({ authorization: 'Bearer az-key' })).status).toBe(200);
     const listed = await models({ 'api-key': 'az-key' });
-    expect(readModels(Buffer.from(await listed.arrayBuffer()))).toMatchObject([{ id: 'gpt-5' }]);
+    expect(MODELS.read(Buffer.from(await listed.arrayBuffer()))).toMatchObject([{ id: 'gpt-5' }]);
   } finally {
     await strict.close();
   }

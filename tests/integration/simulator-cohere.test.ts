@@ -4,7 +4,7 @@ import { ReplyCollector } from '#gateway/chat/collect.ts';
 import { createRefusals } from '#gateway/chat/refusals.ts';
 import type { ChatRequest } from '#gateway/chat/request.ts';
 import { cohereChat } from '#gateway/providers/cohere/chat.ts';
-import { MODELS_PATH, readModels } from '#gateway/providers/cohere/models.ts';
+import { MODELS } from '#gateway/providers/cohere/models.ts';
 import type { BehaviourInput } from '#simulator/behaviour.ts';
 import { createSimulator } from '#simulator/server.ts';
 import { chatRequest, textPart, userTurn } from '#tests/support/chat-request.ts';
@@ -263,8 +263,8 @@ describe("the gateway's translation", () => {
   });
 
   test('reads the list of models', async () => {
-    const answer = await fetch(`${origin}${MODELS_PATH}`);
-    expect(readModels(Buffer.from(await answer.arrayBuffer()))).toEqual([
+    const answer = await fetch(`${origin}${MODELS.path}`);
+    expect(MODELS.read(Buffer.from(await answer.arrayBuffer()))).toEqual([
       { id: 'command-a-03-2025', displayName: null, contextTokens: 256_000, createdUnixS: null },
     ]);
   });

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ChatEvent } from '#gateway/chat/events.ts';
 import { huggingfaceChat } from '#gateway/providers/huggingface/chat.ts';
 import { readError } from '#gateway/providers/huggingface/errors.ts';
-import { MODELS_PATH, readModels } from '#gateway/providers/huggingface/models.ts';
+import { MODELS } from '#gateway/providers/huggingface/models.ts';
 import { createSimulator } from '#simulator/server.ts';
 import { chatRequest } from '#tests/support/chat-request.ts';
 import { describeSdk, describeTranslation, reply, type Server, send } from '#tests/support/openai-like.ts';
@@ -53,8 +53,8 @@ describe('the router', () => {
   });
 
   test('lists its models with the context that every provider of them has', async () => {
-    const answer = await fetch(`${origin}/huggingface/v1${MODELS_PATH}`);
-    expect(readModels(Buffer.from(await answer.arrayBuffer()))).toEqual([
+    const answer = await fetch(`${origin}/huggingface/v1${MODELS.path}`);
+    expect(MODELS.read(Buffer.from(await answer.arrayBuffer()))).toEqual([
       { id: router.model, displayName: null, contextTokens: 32_768, createdUnixS: 1_735_689_600 },
     ]);
   });

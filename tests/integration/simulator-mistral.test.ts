@@ -2,7 +2,7 @@ import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { mistralChat } from '#gateway/providers/mistral/chat.ts';
 import { readError } from '#gateway/providers/mistral/errors.ts';
-import { MODELS_PATH, readModels } from '#gateway/providers/mistral/models.ts';
+import { MODELS } from '#gateway/providers/mistral/models.ts';
 import { createSimulator } from '#simulator/server.ts';
 import { chatRequest, textPart, userTurn } from '#tests/support/chat-request.ts';
 import { describeSdk, describeTranslation, reply, type Server, send } from '#tests/support/openai-like.ts';
@@ -73,8 +73,8 @@ describe('what only Mistral has', () => {
   });
 
   test('lists its models but for those that do not chat', async () => {
-    const answer = await fetch(`${origin}${MODELS_PATH}`);
-    expect(readModels(Buffer.from(await answer.arrayBuffer()))).toEqual([
+    const answer = await fetch(`${origin}${MODELS.path}`);
+    expect(MODELS.read(Buffer.from(await answer.arrayBuffer()))).toEqual([
       { id: MODEL, displayName: MODEL, contextTokens: 131_072, createdUnixS: 1_735_689_600 },
     ]);
   });

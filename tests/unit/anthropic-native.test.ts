@@ -3,7 +3,7 @@ import { RingsideError } from '#core/errors.ts';
 import { anthropic } from '#gateway/dialects/anthropic/ingress.ts';
 import { adapter } from '#gateway/providers/anthropic/adapter.ts';
 import { CAPABILITIES } from '#gateway/providers/anthropic/capabilities.ts';
-import { MODELS_PATH, readModels } from '#gateway/providers/anthropic/models.ts';
+import { MODELS } from '#gateway/providers/anthropic/models.ts';
 
 /** Anthropic's callers at Anthropic's own API: bytes pass, and are looked at. */
 const wire = adapter.natives.anthropic!;
@@ -91,6 +91,40 @@ describe('heads', () => {
   });
 });
 
+describe('thoughts of other providers', () => {
+  const rewrite = (messages: unknown) =>
+    wire.rewriteBody!('chat', Buffer.from(JSON.stringify({ model: 'group', later: 1, messages })), 'claude');
+  const own = { type: 'thinking', thinking: '', signature: 'sig==' };
+  const text = { type: 'text', text: 'say "rs1.openai.x" and "signature":""' };
+
+  test('are taken out of a conversation, everything else stays', () => {
+    const foreign = [
+      { type: 'thinking', thinking: 'hm', signature: '' },
+      { type: 'thinking', thinking: 'hm', signature: 'rs1.openai.x' },
+      { type: 'redacted_thinking', data: 'rs1.google.x' },
+    ];
+    const user = { role: 'user', content: 'Hi' };
+    const rewritten = rewrite([
+      user,
+      { role: 'assistant', content: [...foreign, own, text] },
+      user,
+      { role: 'assistant', content: foreign },
+    ]);
+    expect(JSON.parse(rewritten!.toString())).toEqual({
+      model: 'claude',
+      later: 1,
+      messages: [user, { role: 'assistant', content: [own, text] }, user],
+    });
+  });
+
+  test('where there are none, the bytes stay as they are', () => {
+    expect(rewrite([{ role: 'assistant', content: [own, text] }])).toBeNull();
+    expect(rewrite([{ role: 'assistant', content: 'rs1.' }])).toBeNull();
+    expect(rewrite([null, { content: [] }, '"rs1.'])).toBeNull();
+    expect(wire.rewriteBody!('chat', Buffer.from('{"rs1.'), 'claude')).toBeNull();
+  });
+});
+
 describe('what an answer says of itself', () => {
   test('whole', () => {
     const usage = { input_tokens: 1, cache_read_input_tokens: 2, output_tokens: 3 };
@@ -160,93 +194,6 @@ describe('errors', () => {
   });
 });
 
-describe('put together for a log that redacts', () => {
-  const event = (type: string, fields: object = {}) =>
-    `event: ${type}\ndata: ${JSON.stringify({ type, ...fields })}\n\n`;
-  const run = (stream: string, options = { maxHeld: 100_000, lookAhead: 0 }) => {
-    const reassembler = anthropic.openReassembler!(options);
-    for (const piece of stream.match(/.{1,7}/gs) ?? []) reassembler.push(Buffer.from(piece));
-    const { text, isWhole } = reassembler.message();
-    return { message: JSON.parse(text), isWhole };
-  };
-  const start = event('message_start', {
-    message: { id: 'msg_1', content: [], stop_reason: null, usage: { input_tokens: 1, output_tokens: 1 } },
-  });
-
-  test('blocks of server tools, unknown deltas, events and fields are kept', () => {
-    const results = [
-      { type: 'web_search_result', url: 'https://a', title: 'A' },
-      { type: 'text', text: 'B' },
-    ];
-    const { message, isWhole } = run(
-      start +
-        event('content_block_start', {
-          index: 0,
-          content_block: { type: 'server_tool_use', id: 's', name: 'w', input: {} },
-        }) +
-        event('content_block_delta', { index: 0, delta: { type: 'input_json_delta', partial_json: '{"q":' } }) +
-        event('content_block_delta', { index: 0, delta: { type: 'input_json_delta', partial_json: '1}' } }) +
-        event('content_block_stop', { index: 0 }) +
-        event('content_block_start', {
-          index: 1,
-          content_block: { type: 'web_search_tool_result', content: results },
-        }) +
-        event('content_block_start', { index: 2, content_block: { type: 'compaction', content: null } }) +
-        event('content_block_delta', { index: 2, delta: { type: 'compaction_delta', content: 'sum' } }) +
-        event('content_block_delta', { index: 2, delta: { type: 'compaction_delta', content: 'mary' } }) +
-        event('content_block_delta', { index: 9, delta: { type: 'text_delta', text: 'stray' } }) +
-        event('ping') +
-        event('later_event', { said: 'more' }) +
-        event('message_delta', {
-          delta: { stop_reason: 'end_turn' },
-          usage: { output_tokens: 5, input_tokens: null },
-          context_management: { applied_edits: [] },
-        }) +
-        event('message_stop'),
-    );
-    expect(isWhole).toBe(true);
-    expect(message).toEqual({
-      id: 'msg_1',
-      content: [
-        { type: 'server_tool_use', id: 's', name: 'w', input: { q: 1 } },
-        { type: 'web_search_tool_result', content: results },
-        { type: 'compaction', content: 'summary' },
-        { text: 'stray' },
-      ],
-      stop_reason: 'end_turn',
-      usage: { input_tokens: 1, output_tokens: 5 },
-      context_management: { applied_edits: [] },
-      other_events: [{ type: 'later_event', said: 'more' }],
-    });
-  });
-
-  test('a stream that broke off, with an error and an event that nobody can read', () => {
-    const { message, isWhole } = run(
-      start +
-        event('content_block_start', { index: 0, content_block: { type: 'tool_use', id: 't', name: 'a', input: {} } }) +
-        event('content_block_delta', { index: 0, delta: { type: 'input_json_delta', partial_json: '{"q":' } }) +
-        'data: {broken\n\n' +
-        event('error', { error: { type: 'overloaded_error', message: 'Overloaded' } }),
-    );
-    expect(isWhole).toBe(false);
-    expect(message).toMatchObject({
-      content: [{ input: '{"q":' }],
-      error: { type: 'overloaded_error' },
-      unreadable_events: 1,
-    });
-  });
-
-  test('no more is held than allowed, and a text that was cut loses what may be half a secret', () => {
-    const block = event('content_block_start', { index: 0, content_block: { type: 'text', text: '' } });
-    const delta = event('content_block_delta', { index: 0, delta: { type: 'text_delta', text: 'x'.repeat(100) } });
-    const { message, isWhole } = run(start + block + delta.repeat(20), { maxHeld: 1_000, lookAhead: 50 });
-    expect(isWhole).toBe(false);
-    const { text } = message.content[0];
-    expect(text.length).toBeGreaterThan(100);
-    expect(text.length).toBeLessThan(950);
-  });
-});
-
 describe('models', () => {
   test('the provider’s own list (API reference, "List Models", read 2026-11)', () => {
     const data = [
@@ -254,14 +201,14 @@ describe('models', () => {
       { type: 'model', id: 'b', display_name: 'B', created_at: '1970-01-01T00:00:00Z', max_input_tokens: null },
       { type: 'model' },
     ];
-    expect(readModels(Buffer.from(JSON.stringify({ data, has_more: false })))).toEqual([
+    expect(MODELS.read(Buffer.from(JSON.stringify({ data, has_more: false })))).toEqual([
       { id: 'a', displayName: 'A', contextTokens: 1_000_000, createdUnixS: 1_792_540_800 },
       { id: 'b', displayName: 'B', contextTokens: null, createdUnixS: null },
     ]);
     for (const body of ['<html>', '{}', 'null']) {
-      expect(() => readModels(Buffer.from(body))).toThrow(expect.objectContaining({ code: 'upstream_protocol' }));
+      expect(() => MODELS.read(Buffer.from(body))).toThrow(expect.objectContaining({ code: 'upstream_protocol' }));
     }
-    expect(MODELS_PATH).toMatch(/^\/models/);
+    expect(MODELS.path).toMatch(/^\/models/);
   });
 
   test('capabilities are said for every feature', () => {

@@ -1,3 +1,4 @@
+// Past 300 lines because the wire bodies of all features stand beside each other.
 import { describe, expect, test } from 'vitest';
 import { RingsideError } from '#core/errors.ts';
 import { createRefusals } from '#gateway/chat/refusals.ts';

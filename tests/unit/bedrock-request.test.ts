@@ -276,8 +276,6 @@ describe('settings', () => {
       inferenceConfig: { stopSequences: ['END'] },
     });
     expect(refusalOf({ settings: { topK: 3 } }, { model })).toMatchObject({ param: 'topK' });
-    const reasoning = { effort: 'low', budgetTokens: null, show: null, adaptive: false } as const;
-    expect(refusalOf({ settings: { reasoning } }, { model })).toMatchObject({ param: 'reasoning' });
   });
 
   test.each([
@@ -341,6 +339,30 @@ describe('thoughts', () => {
     ).toMatchObject({
       param: 'reasoning',
     });
+  });
+
+  test.each([
+    [{ effort: 'low' }, { effort: 'low' }],
+    [{ effort: 'minimal', show: true }, { effort: 'low' }],
+    [{ effort: 'max', adaptive: true }, { effort: 'max' }],
+    [{ budgetTokens: 10 }, { effort: 'low' }],
+    [{ budgetTokens: 8191 }, { effort: 'low' }],
+    [{ budgetTokens: 8192 }, { effort: 'medium' }],
+    [{ show: true }, undefined],
+    [{ effort: 'none' }, 'refused'],
+    [{ budgetTokens: 0 }, 'refused'],
+    [{ effort: 'high', show: false }, 'refused'],
+  ] as const)('of another maker’s model: %j', (said, outputConfig) => {
+    const reasoning = { effort: null, budgetTokens: null, show: null, adaptive: false, ...said };
+    const request = { settings: { reasoning }, spelling: { reasoning: 'reasoning_effort' } };
+    const options = { model: 'openai.gpt-oss-120b-1:0' };
+    if (outputConfig === 'refused') {
+      expect(refusalOf(request, options)).toMatchObject({ param: 'reasoning_effort' });
+    } else
+      expect(write(request, options).body).toEqual({
+        messages: [HELLO_WIRE],
+        ...(outputConfig ? { outputConfig } : {}),
+      });
   });
 
   test('its own are sent back byte for byte, others’ are left out without a refusal', () => {

@@ -152,10 +152,10 @@ test.each([
     { data: [{ id: 'gpt-5', created: 5, status: 'succeeded' }] },
     [{ id: 'gpt-5', displayName: null, contextTokens: null, createdUnixS: 5 }],
   ],
-])('lists of models %#', ({ MODELS_PATH, readModels }, path, body, models) => {
-  expect(MODELS_PATH).toBe(path);
-  expect(readModels(Buffer.from(JSON.stringify(body)))).toEqual(models);
-  expect(() => readModels(Buffer.from('<html>'))).toThrow(expect.objectContaining({ code: 'upstream_protocol' }));
+])('lists of models %#', ({ MODELS }, path, body, models) => {
+  expect(MODELS.path).toBe(path);
+  expect(MODELS.read(Buffer.from(JSON.stringify(body)))).toEqual(models);
+  expect(() => MODELS.read(Buffer.from('<html>'))).toThrow(expect.objectContaining({ code: 'upstream_protocol' }));
 });
 
 test.each([

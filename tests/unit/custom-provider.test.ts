@@ -198,7 +198,14 @@ describe('definitions are checked', () => {
     ['a path that climbs', { path: ['v1', '..'] }, /^path\[1\]/],
     ['a path with a slash', { path: ['v1/chat'] }, /^path\[0\]/],
     ['a path with a line break', { path: ['v1\r\nx: y'] }, /^path\[0\]/],
-    ['no path', { path: [] }, /^path: /],
+    ['an empty path', { path: [] }, /^path: /],
+    ['no path', { path: undefined }, /^path: is missing/],
+    ['no reply, though it infers', { reply: undefined, infer: { path: ['x'] } }, /^reply: is missing/],
+    [
+      'nothing at all',
+      { path: undefined, request: undefined, reply: undefined, infer: undefined },
+      /^request: is missing/,
+    ],
     ['another framing', { stream: { framing: 'chunks', delta: '/a' } }, /^stream\.framing: /],
     [
       'a long template',
@@ -214,6 +221,25 @@ describe('definitions are checked', () => {
       issues.join('\n'),
     ).toBe(true);
     expect(() => bind({ ...DEFINITION, ...change })).toThrow(/the definition of provider "own" is not valid/);
+  });
+});
+
+describe('tensors', () => {
+  const definition = { infer: { path: ['models', { $from: 'model' }, 'predict'] }, errorMessage: '/why' };
+  const wire = adapter.natives.oip!;
+
+  test('go on as they are to a path of its own', () => {
+    const target = bind(definition);
+    const head = target.heads[wire.headName('infer', false, 'sse', false)]!.toString();
+    expect(head).toMatch(/^POST \/prefix\/models\/llama-3\/predict HTTP/);
+    expect([target.chat, target.heads['chat']]).toEqual([undefined, undefined]);
+    expect(adapter.readError(400, Buffer.from('{"why":"no"}'), undefined, target).message).toContain(': no');
+  });
+
+  test('beside a chat, or not at all', () => {
+    const both = bind({ ...SMALLEST, ...definition });
+    expect(Object.keys(both.heads).sort()).toEqual(['chat', 'chat-stream', 'infer']);
+    expect(bind(SMALLEST).heads['infer']).toBeUndefined();
   });
 });
 

@@ -6,7 +6,7 @@ import type { CompiledDeployment } from '#core/snapshot/compile.ts';
 import { adapter } from '#gateway/providers/google/adapter.ts';
 import { readError } from '#gateway/providers/google/errors.ts';
 import { renameModels } from '#gateway/providers/google/model-names.ts';
-import { readModels } from '#gateway/providers/google/models.ts';
+import { MODELS } from '#gateway/providers/google/models.ts';
 import { readReply } from '#gateway/providers/google/reply.ts';
 import { bind } from '#gateway/providers/google/request.ts';
 import {
@@ -138,12 +138,12 @@ describe('what Google answers', () => {
   test('lists of models', () => {
     const models = [{ name: 'models/gemini-3', displayName: 'Gemini 3', inputTokenLimit: 10 }, { name: 1 }];
     const listed = { id: 'gemini-3', displayName: 'Gemini 3', contextTokens: 10, createdUnixS: null };
-    expect(readModels(Buffer.from(JSON.stringify({ models })))).toEqual([listed]);
+    expect(MODELS.read(Buffer.from(JSON.stringify({ models })))).toEqual([listed]);
     const publisherModels = [{ name: 'publishers/google/models/gemini-3' }];
-    expect(readModels(Buffer.from(JSON.stringify({ publisherModels })))).toMatchObject([
+    expect(MODELS.read(Buffer.from(JSON.stringify({ publisherModels })))).toMatchObject([
       { id: 'gemini-3', contextTokens: null },
     ]);
-    expect(readModels(Buffer.from('<html>'))).toEqual([]);
+    expect(() => MODELS.read(Buffer.from('<html>'))).toThrow(expect.objectContaining({ code: 'upstream_protocol' }));
   });
 });
 

@@ -10,8 +10,8 @@ import { findRoute } from '#gateway/dialects/oip/routes.ts';
 import { adapter } from '#gateway/providers/oip/adapter.ts';
 import { readError } from '#gateway/providers/oip/errors.ts';
 import { readModels } from '#gateway/providers/oip/models.ts';
-import { readReply } from '#gateway/providers/oip/reply.ts';
 import { inferPath } from '#gateway/providers/oip/request.ts';
+import { readReply } from '#gateway/wires/oip/reply.ts';
 
 const INPUT = { name: 'input__0', shape: [2, 2], datatype: 'FP32', data: [1, 2, 3, 4] };
 const TARGET = { model: 'fraud', stream: null, framing: 'sse' } as const;

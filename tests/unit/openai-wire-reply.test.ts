@@ -3,7 +3,7 @@
 import { describe, expect, test } from 'vitest';
 import { RingsideError } from '#core/errors.ts';
 import { openaiTranslation } from '#gateway/providers/openai/chat.ts';
-import { readModels } from '#gateway/providers/openai/models.ts';
+import { MODELS } from '#gateway/providers/openai/models.ts';
 
 const read = (body: unknown) => openaiTranslation.readReply(Buffer.from(JSON.stringify(body)));
 const ofMessage = (message: object, choice: object = {}) =>
@@ -187,13 +187,13 @@ describe('models', () => {
         { object: 'model' },
       ],
     };
-    expect(readModels(Buffer.from(JSON.stringify(body)))).toEqual([
+    expect(MODELS.read(Buffer.from(JSON.stringify(body)))).toEqual([
       { id: 'gpt-5', displayName: null, contextTokens: null, createdUnixS: 1_686_935_002 },
       { id: 'org/llama', displayName: 'Llama', contextTokens: 131_072, createdUnixS: null },
     ]);
   });
 
   test.each(['<html>', '{}', '[]'])('what is no list: %s', (body) => {
-    expect(codeOf(() => readModels(Buffer.from(body)))).toBe('upstream_protocol');
+    expect(codeOf(() => MODELS.read(Buffer.from(body)))).toBe('upstream_protocol');
   });
 });

@@ -115,7 +115,13 @@ async function configure(api: Installation['api'], upstreamUrl: string): Promise
 }
 
 /** Makes a group with the usual split. `settings`: as the control API takes them, for instance `capture`. */
-export async function addGroup(api: Installation['api'], name: string, settings: object = {}): Promise<void> {
+export async function addGroup(
+  api: Installation['api'],
+  name: string,
+  settings: object = {},
+  models: readonly string[] = VARIANTS.map(({ model }) => model),
+): Promise<void> {
   await api('POST', '/groups', { name, ...settings });
-  await api('PUT', `/groups/${name}/variants`, VARIANTS);
+  const variants = VARIANTS.map((variant, index) => ({ ...variant, model: models[index] }));
+  await api('PUT', `/groups/${name}/variants`, variants);
 }

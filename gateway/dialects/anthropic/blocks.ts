@@ -10,9 +10,9 @@ import type {
   UserPart,
 } from '../../chat/parts.ts';
 import { readCitation } from '../../wires/anthropic/citations.ts';
+import { readSignature } from '../../wires/anthropic/signatures.ts';
 import { bad, Fields, onlyAnthropic } from './fields.ts';
 import { type Reading, readCacheMark } from './reading.ts';
-import { readSignature } from './signatures.ts';
 import { readDocumentSource, readImageSource } from './sources.ts';
 
 /** Blocks of other kinds that a turn may hold: what Anthropic's own servers made or keep. */

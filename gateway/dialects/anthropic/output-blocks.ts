@@ -2,7 +2,7 @@ import { RingsideError } from '#core/errors.ts';
 import type { Citation, Signature } from '../../chat/parts.ts';
 import type { JsonObject } from '../../chat/request.ts';
 import { writeDocumentCitation } from '../../wires/anthropic/citations.ts';
-import { writeSignature } from './signatures.ts';
+import { writeSignature } from '../../wires/anthropic/signatures.ts';
 
 /** Blocks of an answer, as they begin in a stream; the whole of an answer's block is the same with more in it. */
 export const textBlock = (text = '', citations: readonly Citation[] = []): JsonObject => ({

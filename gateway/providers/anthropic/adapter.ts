@@ -1,6 +1,9 @@
 import type { NativeWire, ProviderAdapter } from '../provider.ts';
+import { CAPABILITIES } from './capabilities.ts';
 import { anthropicChat } from './chat.ts';
 import { readError } from './errors.ts';
+import { withoutForeignThoughts } from './foreign-thoughts.ts';
+import { MODELS } from './models.ts';
 import { readFacts } from './reply.ts';
 import { bind, REFUSED_KEYS, VERSION_HEADER } from './request.ts';
 import { openStream } from './stream.ts';
@@ -14,6 +17,7 @@ const anthropicMessages: NativeWire = {
   isStream: (contentType) => EVENT_STREAM.test(contentType),
   readReply: readFacts,
   openStream,
+  rewriteBody: (_, body, upstreamModel) => withoutForeignThoughts(body, upstreamModel),
 };
 
 /** Anthropic and every server that speaks its Messages API. */
@@ -22,5 +26,8 @@ export const adapter: ProviderAdapter = {
   bind,
   natives: { anthropic: anthropicMessages },
   chat: anthropicChat,
+  capabilities: CAPABILITIES,
+  limits: [],
+  models: MODELS,
   readError,
 };

@@ -1,5 +1,7 @@
+import type { Capabilities } from '../capabilities.ts';
+
 /** What the Messages API can express of a chat. False: refused with 400, naming the parameter. */
-export const CAPABILITIES = Object.freeze({
+export const CAPABILITIES: Capabilities = Object.freeze({
   plain: true,
   stream: true,
   tools: true,

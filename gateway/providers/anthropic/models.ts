@@ -1,19 +1,9 @@
 import type { JsonObject } from '../../chat/request.ts';
+import type { ListedModel, ModelList } from '../model-list.ts';
 import { protocol } from './chat-reply.ts';
 
-/** Behind the base URL. A page holds up to 1 000 models, which is more than there are (API reference, "List Models", read 2026-11). */
-export const MODELS_PATH = '/models?limit=1000';
-
-/** A model as the provider lists it. */
-interface ListedModel {
-  readonly id: string;
-  readonly displayName: string | null;
-  readonly contextTokens: number | null;
-  readonly createdUnixS: number | null;
-}
-
 /** Reads the provider's list of models. Throws `upstream_protocol` for what is none. */
-export function readModels(body: Buffer): ListedModel[] {
+function readModels(body: Buffer): ListedModel[] {
   let list: JsonObject | null;
   try {
     list = JSON.parse(body.toString('utf8')) as JsonObject | null;
@@ -42,3 +32,6 @@ function readTime(text: unknown): number | null {
   const ms = typeof text === 'string' ? Date.parse(text) : Number.NaN;
   return Number.isNaN(ms) || ms === 0 ? null : Math.floor(ms / 1000);
 }
+
+/** Behind the base URL. A page holds up to 1 000 models, which is more than there are (API reference, "List Models", read 2026-11). */
+export const MODELS: ModelList = { method: 'GET', path: '/models?limit=1000', read: readModels };

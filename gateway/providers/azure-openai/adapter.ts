@@ -1,7 +1,9 @@
 import { openaiNative } from '../../wires/openai/native.ts';
 import type { ProviderAdapter } from '../provider.ts';
+import { CAPABILITIES, LIMITS } from './capabilities.ts';
 import { azureChat } from './chat.ts';
 import { readError } from './errors.ts';
+import { MODELS } from './models.ts';
 import { bind } from './request.ts';
 
 /** OpenAI's models at Azure: another address, other credentials, and filters. */
@@ -10,5 +12,8 @@ export const adapter: ProviderAdapter = {
   bind,
   natives: { 'openai-chat': openaiNative },
   chat: azureChat,
+  capabilities: CAPABILITIES,
+  limits: LIMITS,
+  models: MODELS,
   readError,
 };

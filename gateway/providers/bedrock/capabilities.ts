@@ -1,5 +1,7 @@
+import type { Capabilities } from '../capabilities.ts';
+
 /** What Converse can express; whether a model can do it is another matter. */
-export const CAPABILITIES = Object.freeze({
+export const CAPABILITIES: Capabilities = Object.freeze({
   plain: true,
   stream: true,
   tools: true,
@@ -17,4 +19,4 @@ export const CAPABILITIES = Object.freeze({
   candidates: false,
   promptCache: true,
   citations: true,
-} as const);
+});

@@ -113,10 +113,7 @@ function writeReasoning(settings: Settings, anthropic: boolean, refuse: Refuse):
   if (reasoning === null) return NO_REASONING;
   const { effort, budgetTokens, show, adaptive } = reasoning;
   if (effort === null && budgetTokens === null && !adaptive && show === null) return NO_REASONING;
-  if (!anthropic) {
-    refuse('reasoning', "steers the thoughts of Anthropic's models only");
-    return NO_REASONING;
-  }
+  if (!anthropic) return writeEffort(reasoning, refuse);
   if (budgetTokens === 0 || (budgetTokens === null && effort === 'none')) {
     return { fields: { thinking: { type: 'disabled' } }, output: {} };
   }
@@ -132,6 +129,25 @@ function writeReasoning(settings: Settings, anthropic: boolean, refuse: Refuse):
   }
   if (budget === null) return NO_REASONING;
   return { fields: { thinking: { type: 'enabled', budget_tokens: budget, ...display } }, output: {} };
+}
+
+/**
+ * Converse's own field for how much a model thinks, whoever made it. It knows no budgets, so that one becomes the greatest effort that it has
+ * room for, and neither none nor hidden thoughts.
+ */
+function writeEffort({ effort, budgetTokens, show }: Reasoning, refuse: Refuse): WrittenReasoning {
+  const wanted = budgetTokens === null ? effort : effortFor(budgetTokens);
+  if (wanted === 'none' || show === false) {
+    refuse('reasoning', "switches the thoughts of Anthropic's models off or hides them, and no others'");
+    return NO_REASONING;
+  }
+  return wanted === null ? NO_REASONING : { fields: {}, output: { effort: EFFORTS[wanted] } };
+}
+
+function effortFor(budgetTokens: number): 'none' | keyof typeof BUDGETS {
+  if (budgetTokens === 0) return 'none';
+  const efforts = Object.keys(BUDGETS) as (keyof typeof BUDGETS)[];
+  return efforts.findLast((effort) => BUDGETS[effort] <= budgetTokens) ?? 'minimal';
 }
 
 /** A budget from 1024 to one less than the answer's limit, in which thoughts count. */

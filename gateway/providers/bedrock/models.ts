@@ -1,15 +1,5 @@
+import { type ListedModel, type ModelList, parseModelList } from '../model-list.ts';
 import { isRecord } from './json.ts';
-
-/** A model as discovery shows it. */
-export interface ListedModel {
-  readonly id: string;
-  readonly displayName: string | null;
-  readonly contextTokens: number | null;
-  readonly createdUnixS: number | null;
-}
-
-/** `ListFoundationModels`, on the host `bedrock.<region>.amazonaws.com` and not on the runtime's; text models that are paid by the token. */
-export const MODELS_PATH = '/foundation-models?byOutputModality=TEXT&byInferenceType=ON_DEMAND';
 
 /** The models of an answer; those that are no longer offered are left out. Bedrock says neither their context nor their age. */
 export function readModels(body: unknown): ListedModel[] {
@@ -22,3 +12,10 @@ export function readModels(body: unknown): ListedModel[] {
     return [{ id: item['modelId'], displayName, contextTokens: null, createdUnixS: null }];
   });
 }
+
+/** `ListFoundationModels`, on the host `bedrock.<region>.amazonaws.com` and not on the runtime's; text models that are paid by the token. */
+export const MODELS: ModelList = {
+  method: 'GET',
+  path: '/foundation-models?byOutputModality=TEXT&byInferenceType=ON_DEMAND',
+  read: (body) => readModels(parseModelList(body)),
+};

@@ -1,6 +1,8 @@
 import type { ProviderAdapter } from '../provider.ts';
+import { CAPABILITIES, LIMITS } from './capabilities.ts';
 import { cohereChat } from './chat.ts';
 import { readError } from './errors.ts';
+import { MODELS } from './models.ts';
 import { bind } from './request.ts';
 
 /** Cohere, in its own API: no dialect of callers is one that it speaks. */
@@ -9,5 +11,8 @@ export const adapter: ProviderAdapter = {
   bind,
   natives: {},
   chat: cohereChat,
+  capabilities: CAPABILITIES,
+  limits: LIMITS,
+  models: MODELS,
   readError,
 };

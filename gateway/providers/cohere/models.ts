@@ -1,12 +1,9 @@
 import { isObject, listOf, parseUpstream, textOf } from '../../wires/openai/json.ts';
-import type { ListedModel } from '../../wires/openai/models.ts';
+import type { ListedModel, ModelList } from '../model-list.ts';
 import { count } from './chat-facts.ts';
 
-/** Behind the base URL. The list has pages of up to 1 000, and Cohere has fewer. */
-export const MODELS_PATH = '/v1/models?page_size=1000';
-
 /** Reads `GET /v1/models`; what is deprecated is left out. Cohere says when none of its models was born. */
-export function readModels(body: Buffer): ListedModel[] {
+function readModels(body: Buffer): ListedModel[] {
   const models = listOf(parseUpstream(body.toString('utf8'), 'a list of models')['models']);
   return models.filter(isObject).flatMap((model) => {
     const id = textOf(model['name']);
@@ -14,3 +11,6 @@ export function readModels(body: Buffer): ListedModel[] {
     return [{ id, displayName: null, contextTokens: count(model['context_length']), createdUnixS: null }];
   });
 }
+
+/** Behind the base URL. The list has pages of up to 1 000, and Cohere has fewer. */
+export const MODELS: ModelList = { method: 'GET', path: '/v1/models?page_size=1000', read: readModels };

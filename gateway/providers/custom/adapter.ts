@@ -1,4 +1,6 @@
+import { oipWire } from '../../wires/oip/wire.ts';
 import type { ProviderAdapter } from '../provider.ts';
+import { CAPABILITIES } from './capabilities.ts';
 import { readError } from './errors.ts';
 import { bind } from './request.ts';
 
@@ -6,7 +8,10 @@ import { bind } from './request.ts';
 export const adapter: ProviderAdapter = {
   kind: 'custom',
   bind,
-  natives: {},
+  natives: { oip: oipWire },
   chat: null,
+  capabilities: CAPABILITIES,
+  limits: [],
+  models: null,
   readError,
 };

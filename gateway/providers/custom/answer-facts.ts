@@ -1,4 +1,4 @@
-import type { CustomProvider } from '#core/custom-provider.ts';
+import type { CustomChat } from '#core/custom-provider.ts';
 import { type ChatUsage, type FinishReason, NO_USAGE } from '../../chat/reply.ts';
 import { compileOptional, compilePointer } from './pointer.ts';
 
@@ -9,7 +9,7 @@ export interface Finish {
 }
 
 /** Reads why an answer ended; null where nothing is said (yet). */
-export function compileFinish(declared: CustomProvider['reply']['finishReason']): (value: unknown) => Finish | null {
+export function compileFinish(declared: CustomChat['reply']['finishReason']): (value: unknown) => Finish | null {
   if (declared === undefined) return () => null;
   const at = compilePointer(declared.at);
   const map = new Map(Object.entries(declared.map));
@@ -31,7 +31,7 @@ const KNOWN: ReadonlySet<string> = new Set([
 ] satisfies FinishReason[]);
 
 /** Reads the counts that are there; null where none is. */
-export function compileUsage(declared: CustomProvider['reply']['usage']): (value: unknown) => ChatUsage | null {
+export function compileUsage(declared: CustomChat['reply']['usage']): (value: unknown) => ChatUsage | null {
   const fields = ['inputTokens', 'outputTokens', 'cachedTokens', 'reasoningTokens'] as const;
   const lookups = fields.map((field) => [field, compileOptional(declared?.[field])] as const);
   return (value) => {

@@ -1,5 +1,7 @@
+import type { Capabilities } from '../capabilities.ts';
+
 /** What a definition can express at most; which of it one does is what it declares. */
-export const CAPABILITIES = Object.freeze({
+export const CAPABILITIES: Capabilities = Object.freeze({
   plain: true,
   stream: true,
   tools: true,
@@ -17,4 +19,4 @@ export const CAPABILITIES = Object.freeze({
   candidates: false,
   promptCache: false,
   citations: false,
-} as const);
+});

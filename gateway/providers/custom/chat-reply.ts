@@ -1,4 +1,4 @@
-import type { CustomProvider } from '#core/custom-provider.ts';
+import type { CustomChat } from '#core/custom-provider.ts';
 import { RingsideError } from '#core/errors.ts';
 import type { ModelPart } from '../../chat/parts.ts';
 import type { ChatReply } from '../../chat/reply.ts';
@@ -8,7 +8,7 @@ import { compileOptional, compilePointer } from './pointer.ts';
 const BASE = { at: '', cache: null } as const;
 
 /** Compiles how a whole answer is read. It throws `upstream_protocol` where there is no text and no call of a tool. */
-export function compileReply({ reply }: CustomProvider): (body: Buffer) => ChatReply {
+export function compileReply({ reply }: CustomChat): (body: Buffer) => ChatReply {
   const textAt = compilePointer(reply.text);
   const reasoningAt = compileOptional(reply.reasoning);
   const callsAt = compileOptional(reply.toolCalls);

@@ -1,4 +1,4 @@
-import type { CustomProvider, PickName } from '#core/custom-provider.ts';
+import type { CustomChat, PickName } from '#core/custom-provider.ts';
 import type { ModelFacts } from '../../chat/provider.ts';
 import type { Refusals } from '../../chat/refusals.ts';
 import type { ChatRequest, OutputFormat, Reasoning, Setting, Settings } from '../../chat/request.ts';
@@ -37,7 +37,7 @@ const DEFAULTS: Readonly<Partial<Record<Setting, unknown>>> = {
 };
 
 /** Compiles how requests are written: the template filled, and everything refused that it has no place for. */
-export function compileRequest({ request: json, stream, images }: CustomProvider) {
+export function compileRequest({ request: json, stream, images }: CustomChat) {
   const template = compileTemplate(json);
   const { picks } = template;
   const takes: Takes = { images, tools: picks.has('tools') };

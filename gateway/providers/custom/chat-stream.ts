@@ -1,4 +1,4 @@
-import type { CustomProvider } from '#core/custom-provider.ts';
+import type { CustomChat } from '#core/custom-provider.ts';
 import { RingsideError } from '#core/errors.ts';
 import type { ChatEvent } from '../../chat/events.ts';
 import type { StreamReader } from '../../chat/provider.ts';
@@ -9,7 +9,7 @@ import { parseJson } from './chat-reply.ts';
 import { openLines } from './lines.ts';
 import { compileOptional, compilePointer, type Lookup } from './pointer.ts';
 
-type Declared = NonNullable<CustomProvider['stream']>;
+type Declared = NonNullable<CustomChat['stream']>;
 
 /** A stream's declaration made ready. */
 interface Reading {

@@ -1,4 +1,4 @@
-import type { CustomProvider } from '#core/custom-provider.ts';
+import type { CustomChat } from '#core/custom-provider.ts';
 import type { ChatTranslation } from '../../chat/provider.ts';
 import { compileReply } from './chat-reply.ts';
 import { compileRequest } from './chat-request.ts';
@@ -13,7 +13,7 @@ const STREAM_TYPES = {
 } as const;
 
 /** Compiles a definition to the translation of chats that it declares. */
-export function compileChat(provider: CustomProvider): ChatTranslation {
+export function compileChat(provider: CustomChat): ChatTranslation {
   const { stream } = provider;
   return {
     heads: HEADS,

@@ -1,6 +1,7 @@
-import { type CustomProvider, parseCustomProvider } from '#core/custom-provider.ts';
+import { type CustomChat, chatOf, parseCustomProvider } from '#core/custom-provider.ts';
 import type { CompiledDeployment } from '#core/snapshot/compile.ts';
 import { bindEndpoint, bindHead } from '../../upstream/request-head.ts';
+import { INFER } from '../../wires/oip/wire.ts';
 import type { DefaultTimeouts, ProviderCredentials } from '../provider.ts';
 import { compileChat, HEADS } from './chat.ts';
 import type { CustomTarget } from './errors.ts';
@@ -23,23 +24,29 @@ export function bind(
       `the definition of provider "${provider.name}" is not valid: ${issue?.field} ${issue?.message}`,
     );
   }
-  const definition = parsed.provider;
+  const { errorMessage, infer } = parsed.provider;
+  const chat = chatOf(parsed.provider);
   const base = new URL(provider.baseUrl);
   const prefix = base.pathname.replace(/\/+$/, '');
   const headers = new Map(Object.entries({ 'content-type': 'application/json', 'user-agent': 'ringside' }));
   if (credentials.apiKey !== undefined) headers.set('authorization', `Bearer ${credentials.apiKey}`);
   for (const [name, value] of Object.entries(credentials.headers ?? {})) headers.set(name.toLowerCase(), value);
   headers.set('accept-encoding', 'identity');
-  const head = (path: CustomProvider['path']) =>
+  const head = (path: CustomChat['path']) =>
     bindHead(base.origin, prefix + pathOf(path, upstreamModel), [...headers].flat());
   return {
     kind: provider.kind,
     providerName: provider.name,
     upstreamModel,
     endpoint: bindEndpoint(base.origin, provider.timeouts.connectMs ?? defaults.connectMs),
-    heads: { [HEADS.plain]: head(definition.path), [HEADS.stream]: head(definition.stream?.path ?? definition.path) },
-    chat: compileChat(definition),
-    errorMessage: compileOptional(definition.errorMessage),
+    heads: {
+      ...(chat === null
+        ? {}
+        : { [HEADS.plain]: head(chat.path), [HEADS.stream]: head(chat.stream?.path ?? chat.path) }),
+      ...(infer === undefined ? {} : { [INFER]: head(infer.path) }),
+    },
+    ...(chat === null ? {} : { chat: compileChat(chat) }),
+    errorMessage: compileOptional(errorMessage),
     modelJson: Buffer.from(JSON.stringify(upstreamModel)),
     model: { upstreamModel, defaultMaxTokens: deployment.maxOutputTokens },
     firstByteTimeoutMs: provider.timeouts.firstByteMs ?? defaults.firstByteMs,
@@ -50,6 +57,6 @@ export function bind(
   };
 }
 
-function pathOf(path: CustomProvider['path'], upstreamModel: string): string {
+function pathOf(path: CustomChat['path'], upstreamModel: string): string {
   return path.map((part) => `/${typeof part === 'string' ? part : encodeURIComponent(upstreamModel)}`).join('');
 }

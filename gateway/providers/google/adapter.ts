@@ -1,7 +1,9 @@
 import type { NativeWire, ProviderAdapter } from '../provider.ts';
+import { CAPABILITIES } from './capabilities.ts';
 import { googleChat } from './chat.ts';
 import { readError } from './errors.ts';
 import { renameModels } from './model-names.ts';
+import { MODELS } from './models.ts';
 import { readReply } from './reply.ts';
 import { bind, REFUSED_KEYS } from './request.ts';
 import { openStream } from './stream.ts';
@@ -31,5 +33,8 @@ export const adapter: ProviderAdapter = {
   bind,
   natives: { gemini },
   chat: googleChat,
+  capabilities: CAPABILITIES,
+  limits: [],
+  models: MODELS,
   readError,
 };

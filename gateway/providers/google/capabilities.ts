@@ -1,5 +1,7 @@
+import type { Capabilities } from '../capabilities.ts';
+
 /** What chats with the Gemini API can express; the compatibility table of the docs is made from it. */
-export const GOOGLE_CAPABILITIES = Object.freeze({
+export const CAPABILITIES: Capabilities = Object.freeze({
   plain: true,
   stream: true,
   tools: true,

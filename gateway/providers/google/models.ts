@@ -1,22 +1,12 @@
 import { isRecord } from '../../wires/gemini/exact-json.ts';
-
-/** Below the base URL; the largest page the API gives ("Models", read 2026-11). */
-export const MODELS_PATH = '/models?pageSize=1000';
-
-/** A model as the provider lists it. */
-export interface ListedModel {
-  readonly id: string;
-  readonly displayName: string | null;
-  readonly contextTokens: number | null;
-  readonly createdUnixS: number | null;
-}
+import { type ListedModel, type ModelList, parseModelList } from '../model-list.ts';
 
 /**
  * Reads Google's list of models: `models` of the Gemini API, `publisherModels` of Vertex AI. Names come as `models/gemini-…` or
  * `publishers/google/models/gemini-…`. Empty for what is no such list.
  */
-export function readModels(body: Buffer): ListedModel[] {
-  const value = parse(body);
+function readModels(body: Buffer): ListedModel[] {
+  const value = parseModelList(body);
   const list = isRecord(value) ? (value['models'] ?? value['publisherModels']) : null;
   if (!Array.isArray(list)) return [];
   return list.flatMap((model: unknown) => {
@@ -33,10 +23,5 @@ export function readModels(body: Buffer): ListedModel[] {
   });
 }
 
-function parse(body: Buffer): unknown {
-  try {
-    return JSON.parse(body.toString('utf8'));
-  } catch {
-    return null;
-  }
-}
+/** Below the base URL; the largest page the API gives ("Models", read 2026-11). */
+export const MODELS: ModelList = { method: 'GET', path: '/models?pageSize=1000', read: readModels };

@@ -1,12 +1,14 @@
+import type { Capabilities } from '../capabilities.ts';
+
 /** What Hugging Face's chat completions can express; whether a model, or the provider that runs it, can do it is another matter. */
-export const CAPABILITIES = Object.freeze({
+export const CAPABILITIES: Capabilities = Object.freeze({
   plain: true,
   stream: true,
   tools: true,
   parallelTools: true,
   toolResult: true,
   vision: true,
-  documents: false,
+  documents: true,
   audioInput: false,
   jsonSchema: true,
   reasoning: true,
@@ -17,7 +19,7 @@ export const CAPABILITIES = Object.freeze({
   candidates: false,
   promptCache: false,
   citations: false,
-} as const);
+});
 
 /** Where "true" is not the whole truth. */
 export const LIMITS: readonly string[] = Object.freeze([

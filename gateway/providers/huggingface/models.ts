@@ -1,14 +1,12 @@
 import { isObject, listOf, parseUpstream } from '../../wires/openai/json.ts';
-import { type ListedModel, readModels as readWireModels } from '../../wires/openai/models.ts';
-
-/** Behind the base URL. */
-export const MODELS_PATH = '/models';
+import { readModels as readWireModels } from '../../wires/openai/models.ts';
+import type { ListedModel, ModelList } from '../model-list.ts';
 
 /**
  * Reads `GET /models` of the router or of TGI. The router lists the providers of each model with the context that each of them gives: without a
  * suffix it may choose any, so that the smallest is what can be relied on.
  */
-export function readModels(body: Buffer): ListedModel[] {
+function readModels(body: Buffer): ListedModel[] {
   const contexts = new Map<unknown, number>();
   for (const model of listOf(parseUpstream(body.toString('utf8'), 'a list of models')['data']).filter(isObject)) {
     const live = listOf(model['providers'])
@@ -22,3 +20,6 @@ export function readModels(body: Buffer): ListedModel[] {
     contextTokens: contexts.get(model.id) ?? model.contextTokens,
   }));
 }
+
+/** Behind the base URL. */
+export const MODELS: ModelList = { method: 'GET', path: '/models', read: readModels };

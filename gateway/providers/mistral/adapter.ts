@@ -1,6 +1,8 @@
 import type { ProviderAdapter } from '../provider.ts';
+import { CAPABILITIES, LIMITS } from './capabilities.ts';
 import { mistralChat } from './chat.ts';
 import { readError } from './errors.ts';
+import { MODELS } from './models.ts';
 import { bind } from './request.ts';
 
 /**
@@ -11,5 +13,8 @@ export const adapter: ProviderAdapter = {
   bind,
   natives: {},
   chat: mistralChat,
+  capabilities: CAPABILITIES,
+  limits: LIMITS,
+  models: MODELS,
   readError,
 };

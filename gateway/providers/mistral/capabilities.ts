@@ -1,5 +1,7 @@
+import type { Capabilities } from '../capabilities.ts';
+
 /** What Mistral's chat completions can express; whether a model can do it is another matter. */
-export const CAPABILITIES = Object.freeze({
+export const CAPABILITIES: Capabilities = Object.freeze({
   plain: true,
   stream: true,
   tools: true,
@@ -17,7 +19,7 @@ export const CAPABILITIES = Object.freeze({
   candidates: true,
   promptCache: false,
   citations: false,
-} as const);
+});
 
 /** Where "true" is not the whole truth. */
 export const LIMITS: readonly string[] = Object.freeze([

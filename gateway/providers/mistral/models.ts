@@ -1,11 +1,9 @@
 import { isObject, listOf, objectOf, parseUpstream } from '../../wires/openai/json.ts';
-import { type ListedModel, readModels as readWireModels } from '../../wires/openai/models.ts';
-
-/** Behind the base URL. */
-export const MODELS_PATH = '/models';
+import { readModels as readWireModels } from '../../wires/openai/models.ts';
+import type { ListedModel, ModelList } from '../model-list.ts';
 
 /** Reads `GET /models`, without what does not chat. Mistral lists a model once for each of its names. */
-export function readModels(body: Buffer): ListedModel[] {
+function readModels(body: Buffer): ListedModel[] {
   const list = listOf(parseUpstream(body.toString('utf8'), 'a list of models')['data']).filter(isObject);
   const unfit = new Set(
     list
@@ -14,3 +12,6 @@ export function readModels(body: Buffer): ListedModel[] {
   );
   return readWireModels(body).filter(({ id }) => !unfit.has(id));
 }
+
+/** Behind the base URL. */
+export const MODELS: ModelList = { method: 'GET', path: '/models', read: readModels };

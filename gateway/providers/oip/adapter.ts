@@ -1,24 +1,18 @@
-import type { NativeWire, ProviderAdapter } from '../provider.ts';
+import { oipWire } from '../../wires/oip/wire.ts';
+import type { ProviderAdapter } from '../provider.ts';
+import { CAPABILITIES } from './capabilities.ts';
 import { readError } from './errors.ts';
-import { readReply } from './reply.ts';
+import { MODELS } from './models.ts';
 import { bind } from './request.ts';
-
-const infer: NativeWire = {
-  refusedKeys: [],
-  forwardedHeaders: ['accept'],
-  headName: (operation) => operation,
-  isStream: () => false,
-  readReply,
-  openStream() {
-    throw new Error('the Open Inference Protocol has no streams');
-  },
-};
 
 /** KServe, Triton, MLServer and every other server of the Open Inference Protocol. */
 export const adapter: ProviderAdapter = {
   kind: 'oip',
   bind,
-  natives: { oip: infer },
+  natives: { oip: oipWire },
   chat: null,
+  capabilities: CAPABILITIES,
+  limits: [],
+  models: MODELS,
   readError,
 };

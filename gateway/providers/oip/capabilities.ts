@@ -1,5 +1,7 @@
+import type { Capabilities } from '../capabilities.ts';
+
 /** The protocol knows tensors and no chats. */
-export const CAPABILITIES = Object.freeze({
+export const CAPABILITIES: Capabilities = Object.freeze({
   plain: false,
   stream: false,
   tools: false,
@@ -17,4 +19,4 @@ export const CAPABILITIES = Object.freeze({
   candidates: false,
   promptCache: false,
   citations: false,
-} as const);
+});

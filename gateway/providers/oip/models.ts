@@ -1,13 +1,4 @@
-/** A model as discovery shows it. */
-export interface ListedModel {
-  readonly id: string;
-  readonly displayName: string | null;
-  readonly contextTokens: number | null;
-  readonly createdUnixS: number | null;
-}
-
-/** The protocol itself lists no models; Triton, MLServer and OpenVINO have this extension. It is asked with a POST of `{}`. */
-export const MODELS_PATH = '/v2/repository/index';
+import { type ListedModel, type ModelList, parseModelList } from '../model-list.ts';
 
 /** The models that are loaded, each version under its pinned name where there are several. */
 export function readModels(body: unknown): ListedModel[] {
@@ -25,3 +16,10 @@ export function readModels(body: unknown): ListedModel[] {
     return { id, displayName: null, contextTokens: null, createdUnixS: null };
   });
 }
+
+/** The protocol itself lists no models; Triton, MLServer and OpenVINO have this extension. It is asked with a POST of `{}`. */
+export const MODELS: ModelList = {
+  method: 'POST',
+  path: '/v2/repository/index',
+  read: (body) => readModels(parseModelList(body)),
+};

@@ -1,5 +1,6 @@
 import type { CompiledDeployment } from '#core/snapshot/compile.ts';
 import { bindEndpoint, bindHead } from '../../upstream/request-head.ts';
+import { INFER } from '../../wires/oip/wire.ts';
 import type { DefaultTimeouts, ProviderCredentials, UpstreamTarget } from '../provider.ts';
 
 const VERSIONED = /^(.+)\/versions\/([^/]+)$/;
@@ -30,7 +31,7 @@ export function bind(
     providerName: provider.name,
     upstreamModel,
     endpoint: bindEndpoint(base.origin, provider.timeouts.connectMs ?? defaults.connectMs),
-    heads: { infer: bindHead(base.origin, `${prefix}${inferPath(upstreamModel)}`, [...headers].flat()) },
+    heads: { [INFER]: bindHead(base.origin, `${prefix}${inferPath(upstreamModel)}`, [...headers].flat()) },
     modelJson: Buffer.from(JSON.stringify(upstreamModel)),
     model: { upstreamModel, defaultMaxTokens: deployment.maxOutputTokens },
     firstByteTimeoutMs: provider.timeouts.firstByteMs ?? defaults.firstByteMs,

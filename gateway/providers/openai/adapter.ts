@@ -1,7 +1,9 @@
 import { openaiNative } from '../../wires/openai/native.ts';
 import type { NativeWire, ProviderAdapter } from '../provider.ts';
+import { CAPABILITIES } from './capabilities.ts';
 import { openaiTranslation } from './chat.ts';
 import { readError } from './errors.ts';
+import { MODELS } from './models.ts';
 import { bind } from './request.ts';
 import { readResponse } from './responses-reply.ts';
 import { openResponsesStream } from './responses-stream.ts';
@@ -19,5 +21,8 @@ export const adapter: ProviderAdapter = {
   bind,
   natives: { 'openai-chat': openaiNative, 'openai-responses': openaiResponses },
   chat: openaiTranslation,
+  capabilities: CAPABILITIES,
+  limits: [],
+  models: MODELS,
   readError,
 };

@@ -1,4 +1,5 @@
-export { readModels } from '../../wires/openai/models.ts';
+import { readModels } from '../../wires/openai/models.ts';
+import type { ModelList } from '../model-list.ts';
 
 /** Where the list of models is, below the provider's base URL. */
-export const MODELS_PATH = '/models';
+export const MODELS: ModelList = { method: 'GET', path: '/models', read: readModels };

@@ -1,13 +1,6 @@
 import { RingsideError } from '#core/errors.ts';
+import type { ListedModel } from '../../providers/model-list.ts';
 import { isObject, parseUpstream, textOf } from './json.ts';
-
-/** A model as a provider lists it. */
-export interface ListedModel {
-  readonly id: string;
-  readonly displayName: string | null;
-  readonly contextTokens: number | null;
-  readonly createdUnixS: number | null;
-}
 
 /**
  * Reads `GET /models`. OpenAI gives id and birth alone; what its imitators add is read where it is: the context as `context_length`

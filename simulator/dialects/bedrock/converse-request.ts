@@ -69,6 +69,7 @@ const converseRequest = z.object({
     .optional(),
   outputConfig: z
     .object({
+      effort: z.enum(['low', 'medium', 'high', 'xhigh', 'max']).optional(),
       textFormat: z
         .object({
           type: z.literal('json_schema'),
@@ -159,7 +160,10 @@ function readAsk(model: string, request: ConverseRequest): Ask {
     parallel: true,
     afterToolResult: messages.at(-1)?.content.some(({ toolResult }) => toolResult !== undefined) ?? false,
     schema: null,
-    showReasoning: ['enabled', 'adaptive'].includes(String(thinking?.type)) && thinking?.display !== 'omitted',
+    showReasoning:
+      thinking === undefined
+        ? request.outputConfig?.effort !== undefined
+        : ['enabled', 'adaptive'].includes(String(thinking.type)) && thinking.display !== 'omitted',
   };
 }
 

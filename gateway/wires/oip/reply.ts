@@ -1,6 +1,6 @@
 import { planScan, scanBody } from '#core/body-scan.ts';
 import { RingsideError } from '#core/errors.ts';
-import type { ReplyFacts } from '../provider.ts';
+import type { ReplyFacts } from '../../providers/provider.ts';
 
 const PLAN = planScan(['outputs']);
 const OPEN_BRACKET = 0x5b;

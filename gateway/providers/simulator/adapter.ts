@@ -1,0 +1,37 @@
+import { readError } from '../../wires/openai/errors.ts';
+import { readModels } from '../../wires/openai/models.ts';
+import { openaiNative } from '../../wires/openai/native.ts';
+import { readReply } from '../../wires/openai/reply.ts';
+import { writeRequest } from '../../wires/openai/request.ts';
+import { COMPATIBLE } from '../../wires/openai/servers.ts';
+import { openReader } from '../../wires/openai/stream.ts';
+import { bindTarget } from '../bind-target.ts';
+import { FEATURES } from '../capabilities.ts';
+import type { ProviderAdapter } from '../provider.ts';
+
+const PATHS = { chat: '/chat/completions', completions: '/completions', embeddings: '/embeddings' };
+const CANNOT = ['promptCache', 'citations'];
+
+/** The simulator in OpenAI's dialect; `baseUrl` ends in `/v1`. */
+export const adapter: ProviderAdapter = {
+  kind: 'simulator',
+  bind: (deployment, credentials, defaults) =>
+    bindTarget(deployment, credentials, defaults, {
+      paths: PATHS,
+      authorization: credentials.apiKey === undefined ? {} : { authorization: `Bearer ${credentials.apiKey}` },
+    }),
+  natives: { 'openai-chat': openaiNative },
+  chat: {
+    heads: { plain: 'chat', stream: 'chat' },
+    streamTypes: ['text/event-stream'],
+    writeRequest: (request, model, refusals) => writeRequest(request, model, refusals, COMPATIBLE),
+    readReply,
+    openReader,
+  },
+  capabilities: Object.freeze(
+    Object.fromEntries(FEATURES.map((feature) => [feature, !CANNOT.includes(feature)])),
+  ) as ProviderAdapter['capabilities'],
+  limits: [],
+  models: { method: 'GET', path: '/models', read: readModels },
+  readError,
+};
