@@ -69,21 +69,27 @@ export async function startMeddlingUpstream(simulatorUrl: string): Promise<Meddl
 function forward(simulatorUrl: string, asked: NonNullable<ReturnType<typeof headersOf>>): Promise<GoodAnswer> {
   const { method, path, headers, body } = asked;
   return new Promise((resolve, reject) => {
-    const outgoing = request(`${simulatorUrl}${path}`, { method, headers, agent: false }, (incoming: IncomingMessage) => {
-      const pieces: Buffer[] = [];
-      incoming.on('data', (piece: Buffer) => pieces.push(piece));
-      incoming.on('error', reject);
-      incoming.on('end', () =>
-        resolve({ status: incoming.statusCode!, headers: incoming.headers, body: Buffer.concat(pieces) }),
-      );
-    });
+    const outgoing = request(
+      `${simulatorUrl}${path}`,
+      { method, headers, agent: false },
+      (incoming: IncomingMessage) => {
+        const pieces: Buffer[] = [];
+        incoming.on('data', (piece: Buffer) => pieces.push(piece));
+        incoming.on('error', reject);
+        incoming.on('end', () =>
+          resolve({ status: incoming.statusCode!, headers: incoming.headers, body: Buffer.concat(pieces) }),
+        );
+      },
+    );
     outgoing.on('error', reject);
     outgoing.end(body);
   });
 }
 
 function answer(socket: net.Socket, { status = 200, headers = {}, pieces, reset = false }: BadAnswer): void {
-  const lines = Object.entries({ ...headers, 'transfer-encoding': 'chunked' }).map(([name, value]) => `${name}: ${value}`);
+  const lines = Object.entries({ ...headers, 'transfer-encoding': 'chunked' }).map(
+    ([name, value]) => `${name}: ${value}`,
+  );
   socket.write(`HTTP/1.1 ${status} Whatever\r\n${lines.join('\r\n')}\r\n\r\n`, 'latin1');
   for (const piece of pieces) {
     const bytes = Buffer.from(piece);

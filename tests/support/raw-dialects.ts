@@ -20,9 +20,18 @@ export interface RawDialect {
   readonly failure: RegExp;
 }
 
-type Json = Readonly<Record<string, any>>;
+interface ErrorBody {
+  readonly error: {
+    readonly message: string;
+    readonly param?: string | null;
+    readonly details?: readonly { readonly fieldViolations?: readonly { readonly field: string }[] }[];
+  };
+}
 
-const openaiError = (body: unknown) => (body as Json)['error'] as { message: string; param: string | null };
+const openaiError = (body: unknown) => {
+  const { message, param } = (body as ErrorBody).error;
+  return { message, param: param ?? null };
+};
 
 export const RAW_DIALECTS: readonly RawDialect[] = [
   {
@@ -106,7 +115,7 @@ export const RAW_DIALECTS: readonly RawDialect[] = [
         },
       ],
     }),
-    errorOf: (body) => ({ ...(body as Json)['error'], param: null }),
+    errorOf: (body) => ({ message: (body as ErrorBody).error.message, param: null }),
     terminal: /event: message_stop\ndata: \{"type":"message_stop"\}\n\n$/,
     failure: /event: error\ndata: \{"type":"error"/,
   },
@@ -125,9 +134,9 @@ export const RAW_DIALECTS: readonly RawDialect[] = [
       contents: [{ role: 'user', parts: [{ inlineData: { mimeType: 'image/png', data: base64 } }] }],
     }),
     errorOf: (body) => {
-      const { message, details } = (body as Json)['error'];
-      const fault = details.find((detail: Json) => detail['fieldViolations'] !== undefined);
-      return { message, param: fault?.fieldViolations[0].field ?? null };
+      const { message, details = [] } = (body as ErrorBody).error;
+      const fields = details.flatMap(({ fieldViolations = [] }) => fieldViolations.map(({ field }) => field));
+      return { message, param: fields[0] ?? null };
     },
     terminal: /"finishReason":"STOP".*\n\n$/,
     failure: /data: \{"error":\{/,
