@@ -40,8 +40,8 @@ export async function startMeddlingUpstream(simulatorUrl: string): Promise<Meddl
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
     socket.on('error', () => undefined);
-    let received = Buffer.alloc(0);
-    socket.on('data', (chunk) => {
+    let received: Buffer = Buffer.alloc(0);
+    socket.on('data', (chunk: Buffer) => {
       received = Buffer.concat([received, chunk]);
       const asked = headersOf(received);
       if (asked === null) return;
