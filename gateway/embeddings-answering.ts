@@ -13,6 +13,7 @@ export function answerEmbeddings(
   request: EmbeddingsRequest,
 ): Answering {
   return {
+    takes: () => true,
     isStream: () => false,
     openStream() {
       throw new Error('embeddings are no stream');

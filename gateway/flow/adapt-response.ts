@@ -18,6 +18,7 @@ export interface AnswerOutlets {
 
 const MAX_ERROR_BYTES = 65_536;
 const ENCODED = 'The upstream compressed its answer though it was asked not to.';
+const OTHER_KIND = 'The upstream streamed its answer, or did not, against what it was asked for.';
 const TOO_LARGE = 'The answer of the upstream is too large to be translated.';
 
 /**
@@ -66,6 +67,7 @@ export class Answer implements AnswerListener {
     this.#capture = captureFor(this.#capture, this.#exchange, contentType, isStream, this.#isEncoded());
     if (status >= 300) this.#state = 'refused';
     else if (this.#isEncoded() && !this.#answering.mayPass) this.#break(ENCODED);
+    else if (!this.#answering.takes(isStream)) this.#break(OTHER_KIND);
     else if (!isStream) this.#state = 'whole';
     else if (this.#isEncoded()) this.#startPassing();
     else this.#openStream();

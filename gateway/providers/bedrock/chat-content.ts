@@ -16,7 +16,7 @@ import { documentName, writeMedia } from './media.ts';
 export interface ContentWriter {
   readonly refusals: Refusals;
   /** Names of documents that are taken. */
-  readonly documentNames: Set<string>;
+  readonly documentNames: Map<string, number>;
 }
 
 /** The parts of a turn as `ContentBlock`s, each with the cache point that stands behind it. */

@@ -102,9 +102,20 @@ export class Fields {
 
   #spelled(name: string): string {
     if (Object.hasOwn(this.#object, name)) return name;
-    const snake = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+    const snake = snakeOf(name);
     return Object.hasOwn(this.#object, snake) ? snake : name;
   }
+}
+
+/** By our own names of fields: as many as this folder asks for. */
+const SNAKES = new Map<string, string>();
+
+function snakeOf(name: string): string {
+  const known = SNAKES.get(name);
+  if (known !== undefined) return known;
+  const snake = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  SNAKES.set(name, snake);
+  return snake;
 }
 
 /** `param` empty: the body itself. */
