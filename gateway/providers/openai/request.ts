@@ -20,6 +20,7 @@ export function bind(
   const head = (path: string) => bindHead(base.origin, `${prefix}${path}`, fixed);
   // A form's media type has its boundary: the call appends it.
   const unnamed = [...headers].filter(([name]) => name !== 'content-type').flat();
+  const sessionHeaders = [...headers].filter(([name]) => name !== 'content-type' && name !== 'accept-encoding');
   const formHead = (path: string) => bindHead(base.origin, `${prefix}${path}`, unnamed);
   return {
     kind: provider.kind,
@@ -39,6 +40,10 @@ export function bind(
       transcriptions: formHead('/audio/transcriptions'),
       translations: formHead('/audio/translations'),
       responses: head('/responses'),
+    },
+    session: {
+      path: `${prefix}/realtime?${new URLSearchParams({ model: upstreamModel })}`,
+      headers: Object.fromEntries(sessionHeaders),
     },
     modelJson: Buffer.from(JSON.stringify(upstreamModel)),
     model: { upstreamModel, defaultMaxTokens: deployment.maxOutputTokens, host: base.hostname },
