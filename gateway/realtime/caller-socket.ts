@@ -3,6 +3,8 @@ import type { Socket } from 'node:net';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { SESSION_LIMITS } from '../upstream/session-socket.ts';
 
+const MAX_EARLY_BYTES = 65_536;
+
 /** The connection of a caller that asks for a session: Node has let go of it, so that nothing but this answers on it. */
 export interface CallerSocket {
   /** For an answer over HTTP, after which the connection is closed. */
@@ -19,10 +21,23 @@ export function takeCallerSocket(incoming: IncomingMessage, socket: Socket, head
   outgoing.shouldKeepAlive = false;
   outgoing.assignSocket(socket);
   outgoing.once('finish', () => socket.destroySoon());
+  // Only who reads hears that the other end has gone. Clients have nothing to say before the handshake is answered.
+  const early = [head];
+  let earlyBytes = head.length;
+  const keep = (bytes: Buffer) => {
+    early.push(bytes);
+    earlyBytes += bytes.length;
+    if (earlyBytes > MAX_EARLY_BYTES) socket.destroy();
+  };
+  const leave = () => socket.destroy();
+  socket.on('data', keep);
+  socket.on('end', leave);
   return {
     outgoing,
     open(headers, protocol) {
       outgoing.detachSocket(socket);
+      socket.off('data', keep);
+      socket.off('end', leave);
       const server = new WebSocketServer({
         noServer: true,
         clientTracking: false,
@@ -33,7 +48,7 @@ export function takeCallerSocket(incoming: IncomingMessage, socket: Socket, head
         for (let at = 0; at < headers.length; at += 2) lines.push(`${headers[at]}: ${headers[at + 1]}`);
       });
       let opened: WebSocket | null = null;
-      server.handleUpgrade(incoming, socket, head, (client) => {
+      server.handleUpgrade(incoming, socket, Buffer.concat(early), (client) => {
         opened = client;
       });
       return opened;
