@@ -1,3 +1,4 @@
+import net from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { openOfficialSession, openSession, type Recorded, Refused } from '../support/realtime.ts';
@@ -44,7 +45,7 @@ const lastHandshake = async () => {
   const page = (await (await fetch(`${stack.simulatorUrl}/_sim/requests?model=sim-voice`)).json()) as {
     items: Handshake[];
   };
-  return page.items.at(-1)!;
+  return page.items.at(-1) as Handshake;
 };
 const rowOf = (id: unknown) =>
   waitFor('the row', async () => {
@@ -230,7 +231,7 @@ describe('before the handshake, errors are answers over HTTP', () => {
     socket.on('error', () => undefined);
     const started = await waitFor('the handshake', async () => {
       const last = await lastHandshake();
-      return last.status === null && !last.aborted ? last : undefined;
+      return last?.status === null && !last.aborted ? last : undefined;
     });
     socket.terminate();
     await waitFor('the upstream to hear of it', async () => {
@@ -254,6 +255,37 @@ describe('before the handshake, errors are answers over HTTP', () => {
     const posted = await fetch(`${stack.gatewayUrl}/v1/realtime`, { method: 'POST', body: '{}' });
     expect(posted.status).toBe(405);
     expect(posted.headers.get('allow')).toBe('GET');
+  });
+
+  test('a handshake behind a request that is not answered yet ends its connection, and nothing else', async () => {
+    await simulate({ blackHoleRate: 1 });
+    const socket = net.connect(stack.gatewayPort, '127.0.0.1');
+    const closed = new Promise((done) => socket.once('close', done));
+    socket.on('error', () => undefined);
+    const body = JSON.stringify({ model: group, messages: [] });
+    const authorized = `host: x\r\nauthorization: Bearer ${key}\r\n`;
+    socket.write(
+      `POST /v1/chat/completions HTTP/1.1\r\n${authorized}content-length: ${body.length}\r\n\r\n${body}` +
+        `GET /v1/realtime?model=${group} HTTP/1.1\r\n${authorized}connection: upgrade\r\nupgrade: websocket\r\n\r\n`,
+    );
+    await closed;
+    expect((await fetch(`${stack.gatewayUrl}/healthz`)).status).toBe(200);
+  });
+
+  test('a handshake without what RFC 6455 asks for', async () => {
+    const answer = await new Promise<string>((done) => {
+      const socket = net.connect(stack.gatewayPort, '127.0.0.1');
+      let received = '';
+      socket.on('data', (piece) => {
+        received += piece.toString();
+      });
+      socket.once('close', () => done(received));
+      socket.write(
+        `GET /v1/realtime?model=${group} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${key}\r\n` +
+          'connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 7\r\n\r\n',
+      );
+    });
+    expect(answer).toMatch(/^HTTP\/1\.1 400 .*The WebSocket version must be 13/s);
   });
 
   test('an Upgrade elsewhere is answered as if it had not been asked for', async () => {
