@@ -49,7 +49,7 @@ export function createUpgradeHandler(deps: UpgradeDeps): UpgradeHandler {
     exchange.key = deps.authenticator.authenticate(sessionKey(exchange.incoming));
     exchange.organization = resolveOrganization(deps.organizations(), exchange.key);
     if (isStopping) throw overloaded('The gateway is stopping; connect again.');
-    if (sessions.size >= deps.maxSessions) throw overloaded('There are as many sessions as there may be; try again.');
+    if (sessions.size > deps.maxSessions) throw overloaded('There are as many sessions as there may be; try again.');
     connect(deps, session, exchange);
   };
   return {
@@ -63,10 +63,10 @@ export function createUpgradeHandler(deps: UpgradeDeps): UpgradeHandler {
       }
       const exchange = accept(deps, ROUTE, incoming, caller.outgoing);
       const session = new Session(deps, exchange, caller, socket);
+      sessions.add(session);
+      socket.once('close', () => sessions.delete(session));
       try {
         begin(session, exchange);
-        sessions.add(session);
-        socket.once('close', () => sessions.delete(session));
       } catch (reason) {
         session.refuse(reason);
       }

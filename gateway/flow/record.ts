@@ -84,7 +84,9 @@ export function record(deps: FlowDeps, exchange: Exchange, ending: Ending, deliv
       exchange.organization?.series ??
       ANONYMOUS_SERIES;
     const usage: Usage | null = ending.facts?.usage ?? null;
-    deps.recorder.finished(series, ending.status, ending.error, totalNs, ending.firstTokenNs, usage);
+    // Of a session it is the handshake that took the time of a request.
+    const waitedNs = ending.session === undefined ? totalNs : (ending.firstByteNs ?? totalNs);
+    deps.recorder.finished(series, ending.status, ending.error, waitedNs, ending.firstTokenNs, usage);
     if (!exchange.begun) return deliver(true);
     const end = (requestSha256: string | null) => {
       const frame = redactEnd(exchange.assignment!.group.group, endRecord(exchange, ending, totalNs, requestSha256));

@@ -99,6 +99,8 @@ export class Session {
   stop(): void {
     if (this.#opened !== null) return this.#opened.relay.stop();
     this.#giveUp?.();
+    if (this.#exchange.ended) return;
+    if (this.#exchange.dispatchNs !== null) this.#note(null);
     this.refuse(new RingsideError('overloaded', 'The gateway is stopping; connect again.', { retryAfterSeconds: 1 }));
   }
 

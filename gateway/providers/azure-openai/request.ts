@@ -1,5 +1,5 @@
 import type { CompiledDeployment } from '#core/snapshot/compile.ts';
-import { bindTarget } from '../bind-target.ts';
+import { bindTarget, sessionPathOf } from '../bind-target.ts';
 import type { DefaultTimeouts, ProviderCredentials, UpstreamTarget } from '../provider.ts';
 import { readEntraClient } from './entra-token.ts';
 
@@ -21,8 +21,10 @@ export function bind(
 ): UpstreamTarget {
   const { apiKey } = credentials;
   const client = apiKey === undefined ? null : readEntraClient(apiKey);
+  const base = new URL(deployment.provider.baseUrl);
   return bindTarget(deployment, credentials, defaults, {
-    paths: pathsOf(new URL(deployment.provider.baseUrl), deployment.upstreamModel),
+    paths: pathsOf(base, deployment.upstreamModel),
+    ...(client === null ? sessionOf(base, deployment.upstreamModel) : {}),
     authorization: apiKey === undefined || client !== null ? {} : { 'api-key': apiKey },
     secrets: client === null ? [] : [client.clientSecret],
   });
@@ -43,6 +45,11 @@ function pathsOf({ pathname, searchParams }: URL, deployment: string): Readonly<
     completions: `${prefix}/completions${query}`,
     embeddings: `${prefix}/embeddings${query}`,
   };
+}
+
+/** Sessions are part of the API without versions (Azure's reference, Realtime API, read 2026-11). */
+function sessionOf({ pathname }: URL, deployment: string): { readonly sessionPath?: string } {
+  return /\/v1\/*$/.test(pathname) ? { sessionPath: sessionPathOf(deployment) } : {};
 }
 
 function queryOf(version: string): string {

@@ -1,5 +1,6 @@
 import type { CompiledDeployment } from '#core/snapshot/compile.ts';
 import { bindEndpoint, bindHead } from '../../upstream/request-head.ts';
+import { bindSession, sessionPathOf } from '../bind-target.ts';
 import type { DefaultTimeouts, ProviderCredentials, UpstreamTarget } from '../provider.ts';
 
 /** Prepares calls to one deployment of OpenAI or a compatible server; `baseUrl` ends in the version (`…/v1`). */
@@ -20,7 +21,6 @@ export function bind(
   const head = (path: string) => bindHead(base.origin, `${prefix}${path}`, fixed);
   // A form's media type has its boundary: the call appends it.
   const unnamed = [...headers].filter(([name]) => name !== 'content-type').flat();
-  const sessionHeaders = [...headers].filter(([name]) => name !== 'content-type' && name !== 'accept-encoding');
   const formHead = (path: string) => bindHead(base.origin, `${prefix}${path}`, unnamed);
   return {
     kind: provider.kind,
@@ -41,10 +41,7 @@ export function bind(
       translations: formHead('/audio/translations'),
       responses: head('/responses'),
     },
-    session: {
-      path: `${prefix}/realtime?${new URLSearchParams({ model: upstreamModel })}`,
-      headers: Object.fromEntries(sessionHeaders),
-    },
+    session: bindSession(`${prefix}${sessionPathOf(upstreamModel)}`, headers),
     modelJson: Buffer.from(JSON.stringify(upstreamModel)),
     model: { upstreamModel, defaultMaxTokens: deployment.maxOutputTokens, host: base.hostname },
     firstByteTimeoutMs: provider.timeouts.firstByteMs ?? defaults.firstByteMs,
