@@ -3,13 +3,19 @@ import type { Socket } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import { type Context, Hono } from 'hono';
 import { RingsideError } from '#core/errors.ts';
-import type { ListedGroup, ModelList } from './dialects/model-list.ts';
-import { findNotServed } from './dialects/not-served.ts';
-import { liveBody, modelReadyBody, modelBody as oipModelBody, readyBody, serverBody } from './dialects/oip/metadata.ts';
-import { findRoute as findOipRoute } from './dialects/oip/routes.ts';
-import { openaiChat } from './dialects/openai-chat/ingress.ts';
-import { modelList as openaiModels } from './dialects/openai-chat/models.ts';
-import { findRoute, GOVERNED_PATHS, ingressOf } from './dialects/routes.ts';
+import type { ListedGroup, ModelList } from '#translation/dialects/model-list.ts';
+import { findNotServed } from '#translation/dialects/not-served.ts';
+import {
+  liveBody,
+  modelReadyBody,
+  modelBody as oipModelBody,
+  readyBody,
+  serverBody,
+} from '#translation/dialects/oip/metadata.ts';
+import { findRoute as findOipRoute } from '#translation/dialects/oip/routes.ts';
+import { openaiChat } from '#translation/dialects/openai-chat/ingress.ts';
+import { modelList as openaiModels } from '#translation/dialects/openai-chat/models.ts';
+import { findRoute, GOVERNED_PATHS, ingressOf } from '#translation/dialects/routes.ts';
 import { checkFraming, presentedKey } from './flow/accept.ts';
 import type { RequestHandler } from './flow/handle-request.ts';
 import type { UpgradeHandler } from './flow/handle-upgrade.ts';
@@ -51,6 +57,8 @@ export function createGatewayServer(deps: GatewayServerDeps): Server {
   const app = new Hono<NodeBindings>();
   app.get('/v1/models', (c) => c.json(listModels(deps, c)));
   app.get('/v1/models/:id{.+}', (c) => c.json(showModel(deps, c, c.req.param('id'))));
+  app.get('/v1beta/models', (c) => c.json(listModels(deps, c)));
+  app.get('/v1beta/models/:id{.+}', (c) => c.json(showModel(deps, c, c.req.param('id'))));
   for (const path of ['/v2', '/v2/*']) app.get(path, (c) => answerOip(c, deps));
   app.get('/healthz', (c) => c.json({ status: 'ok' }));
   app.get('/readyz', (c) => (deps.isReady() ? c.json({ status: 'ready' }) : c.json({ status: 'not ready' }, 503)));

@@ -1,10 +1,10 @@
 import { RingsideError } from '#core/errors.ts';
 import { pickDeployment } from '#core/snapshot/compile.ts';
-import { answerNatively, answerTranslated } from '../chat/answering.ts';
-import { createRefusals } from '../chat/refusals.ts';
-import type { ParsedRequest } from '../dialects/ingress.ts';
-import { lengthOf, spliceBody } from '../dialects/splice-body.ts';
-import { answerEmbeddings } from '../embeddings/answering.ts';
+import { createRefusals } from '#translation/chat/refusals.ts';
+import type { ParsedRequest } from '#translation/dialects/ingress.ts';
+import { lengthOf, spliceBody } from '#translation/dialects/splice-body.ts';
+import { answerNatively, answerTranslated } from '../answering.ts';
+import { answerEmbeddings } from '../embeddings-answering.ts';
 import type { NativeWire, ProviderAdapter, UpstreamTarget } from '../providers/provider.ts';
 import { ADAPTERS } from '../providers/registry.ts';
 import type { UpstreamCall } from '../upstream/handler.ts';
@@ -61,7 +61,7 @@ function translate(
   if (exchange.operation !== 'chat' || dialect === null || translation === null) throw noEndpoint(exchange, target);
   const chat = dialect.readRequest(body, exchange.path);
   const refusals = createRefusals(target.kind, exchange.group!.group.traffic.lenient);
-  for (const { at } of chat.extras) refusals.setting(at, 'has nothing that it could become');
+  for (const { at } of chat.extras) refusals.setting(at, 'has no parameter that means the same');
   const bytes = translation.writeRequest(chat, target.model, refusals);
   exchange.dropped = refusals.dropped;
   exchange.answering = answerTranslated(dialect, translation, {
@@ -88,7 +88,7 @@ function translateEmbeddings(
   }
   const request = dialect.readRequest(body, exchange.path);
   const refusals = createRefusals(target.kind, exchange.group!.group.traffic.lenient);
-  for (const { at } of request.extras) refusals.setting(at, 'has nothing that it could become');
+  for (const { at } of request.extras) refusals.setting(at, 'has no parameter that means the same');
   const bytes = embeddings.writeRequest(request, target.model, refusals);
   exchange.dropped = refusals.dropped;
   exchange.answering = answerEmbeddings(dialect, embeddings, request);

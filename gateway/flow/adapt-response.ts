@@ -1,5 +1,5 @@
 import { RingsideError } from '#core/errors.ts';
-import type { Answering } from '../chat/answering.ts';
+import type { Answering } from '../answering.ts';
 import type { ProviderAdapter, StreamTap } from '../providers/provider.ts';
 import { ADAPTERS } from '../providers/registry.ts';
 import type { UpstreamController, UpstreamHeaders } from '../upstream/handler.ts';
@@ -21,7 +21,7 @@ const ENCODED = 'The upstream compressed its answer though it was asked not to.'
 const TOO_LARGE = 'The answer of the upstream is too large to be translated.';
 
 /**
- * Turns an upstream answer into the caller's: in the same dialect bytes unchanged, else read and written anew (chat/answering.ts).
+ * Turns an upstream answer into the caller's: in the same dialect bytes unchanged, else read and written anew (answering.ts).
  *
  *   waiting ──head──▶ whole ──too large──▶ passing
  *                ├──▶ streaming
@@ -148,7 +148,8 @@ export class Answer implements AnswerListener {
     this.#state = 'streaming';
     this.#deps.spool.handOver();
     this.#tap = this.#answering.openStream();
-    this.#outflow.openEvents({ ...this.#answer, contentType: this.#answering.streamType ?? this.#answer.contentType });
+    this.#answer = { ...this.#answer, contentType: this.#answering.streamType ?? this.#answer.contentType };
+    this.#outflow.openEvents(this.#answer);
   }
 
   #stream(chunk: Buffer): void {

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { RingsideError } from '#core/errors.ts';
 import { createInferenceId, NO_GROUP_HASH } from '#core/ids.ts';
-import type { IngressRoute } from '../dialects/ingress.ts';
+import type { IngressRoute } from '#translation/dialects/ingress.ts';
 import { accept, checkFraming, presentedKey } from './accept.ts';
 import { adaptRequest, pickTarget } from './adapt-request.ts';
 import { Answer } from './adapt-response.ts';

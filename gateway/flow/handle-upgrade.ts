@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { RingsideError } from '#core/errors.ts';
-import type { IngressRoute } from '../dialects/ingress.ts';
-import { openai } from '../dialects/openai/ingress.ts';
+import type { IngressRoute } from '#translation/dialects/ingress.ts';
+import { openai } from '#translation/dialects/openai/ingress.ts';
 import { takeCallerSocket } from '../realtime/caller-socket.ts';
 import { readSessionRequest, sessionKey } from '../realtime/request.ts';
 import type { SessionOpener } from '../upstream/session-socket.ts';

@@ -1,13 +1,13 @@
 import type { RingsideError } from '#core/errors.ts';
 import type { DialectName, Operation, ProviderKind } from '#core/names.ts';
 import type { CompiledDeployment } from '#core/snapshot/compile.ts';
-import type { RequestTarget } from '../chat/dialect.ts';
-import type { ChatTranslation, ModelFacts } from '../chat/provider.ts';
-import type { EmbeddingsTranslation } from '../embeddings/translation.ts';
+import type { RequestTarget } from '#translation/chat/dialect.ts';
+import type { ChatTranslation, ModelFacts } from '#translation/chat/provider.ts';
+import type { ProviderModels } from '#translation/chat/provider-models.ts';
+import type { EmbeddingsTranslation } from '#translation/embeddings/translation.ts';
 import type { Usage } from '../telemetry/recorder.ts';
 import type { UpstreamEndpoint } from '../upstream/handler.ts';
 import type { Capabilities } from './capabilities.ts';
-import type { ModelList } from './model-list.ts';
 
 /** The secrets of a provider, opened. */
 export interface ProviderCredentials {
@@ -114,7 +114,7 @@ export interface ProviderAdapter {
   /** Where `capabilities` is not the whole truth: sentences for the docs. */
   readonly limits: readonly string[];
   /** Its own list of models; null: it has none. */
-  readonly models: ModelList | null;
+  readonly models: ProviderModels | null;
   /** An answer with status ≥ 400, or an error out of a stream, as our error, scrubbed of the target's secrets. */
   readError(status: number, body: Buffer, retryAfter: string | undefined, target: UpstreamTarget): RingsideError;
 }

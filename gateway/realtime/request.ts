@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { RingsideError } from '#core/errors.ts';
 import { checkUnit } from '#core/unit.ts';
-import type { ParsedRequest } from '../dialects/ingress.ts';
+import type { ParsedRequest } from '#translation/dialects/ingress.ts';
 
 const PATH = '/v1/realtime';
 /** How OpenAI's SDK sends its key from browsers, which cannot set headers (openai-node, `realtime/websocket`). */

@@ -116,6 +116,7 @@ describe('streams', () => {
       streamed: true,
       outcome: 'completed',
       finishReason: 'image_generation.completed',
+      sentUpstream: { model: 'sim-m', addedUsage: false },
       usage: { outputTokens: 6_000 },
     });
   });
@@ -227,6 +228,24 @@ describe('bytes', () => {
     const varied = await client.images.createVariation({ model, image: await toFile(sound, 'a.png') });
     expect(varied.data!.length).toBe(1);
     expect((await lastUpstream()).headers['accept-encoding']).toBe('identity');
+  });
+
+  test.each([1, 7, 4_096])('a form in chunks of %i bytes is the same form', async (size) => {
+    const file = new Blob([sound.subarray(0, size === 1 ? 500 : sound.length)]);
+    const form = new FormData();
+    form.set('file', file, 'x.mp3');
+    form.set('model', model);
+    const whole = new Request('http://x', { method: 'POST', body: form });
+    const bytes = new Uint8Array(await whole.clone().arrayBuffer());
+    const chunks = Array.from({ length: Math.ceil(bytes.length / size) }, (_, index) =>
+      bytes.subarray(index * size, (index + 1) * size),
+    );
+    const headers = { authorization: `Bearer ${key}`, 'content-type': whole.headers.get('content-type')! };
+    const send = (body: Uint8Array<ArrayBuffer> | ReadableStream) =>
+      fetch(`${stack.gatewayUrl}/v1/audio/transcriptions`, { method: 'POST', body, headers, duplex: 'half' });
+    const [cut, plain] = [await send(ReadableStream.from(chunks)), await send(bytes)];
+    expect(cut.status).toBe(200);
+    expect(await cut.json()).toEqual(await plain.json());
   });
 
   test('the file reaches the upstream unchanged', async () => {

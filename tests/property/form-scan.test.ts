@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { RingsideError } from '#core/errors.ts';
 import { formType, readBoundary, scanForm } from '#core/form-scan.ts';
-import { openaiForms } from '#gateway/dialects/openai/ingress.ts';
-import { spliceBody } from '#gateway/dialects/splice-body.ts';
+import { openaiForms } from '#translation/dialects/openai/ingress.ts';
+import { spliceBody } from '#translation/dialects/splice-body.ts';
 
 const UPSTREAM = 'gpt-upstream/v1';
 const plan = openaiForms.planRequest(['fallbacks']);

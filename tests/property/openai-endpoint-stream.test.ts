@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { MAX_EVENT_BYTES } from '#gateway/chat/provider.ts';
 import { openEndpointStream } from '#gateway/providers/openai/endpoint-stream.ts';
+import { MAX_EVENT_BYTES } from '#translation/chat/provider.ts';
 
 type End = '\n' | '\r\n';
 const event = (value: object | string, end: End) =>

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
-import type { ChatEvent, PartDelta, PartHead } from '#gateway/chat/events.ts';
-import type { Citation, SignatureOrigin } from '#gateway/chat/parts.ts';
-import { type ChatUsage, FINISH_REASONS } from '#gateway/chat/reply.ts';
+import type { ChatEvent, PartDelta, PartHead } from '#translation/chat/events.ts';
+import type { Citation, SignatureOrigin } from '#translation/chat/parts.ts';
+import { type ChatUsage, FINISH_REASONS } from '#translation/chat/reply.ts';
 
 /** Streams of one candidate in the neutral words, whose parts may be open at the same time: for properties of what writes them. */
 interface PlannedPart {

@@ -1,9 +1,9 @@
 // Past 300 lines because the wire bodies of all features stand beside each other.
 import { describe, expect, test } from 'vitest';
 import { RingsideError } from '#core/errors.ts';
-import { createRefusals } from '#gateway/chat/refusals.ts';
-import { anthropicDialect } from '#gateway/dialects/anthropic/dialect.ts';
 import { anthropicChat } from '#gateway/providers/anthropic/chat.ts';
+import { createRefusals } from '#translation/chat/refusals.ts';
+import { anthropicDialect } from '#translation/dialects/anthropic/dialect.ts';
 
 /**
  * From Anthropic's words to ours and back: the wire bodies are written by hand after the Anthropic API reference, "Messages",

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { toJsonSchema } from '#gateway/dialects/gemini/open-api-schema.ts';
-import { parsePath, withoutKey } from '#gateway/dialects/gemini/path.ts';
+import { toJsonSchema } from '#translation/dialects/gemini/open-api-schema.ts';
+import { parsePath, withoutKey } from '#translation/dialects/gemini/path.ts';
 
 describe('Gemini’s schemas', () => {
   test('become JSON Schema', () => {

@@ -1,10 +1,10 @@
 // The bodies are written from the Gemini API reference ("Generating content", "Function calling", read 2026-11).
 import { describe, expect, test } from 'vitest';
 import { RingsideError } from '#core/errors.ts';
-import type { RequestTarget } from '#gateway/chat/dialect.ts';
-import { NO_SETTINGS } from '#gateway/chat/request.ts';
-import { readRequest } from '#gateway/dialects/gemini/request.ts';
-import { packSignature } from '#gateway/dialects/gemini/signatures.ts';
+import type { RequestTarget } from '#translation/chat/dialect.ts';
+import { NO_SETTINGS } from '#translation/chat/request.ts';
+import { readRequest } from '#translation/dialects/gemini/request.ts';
+import { packSignature } from '#translation/dialects/gemini/signatures.ts';
 
 const TARGET: RequestTarget = { model: 'group', stream: true, framing: 'sse' };
 const HI = [{ role: 'user', parts: [{ text: 'Hi' }] }];

@@ -1,12 +1,12 @@
 // The answers are written from the Gemini API reference ("GenerateContentResponse", "Candidate", "GroundingMetadata", read 2026-11).
 import { describe, expect, test } from 'vitest';
 import { RingsideError } from '#core/errors.ts';
-import { ReplyCollector } from '#gateway/chat/collect.ts';
-import type { ChatEvent } from '#gateway/chat/events.ts';
-import { MAX_EVENT_BYTES } from '#gateway/chat/provider.ts';
-import { NO_USAGE } from '#gateway/chat/reply.ts';
 import { readReply } from '#gateway/providers/google/chat-reply.ts';
 import { openReader } from '#gateway/providers/google/chat-stream.ts';
+import { ReplyCollector } from '#translation/chat/collect.ts';
+import type { ChatEvent } from '#translation/chat/events.ts';
+import { MAX_EVENT_BYTES } from '#translation/chat/provider.ts';
+import { NO_USAGE } from '#translation/chat/reply.ts';
 
 const reply = (body: object) => readReply(Buffer.from(JSON.stringify(body)));
 const answer = (parts: object[], rest: object = {}) =>

@@ -2,11 +2,11 @@
 // output") and the types of @google/genai 3.3, read 2026-11.
 import { describe, expect, test } from 'vitest';
 import { RingsideError } from '#core/errors.ts';
-import type { ModelPart, Signature, TextPart, UserPart } from '#gateway/chat/parts.ts';
-import { createRefusals } from '#gateway/chat/refusals.ts';
-import { type ChatRequest, type Message, NO_SETTINGS, type Settings, type Tool } from '#gateway/chat/request.ts';
-import { readRequest } from '#gateway/dialects/gemini/request.ts';
 import { writeRequest } from '#gateway/providers/google/chat-request.ts';
+import type { ModelPart, Signature, TextPart, UserPart } from '#translation/chat/parts.ts';
+import { createRefusals } from '#translation/chat/refusals.ts';
+import { type ChatRequest, type Message, NO_SETTINGS, type Settings, type Tool } from '#translation/chat/request.ts';
+import { readRequest } from '#translation/dialects/gemini/request.ts';
 
 const OLD = 'gemini-2.5-flash';
 const NEW = 'gemini-3-pro-preview';

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { RingsideError } from '#core/errors.ts';
-import { createRefusals } from '#gateway/chat/refusals.ts';
-import type { Reasoning } from '#gateway/chat/request.ts';
 import { writeThinking } from '#gateway/providers/google/thinking.ts';
+import { createRefusals } from '#translation/chat/refusals.ts';
+import type { Reasoning } from '#translation/chat/request.ts';
 
 const OLD = 'gemini-2.5-flash';
 const NEW = 'gemini-3-pro-preview';

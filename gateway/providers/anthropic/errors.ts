@@ -1,5 +1,5 @@
 import { type ErrorCode, RingsideError } from '#core/errors.ts';
-import type { JsonObject } from '../../chat/request.ts';
+import type { JsonObject } from '#translation/chat/request.ts';
 import type { UpstreamTarget } from '../provider.ts';
 
 /** Longest upstream message that is passed on. */

@@ -1,5 +1,5 @@
 import { type ErrorCode, RingsideError } from '#core/errors.ts';
-import { isRecord, type JsonRecord } from '../../wires/gemini/exact-json.ts';
+import { isRecord, type JsonRecord } from '#translation/wires/gemini/exact-json.ts';
 import type { UpstreamTarget } from '../provider.ts';
 
 /** Longest upstream message that is passed on. */

@@ -1,5 +1,5 @@
 import { planScan, scanBody } from '#core/body-scan.ts';
-import { isObject, objectOf } from '../../wires/openai/json.ts';
+import { isObject, objectOf } from '#translation/wires/openai/json.ts';
 import type { ReplyFacts } from '../provider.ts';
 
 const PLAN = planScan(['usage', 'meta']);

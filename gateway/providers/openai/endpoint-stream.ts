@@ -1,7 +1,7 @@
 import { RingsideError } from '#core/errors.ts';
-import { MAX_EVENT_BYTES } from '../../chat/provider.ts';
-import { isObject } from '../../wires/openai/json.ts';
-import { dataOf, endOfEvent, lastEventEnd, SEAM_BYTES, tailOf } from '../../wires/sse/event-bytes.ts';
+import { MAX_EVENT_BYTES } from '#translation/chat/provider.ts';
+import { isObject } from '#translation/wires/openai/json.ts';
+import { dataOf, endOfEvent, lastEventEnd, SEAM_BYTES, tailOf } from '#translation/wires/sse/event-bytes.ts';
 import type { ReplyFacts, StreamPiece, StreamTap } from '../provider.ts';
 import { readEndpointUsage } from './endpoint-reply.ts';
 

@@ -31,6 +31,7 @@ export const openaiEmbeddings: EmbeddingsDialect = {
       dimensions: optional(body['dimensions'], 'dimensions', (value, at) => readInteger(value, at, 1)),
       task: optional(body['input_type'], 'input_type', readTask),
       encoding: optional(body['encoding_format'], 'encoding_format', readEncoding) ?? 'float',
+      isBatch: true,
       spelling: { dimensions: 'dimensions', task: 'input_type' },
       extras: extrasOf(body, '', KNOWN),
     };

@@ -5,7 +5,9 @@ import type { RequestTarget } from '../../chat/dialect.ts';
 import type { Ingress, IngressRoute, KeyPlaces, ParsedRequest } from '../ingress.ts';
 import { keyHeader } from '../key-places.ts';
 import { geminiDialect } from './dialect.ts';
+import { geminiEmbeddings } from './embeddings.ts';
 import { errorBody, errorEvent, keepAlive } from './errors.ts';
+import { modelList } from './models.ts';
 import { type GeminiMethod, parsePath } from './path.ts';
 import { openReassembler } from './reassemble.ts';
 
@@ -28,10 +30,12 @@ export const gemini: Ingress = {
   parseRequest,
   authorization: authorizationOf,
   chat: geminiDialect,
+  embeddings: geminiEmbeddings,
   openReassembler,
   errorBody,
   errorEvent,
   keepAlive,
+  modelList,
   requestIdHeader: null,
 };
 

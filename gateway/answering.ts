@@ -1,10 +1,10 @@
 import { RingsideError } from '#core/errors.ts';
 import type { Operation } from '#core/names.ts';
-import type { NativeWire, ReplyFacts, StreamPiece, StreamTap } from '../providers/provider.ts';
-import type { AnswerContext, ChatDialect, RequestTarget } from './dialect.ts';
-import type { ChatEvent } from './events.ts';
-import type { ChatTranslation } from './provider.ts';
-import type { ChatReply, ChatUsage } from './reply.ts';
+import type { AnswerContext, ChatDialect, RequestTarget } from '#translation/chat/dialect.ts';
+import type { ChatEvent } from '#translation/chat/events.ts';
+import type { ChatTranslation } from '#translation/chat/provider.ts';
+import type { ChatReply, ChatUsage } from '#translation/chat/reply.ts';
+import type { NativeWire, ReplyFacts, StreamPiece, StreamTap } from './providers/provider.ts';
 
 /** How the answers to one call are read and given to its caller. */
 export interface Answering {

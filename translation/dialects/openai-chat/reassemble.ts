@@ -35,7 +35,7 @@ export function openReassembler({ maxHeld, lookAhead }: ReassemblerOptions): Rea
     if (isTooLong || !text.startsWith('data:')) return;
     const value = text.slice(text[5] === ' ' ? 6 : 5);
     data.push(value);
-    dataLength += value.length;
+    dataLength += value.length + 1; // the line end that it is joined by
   };
 
   const endEvent = () => {

@@ -1,5 +1,5 @@
 import { RingsideError } from '#core/errors.ts';
-import type { ListedModel } from '../../providers/model-list.ts';
+import type { ListedModel } from '../../chat/provider-models.ts';
 import { isObject, parseUpstream, textOf } from './json.ts';
 
 /**

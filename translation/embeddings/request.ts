@@ -18,6 +18,8 @@ export interface EmbeddingsRequest {
   readonly task: EmbeddingsTask | null;
   /** How the caller wants its numbers written. */
   readonly encoding: 'float' | 'base64';
+  /** Whether a list of answers is due, in dialects where one input has an answer of another shape. */
+  readonly isBatch: boolean;
   /** How the caller spells what it gave; for errors. */
   readonly spelling: { readonly dimensions: At; readonly task: At };
   readonly extras: readonly Extra[];

@@ -19,17 +19,21 @@ export interface Refusals {
 /** Refusals for one request to one provider kind. */
 export function createRefusals(kind: string, lenient: boolean): Refusals {
   const dropped = new Set<At>();
-  const refuse = (at: At, why: string) =>
-    new RingsideError('unsupported_parameter', `"${at}" cannot be sent on: the provider kind "${kind}" ${why}.`, {
-      param: at,
-    });
+  const refuse = (at: At, why: string, hint: string) =>
+    new RingsideError(
+      'unsupported_parameter',
+      `"${at}" cannot be sent on: the provider kind "${kind}" ${why}. ${hint}`,
+      {
+        param: at,
+      },
+    );
   return {
     setting(at, why) {
-      if (!lenient) throw refuse(at, why);
+      if (!lenient) throw refuse(at, why, 'Remove it, or set traffic.lenient on the model group to have it left out.');
       dropped.add(at);
     },
     content(at, why) {
-      throw refuse(at, why);
+      throw refuse(at, why, 'Remove it, or ask a model group whose provider takes it.');
     },
     leftOut: (at) => void dropped.add(at),
     get dropped() {

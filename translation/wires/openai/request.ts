@@ -36,7 +36,8 @@ export function writeRequest(
   return Buffer.from(JSON.stringify(writeBody(request, model, refusals, server)));
 }
 
-function writeTool({ name, description, parameters, strict }: Tool, server: OpenAiServer): object {
+/** A tool as `tools` has it. */
+export function writeTool({ name, description, parameters, strict }: Tool, server: OpenAiServer): object {
   return {
     type: 'function',
     function: {

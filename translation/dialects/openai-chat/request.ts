@@ -5,7 +5,7 @@ import type { Operation } from '#core/names.ts';
 import { checkUnit } from '#core/unit.ts';
 import type { ParsedRequest } from '../ingress.ts';
 
-const GOVERNED = ['model', 'stream', 'stream_options', 'user', 'metadata'] as const;
+const GOVERNED = ['model', 'stream', 'stream_options', 'user', 'safety_identifier', 'metadata'] as const;
 const MAX_OPTIONS_BYTES = 4_096;
 /** OpenAI allows 16 pairs of 64 and 512 characters. */
 const MAX_METADATA_BYTES = 16_384;
@@ -24,7 +24,7 @@ export function parseRequest(body: Buffer, plan: ScanPlan, operation: Operation)
   if (scan.kind === 'bad') {
     throw new RingsideError('bad_request', scan.message, scan.param === null ? {} : { param: scan.param });
   }
-  const [modelSpan, streamSpan, optionsSpan, userSpan, metadataSpan] = scan.spans;
+  const [modelSpan, streamSpan, optionsSpan, userSpan, identifierSpan, metadataSpan] = scan.spans;
   if (modelSpan === undefined) throw bad('model', 'The key "model" is missing; set it to the name of a model group.');
   const model = decodeString(body, modelSpan);
   if (model === null) throw bad('model', 'The key "model" must be a string: the name of a model group.');
@@ -34,12 +34,17 @@ export function parseRequest(body: Buffer, plan: ScanPlan, operation: Operation)
     model,
     modelSpan,
     stream,
-    user: userSpan === undefined ? null : checkUnit(decodeString(body, userSpan) ?? '', 'user'),
+    user: readUnit(body, userSpan, 'user') ?? readUnit(body, identifierSpan, 'safety_identifier'),
     metadata: metadataSpan === undefined ? null : readMetadata(body, metadataSpan),
     hideUsage: usage !== null,
     insertion: usage,
     refused: plan.keys.slice(GOVERNED.length).filter((_, index) => scan.spans[GOVERNED.length + index] !== undefined),
   };
+}
+
+/** Who the end user is: OpenAI takes `safety_identifier` in place of `user`. */
+function readUnit(body: Buffer, span: Span | undefined, name: string): string | null {
+  return span === undefined ? null : checkUnit(decodeString(body, span) ?? '', name);
 }
 
 function readMetadata(body: Buffer, { start, end }: Span): Metadata | null {
