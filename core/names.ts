@@ -45,5 +45,6 @@ export const OPERATIONS = [
   'speech',
   'transcriptions',
   'translations',
+  'realtime',
 ] as const;
 export type Operation = (typeof OPERATIONS)[number];

@@ -12,8 +12,14 @@ const MIN_TURNS = 100;
  * moment, lets answers finish, and cuts what is left at the limit. Resolves when every exchange is recorded.
  * @param isBusy whether an exchange is under way, or its end not written yet: it may wait for the digest of a large request
  *   whose caller has left
+ * @param cutSessions ends what is no exchange of HTTP any more: sessions over WebSocket
  */
-export async function drain(server: Server, drainMs: number, isBusy: () => boolean): Promise<void> {
+export async function drain(
+  server: Server,
+  drainMs: number,
+  isBusy: () => boolean,
+  cutSessions: () => void,
+): Promise<void> {
   // Before the handler, which may send the head of a refusal at once.
   server.prependListener('request', (_request, response) => response.setHeader('connection', 'close'));
   // Not server.close() of node:http, which would cut idle connections while a request is on its way to them.
@@ -23,6 +29,7 @@ export async function drain(server: Server, drainMs: number, isBusy: () => boole
   const limit = setTimeout(() => {
     isLimitReached = true;
     server.closeAllConnections();
+    cutSessions();
   }, drainMs);
   await closed;
   clearInterval(idle);

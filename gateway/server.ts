@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import { type Context, Hono } from 'hono';
 import { RingsideError } from '#core/errors.ts';
@@ -17,8 +18,10 @@ import { modelList as openaiModels } from '#translation/dialects/openai-chat/mod
 import { findRoute, GOVERNED_PATHS, ingressOf } from '#translation/dialects/routes.ts';
 import { checkFraming, presentedKey } from './flow/accept.ts';
 import type { RequestHandler } from './flow/handle-request.ts';
+import type { UpgradeHandler } from './flow/handle-upgrade.ts';
 import type { Authenticator } from './flow/ports.ts';
 import { mayUse, resolveGroup, resolveOrganization } from './flow/resolve-group.ts';
+import { isSessionPath, isSessionRequest } from './realtime/request.ts';
 import type { BoundOrganization } from './snapshot/bind.ts';
 import { createTurns } from './turns.ts';
 
@@ -30,6 +33,7 @@ type GatewayContext = Context<NodeBindings>;
 
 export interface GatewayServerDeps {
   readonly handleRequest: RequestHandler;
+  readonly upgrades: Pick<UpgradeHandler, 'handle'>;
   readonly authenticator: Authenticator;
   readonly organizations: () => ReadonlyMap<string, BoundOrganization>;
   /** Whether new work should be sent here: configured, and not draining. */
@@ -65,6 +69,7 @@ export function createGatewayServer(deps: GatewayServerDeps): Server {
       c.header('allow', 'POST');
       return failWith(c, new RingsideError('method_not_allowed', `Use POST for ${path}.`));
     }
+    if (isSessionPath(path)) return failWith(c, needsWebSocket(c));
     const notServed = findNotServed(path);
     if (notServed !== undefined) return failWith(c, new RingsideError('unsupported_operation', notServed));
     const known = `POST ${GOVERNED_PATHS.join(', ')} and GET /v1/models`;
@@ -93,6 +98,8 @@ export function createGatewayServer(deps: GatewayServerDeps): Server {
       keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
       connectionsCheckingInterval: CHECK_CONNECTIONS_MS,
       noDelay: true,
+      // All others are answered as if they had not asked: clients offer HTTP/2 so, which they do not insist on.
+      shouldUpgradeCallback: isSessionRequest,
     },
     // hot
     (incoming, outgoing) => {
@@ -100,6 +107,9 @@ export function createGatewayServer(deps: GatewayServerDeps): Server {
       else takeTurns(incoming, outgoing, () => begin(incoming, outgoing));
     },
   );
+  server.on('upgrade', (incoming: IncomingMessage, socket: Socket, head: Buffer) => {
+    deps.upgrades.handle(incoming, socket, head);
+  });
   server.maxConnections = deps.maxConnections;
   // A caller that asks first gets its "continue" only with a key that is known; the others get their refusal at once.
   server.on('checkContinue', (incoming: IncomingMessage, outgoing: ServerResponse) => {
@@ -132,6 +142,17 @@ function answerOip(c: Context<NodeBindings>, deps: GatewayServerDeps): Response 
     default:
       return found satisfies never;
   }
+}
+
+function needsWebSocket(c: GatewayContext): RingsideError {
+  if (c.req.method !== 'GET') {
+    c.header('allow', 'GET');
+    return new RingsideError('method_not_allowed', 'Open a WebSocket at /v1/realtime, with GET.');
+  }
+  c.header('upgrade', 'websocket');
+  return new RingsideError('bad_request', 'Realtime sessions need a WebSocket: send "Upgrade: websocket".', {
+    status: 426,
+  });
 }
 
 function refusePipelined(outgoing: ServerResponse): void {

@@ -13,7 +13,8 @@ import { drain } from './drain.ts';
 import { createAuthenticator } from './flow/authenticate.ts';
 import { createBodyPool } from './flow/body-pool.ts';
 import { createRequestHandler } from './flow/handle-request.ts';
-import type { BodyBudget } from './flow/ports.ts';
+import { createUpgradeHandler } from './flow/handle-upgrade.ts';
+import type { BodyBudget, FlowDeps } from './flow/ports.ts';
 import { SignsOfLife } from './flow/signs-of-life.ts';
 import { createPending } from './pending.ts';
 import { planScans } from './scan-plans.ts';
@@ -24,6 +25,7 @@ import { createClock } from './telemetry/clock.ts';
 import { GAUGE } from './telemetry/layout.ts';
 import { createRecorder } from './telemetry/recorder.ts';
 import { createUpstreamPools } from './upstream/pools.ts';
+import { createSessionOpener } from './upstream/session-socket.ts';
 import { createTokenSources } from './upstream/token-source.ts';
 import type { FromWorker, ToWorker, WorkerStart } from './worker-messages.ts';
 
@@ -31,6 +33,9 @@ import type { FromWorker, ToWorker, WorkerStart } from './worker-messages.ts';
 const RELEASE = (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string })
   .version;
 const STALLED_READER_MS = 60_000;
+/** A session may be silent while someone thinks. OpenAI ends its own after an hour. */
+const SESSION_TIMING = { pingMs: 30_000, idleMs: 900_000, maxMs: 7_200_000 };
+const MAX_SESSIONS = 1_000;
 /** Memory kept for the next large prompts. */
 const MAX_IDLE_BODY_BYTES = 16 * 1024 * 1024;
 /** Shipping gives way to a burst that lasts as long. */
@@ -88,7 +93,8 @@ async function startWorker(start: WorkerStart): Promise<void> {
   send({ type: 'spool', spoolId: spool.spoolId, hold });
 
   const nowMs = () => clock.nowNs() / 1e6;
-  const upstream = createUpstreamPools({ policy: parseAddressPolicy(settings.privateUpstreams), nowMs });
+  const policy = parseAddressPolicy(settings.privateUpstreams);
+  const upstream = createUpstreamPools({ policy, nowMs });
   const tokens = createTokenSources({
     ...{ upstream, unixMs: clock.unixMs, nowMs, onDefect },
     uniform: () => Number.parseInt(random.hex().slice(0, 8), 16) / 0x1_0000_0000,
@@ -96,7 +102,7 @@ async function startWorker(start: WorkerStart): Promise<void> {
   });
   const authenticator = createAuthenticator(() => keys, settings.pepper, clock.unixMs);
   const pending = createPending();
-  const handleRequest = createRequestHandler({
+  const flow: FlowDeps = {
     clock,
     random,
     authenticator,
@@ -113,9 +119,16 @@ async function startWorker(start: WorkerStart): Promise<void> {
     signsOfLife: new SignsOfLife(),
     stalledReaderMs: STALLED_READER_MS,
     onDefect,
+  };
+  const upgrades = createUpgradeHandler({
+    ...flow,
+    openSession: createSessionOpener(policy),
+    timing: SESSION_TIMING,
+    maxSessions: MAX_SESSIONS,
   });
   const server = createGatewayServer({
-    handleRequest,
+    handleRequest: createRequestHandler(flow),
+    upgrades,
     authenticator,
     organizations: () => organizations,
     maxConnections: Math.ceil(settings.maxConnections / settings.workers),
@@ -137,14 +150,18 @@ async function startWorker(start: WorkerStart): Promise<void> {
         return;
       case 'stop':
         draining = true;
-        void drain(server, message.drainMs, () => start.cells[GAUGE.IN_FLIGHT]! > 0 || pending.count > 0).then(
-          async () => {
-            await spool.close();
-            upstream.close();
-            stopMeasuring();
-            port.close();
-          },
-        );
+        upgrades.stop();
+        void drain(
+          server,
+          message.drainMs,
+          () => start.cells[GAUGE.IN_FLIGHT]! > 0 || pending.count > 0,
+          upgrades.cut,
+        ).then(async () => {
+          await spool.close();
+          upstream.close();
+          stopMeasuring();
+          port.close();
+        });
         return;
       default:
         message satisfies never;

@@ -57,6 +57,7 @@ const END_FIELDS = fieldsOf({
   totalNs: 'number',
   costMicroUsd: 'number??',
   requestSha256: 'text??',
+  requestBytes: 'number??',
   responseBytes: 'number',
   responseSha256: 'text?',
   responseType: 'text?',

@@ -61,9 +61,15 @@ export interface EndRecord {
     | 'refused'
     | 'upstream_failed'
     | 'client_closed'
-    | 'interrupted';
+    | 'interrupted'
+    /** A session, by the close code that ended it. */
+    | `close_${number}`;
   readonly servedVariant: string | null;
-  readonly servedReason: 'assigned' | 'none';
+  /**
+   * `pinned`: one account served all of a session, so that its length is the caller's choice; it is no evidence for or
+   * against its variant.
+   */
+  readonly servedReason: 'assigned' | 'pinned' | 'none';
   readonly finishReason: string | null;
   readonly attempts: readonly AttemptRecord[];
   /** Null is "the upstream did not say"; zero is zero. */
@@ -80,6 +86,8 @@ export interface EndRecord {
   readonly costMicroUsd?: number | null;
   /** The request's digest where it was computed beside the call: then the begin record has none. */
   readonly requestSha256?: string | null;
+  /** The request's length where it was known only at the end. */
+  readonly requestBytes?: number;
   readonly responseBytes: number;
   readonly responseSha256: string | null;
   readonly responseType: string | null;

@@ -1,6 +1,6 @@
 import { type Histogram, observe } from '#core/histogram.ts';
 import { unixMsOfId } from '#core/ids.ts';
-import type { InferenceRow } from './record.ts';
+import type { EndRecord, InferenceRow } from './record.ts';
 import { cleanText } from './sinks/columns.ts';
 import { INT64_BOUND, integerWithin } from './sinks/growing-buffer.ts';
 
@@ -18,7 +18,8 @@ export interface RollupKey {
 
 /**
  * Exact figures of some rows of one key. An interrupted row is counted in `interrupted` and nowhere else: its gateway did
- * not live to say what it used or how long it took.
+ * not live to say what it used or how long it took. A pinned row counts with what it used, under no served variant, and without
+ * its durations: they say nothing about a variant.
  */
 export interface Rollup extends RollupKey {
   count: number;
@@ -54,7 +55,8 @@ export function rollUp(rows: readonly InferenceRow[]): readonly Rollup[] {
     const { groupId } = row.begin;
     // As the store will hold them: two that it holds alike must be one here.
     const assigned = cleanText(row.begin.assignedVariant);
-    const served = row.end.servedVariant === null ? null : cleanText(row.end.servedVariant);
+    const served =
+      row.end.servedVariant === null || row.end.servedReason === 'pinned' ? null : cleanText(row.end.servedVariant);
     const code = row.end.errorCode === null ? null : cleanText(row.end.errorCode);
     const key = `${groupId}\0${minuteMs}\0${assigned}\0${keyOf(served)}\0${keyOf(code)}`;
     let rollup = rollups.get(key);
@@ -95,12 +97,7 @@ function count(rollup: Rollup, { end }: InferenceRow): void {
     return;
   }
   rollup.count++;
-  rollup.totalNs += nanoseconds('total_ns', end.totalNs);
-  observe(rollup.latency, end.totalNs);
-  if (end.firstTokenNs !== null) {
-    rollup.firstTokenNs += nanoseconds('first_token_ns', end.firstTokenNs);
-    observe(rollup.firstToken, end.firstTokenNs);
-  }
+  if (end.servedReason !== 'pinned') countDurations(rollup, end);
   if (end.inputTokens !== null || end.outputTokens !== null) rollup.withUsage++;
   rollup.inputTokens += end.inputTokens ?? 0;
   rollup.outputTokens += end.outputTokens ?? 0;
@@ -110,4 +107,12 @@ function count(rollup: Rollup, { end }: InferenceRow): void {
   if (cost === null) return;
   rollup.withCost++;
   rollup.costMicroUsd += cost;
+}
+
+function countDurations(rollup: Rollup, { totalNs, firstTokenNs }: EndRecord): void {
+  rollup.totalNs += nanoseconds('total_ns', totalNs);
+  observe(rollup.latency, totalNs);
+  if (firstTokenNs === null) return;
+  rollup.firstTokenNs += nanoseconds('first_token_ns', firstTokenNs);
+  observe(rollup.firstToken, firstTokenNs);
 }

@@ -13,6 +13,7 @@ import { geminiDialect } from './dialects/gemini/routes.ts';
 import { huggingfaceDialect, tgiDialect } from './dialects/huggingface/routes.ts';
 import { mistralDialect } from './dialects/mistral/routes.ts';
 import { oipDialect } from './dialects/oip/routes.ts';
+import { createRealtimeServer } from './dialects/openai/realtime-socket.ts';
 import { openaiDialect } from './dialects/openai/routes.ts';
 import { Exchange } from './exchange.ts';
 import { createJournal, type Journal } from './journal.ts';
@@ -71,19 +72,20 @@ export function createSimulator(options: SimulatorOptions = {}): Simulator {
   for (const [model, behaviour] of Object.entries(options.behaviours ?? {})) setBehaviour(model, behaviour);
   const journal = createJournal(options.journalCapacity);
   const control = createControl({ registry, journal });
-  const respond = createResponder({
-    dialects: DIALECTS,
-    registry,
-    journal,
-    clock,
-    seed: options.seed ?? 1,
+  const deps = {
+    ...{ registry, journal, clock, seed: options.seed ?? 1 },
     requiredApiKey: options.requiredApiKey,
     strictModels: options.strictModels ?? false,
-  });
+  };
+  const respond = createResponder({ dialects: DIALECTS, ...deps });
+  const realtime = createRealtimeServer(deps);
   const held = new Set<Exchange>();
-  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: 0 }, (request, response) => {
-    void serve(request, response);
-  });
+  const shouldUpgradeCallback = (request: IncomingMessage) => request.url!.startsWith('/v1/realtime');
+  const server = createServer(
+    { keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: 0, shouldUpgradeCallback },
+    (request, response) => void serve(request, response),
+  );
+  server.on('upgrade', realtime.handle);
 
   // hot
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -125,6 +127,7 @@ export function createSimulator(options: SimulatorOptions = {}): Simulator {
         });
         server.closeIdleConnections();
         for (const exchange of held) exchange.cut();
+        realtime.close();
       }),
     setBehaviour,
     removeBehaviour: (model) => registry.remove(model),

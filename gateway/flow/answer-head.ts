@@ -49,7 +49,7 @@ function withUpstreamId(headers: string[], upstream: UpstreamHeaders): string[] 
 const REQUEST_IDS = ['x-request-id', 'request-id', 'x-amzn-requestid', 'apim-request-id'] as const;
 
 /** The provider's id of the call; null when it gave none. */
-export function upstreamRequestId(headers: UpstreamHeaders): string | null {
+export function upstreamRequestId(headers: Readonly<Record<string, string | string[] | undefined>>): string | null {
   for (const name of REQUEST_IDS) {
     const value = headers[name];
     if (typeof value === 'string') return value.slice(0, 200);

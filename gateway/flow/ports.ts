@@ -140,6 +140,8 @@ export interface Ending {
   readonly capture: BodyCapture | null;
   /** What the capture holds is a part of an answer, of which no more came. */
   readonly isCutOff?: boolean;
+  /** Set where both sides went on for as long as they liked: only the end says how much the caller sent. */
+  readonly session?: { readonly requestBytes: number };
 }
 
 /** Receives one upstream answer. `failed` may come at any time, also after `head`; nothing follows `end` or `failed`. */

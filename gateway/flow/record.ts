@@ -16,7 +16,8 @@ const HASHED_BESIDE_BYTES = 256 * 1024;
 export function recordBegin(deps: FlowDeps, exchange: Exchange, body: Buffer): void {
   const { organization, group, variant, placement, unit, unitSource } = exchange.assignment!;
   const policy = group.group.capture;
-  const capture = exchange.request!.form === undefined ? openCapture(exchange, null) : openBinaryCapture(exchange);
+  const isText = exchange.request!.form === undefined && exchange.operation !== 'realtime';
+  const capture = isText ? openCapture(exchange, null) : openBinaryCapture(exchange);
   const isHashedBeside = capture.isHashed && body.length > policy.maxBytes && body.length >= HASHED_BESIDE_BYTES;
   if (isHashedBeside) hashRequest(deps, exchange, body);
   capture.add(isHashedBeside ? body.subarray(0, policy.maxBytes) : body);
@@ -83,7 +84,9 @@ export function record(deps: FlowDeps, exchange: Exchange, ending: Ending, deliv
       exchange.organization?.series ??
       ANONYMOUS_SERIES;
     const usage: Usage | null = ending.facts?.usage ?? null;
-    deps.recorder.finished(series, ending.status, ending.error, totalNs, ending.firstTokenNs, usage);
+    // Of a session it is the handshake that took the time of a request.
+    const waitedNs = ending.session === undefined ? totalNs : (ending.firstByteNs ?? totalNs);
+    deps.recorder.finished(series, ending.status, ending.error, waitedNs, ending.firstTokenNs, usage);
     if (!exchange.begun) return deliver(true);
     const end = (requestSha256: string | null) => {
       const frame = redactEnd(exchange.assignment!.group.group, endRecord(exchange, ending, totalNs, requestSha256));
@@ -100,7 +103,9 @@ export function record(deps: FlowDeps, exchange: Exchange, ending: Ending, deliv
 
 function endRecord(exchange: Exchange, ending: Ending, totalNs: number, requestSha256: string | null): EndRecord {
   const last: AttemptRecord | undefined = exchange.attempts.at(-1);
-  const served = ending.outcome !== 'failed' && last?.status !== undefined && last.status !== null;
+  const { session } = ending;
+  const served =
+    session !== undefined || (ending.outcome !== 'failed' && last?.status !== undefined && last.status !== null);
   const usage = ending.facts?.usage;
   return {
     status: ending.status,
@@ -108,7 +113,7 @@ function endRecord(exchange: Exchange, ending: Ending, totalNs: number, requestS
     errorCode: ending.error,
     endReason: ending.endReason,
     servedVariant: served ? exchange.assignment!.variant.variant.model.name : null,
-    servedReason: served ? 'assigned' : 'none',
+    servedReason: session !== undefined ? 'pinned' : served ? 'assigned' : 'none',
     finishReason: ending.facts?.finishReason ?? null,
     attempts: exchange.attempts,
     inputTokens: usage?.inputTokens ?? null,
@@ -121,6 +126,7 @@ function endRecord(exchange: Exchange, ending: Ending, totalNs: number, requestS
     firstTokenNs: ending.firstTokenNs,
     totalNs,
     ...(requestSha256 === null ? {} : { requestSha256 }),
+    ...(session === undefined ? {} : { requestBytes: session.requestBytes }),
     responseBytes: ending.capture?.bytes ?? 0,
     responseSha256: ending.capture?.digest() ?? null,
     responseType: ending.capture?.keptType ?? ending.responseType,

@@ -10,6 +10,8 @@ const MIN_SECRET_LENGTH = 6;
 export interface TargetSpec {
   /** Paths behind the base URL's, by the name of their head; they may have a query. */
   readonly paths: Readonly<Record<string, string>>;
+  /** Where realtime sessions are opened, behind the base URL's path; missing where there are none. */
+  readonly sessionPath?: string;
   /** Headers that carry the credentials; the provider's own headers go over them. */
   readonly authorization: Readonly<Record<string, string>>;
   /** More texts to keep secret, where the key is a document that holds them. */
@@ -32,7 +34,7 @@ export function bindTarget(
   deployment: CompiledDeployment,
   credentials: ProviderCredentials,
   defaults: DefaultTimeouts,
-  { paths, authorization, secrets = [], access }: TargetSpec,
+  { paths, sessionPath, authorization, secrets = [], access }: TargetSpec,
 ): UpstreamTarget {
   const { provider, upstreamModel, maxOutputTokens } = deployment;
   const base = new URL(provider.baseUrl);
@@ -51,6 +53,7 @@ export function bindTarget(
     endpoint: bindEndpoint(base.origin, provider.timeouts.connectMs ?? defaults.connectMs),
     heads: Object.fromEntries(heads),
     ...(access === undefined ? {} : { access }),
+    ...(sessionPath === undefined ? {} : { session: bindSession(`${prefix}${sessionPath}`, headers) }),
     model: { upstreamModel, defaultMaxTokens: maxOutputTokens, host: base.hostname },
     modelJson: Buffer.from(JSON.stringify(upstreamModel)),
     firstByteTimeoutMs: provider.timeouts.firstByteMs ?? defaults.firstByteMs,
@@ -59,4 +62,15 @@ export function bindTarget(
       (secret): secret is string => secret !== undefined && secret.length >= MIN_SECRET_LENGTH,
     ),
   };
+}
+
+/** A handshake has no body, and nothing in it is compressed. */
+export function bindSession(path: string, headers: ReadonlyMap<string, string>): UpstreamTarget['session'] {
+  const kept = [...headers].filter(([name]) => name !== 'content-type' && name !== 'accept-encoding');
+  return { path, headers: Object.fromEntries(kept) };
+}
+
+/** OpenAI's path of sessions, with the model that they are for. */
+export function sessionPathOf(upstreamModel: string): string {
+  return `/realtime?${new URLSearchParams({ model: upstreamModel })}`;
 }

@@ -43,6 +43,8 @@ export interface UpstreamTarget {
   readonly access?: TargetAccess;
   /** Headers that depend on the finished call (a signature): names and values in turn. */
   readonly sign?: (headName: string, body: readonly Buffer[], unixMs: number) => readonly string[];
+  /** Where realtime sessions are opened, and with which headers, credentials included; missing where there are none. */
+  readonly session?: { readonly path: string; readonly headers: Readonly<Record<string, string>> } | undefined;
   /** The upstream's model name as JSON text. */
   readonly modelJson: Buffer;
   readonly firstByteTimeoutMs: number;

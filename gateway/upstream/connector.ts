@@ -33,6 +33,13 @@ export function createReadBuffer(): Buffer {
   return Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
 }
 
+/** What connections to one origin are opened with. */
+interface Origin {
+  readonly isSecure: boolean;
+  readonly tcp: net.TcpNetConnectOpts;
+  readonly tls: tls.ConnectionOptions;
+}
+
 /**
  * Checks the origin and prepares connections to it; each resolved address is checked when it is used.
  * @throws UpstreamFailure RINGSIDE_FORBIDDEN_ADDRESS for a literal address that is not allowed; it is never looked up
@@ -43,32 +50,17 @@ export function createConnector(
   policy: AddressPolicy,
   readBuffer: Buffer,
 ): Connector {
-  const url = new URL(origin);
-  const literal = literalAddress(url.hostname);
-  if (literal !== undefined && !policy.allowsHost(url.hostname) && !policy.allowsAddress(literal)) {
-    throw new UpstreamFailure('RINGSIDE_FORBIDDEN_ADDRESS', 'the address is private and not listed');
-  }
-  const isSecure = url.protocol === 'https:';
-  const options = {
-    host: literal ?? url.hostname,
-    port: url.port === '' ? (isSecure ? 443 : 80) : Number(url.port),
-    lookup: checkedLookup(policy),
-    noDelay: true,
-    keepAlive: true,
-    keepAliveInitialDelay: KEEP_ALIVE_PROBE_MS,
-  };
+  const { isSecure, tcp, tls: secure } = checkOrigin(origin, policy);
   let session: Buffer | undefined;
-  const openPlain = (events: SocketEvents) => net.connect({ ...options, onread: readInto(readBuffer, events) });
+  const openPlain = (events: SocketEvents) => net.connect({ ...tcp, onread: readInto(readBuffer, events) });
   const openSecure = (events: SocketEvents) => {
-    const secure: tls.ConnectionOptions & { onread: net.OnReadOpts } = {
-      ...options,
-      // A name only (RFC 6066, section 3); a certificate for an address is checked against `host`.
-      ...(literal === undefined ? { servername: url.hostname } : {}),
+    const options: tls.ConnectionOptions & { onread: net.OnReadOpts } = {
+      ...tcp,
+      ...secure,
       ...(session === undefined ? {} : { session }),
-      ALPNProtocols: ['http/1.1'],
       onread: readInto(readBuffer, events),
     };
-    const socket = tls.connect(secure);
+    const socket = tls.connect(options);
     socket.on('session', (ticket) => {
       session = ticket;
     });
@@ -80,22 +72,59 @@ export function createConnector(
   return {
     open(events) {
       const socket = isSecure ? openSecure(events) : openPlain(events);
-      const timer = setTimeout(() => {
-        socket.destroy(new UpstreamFailure('RINGSIDE_CONNECT_TIMEOUT', 'no connection in time'));
-      }, connectTimeoutMs);
-      socket.once(isSecure ? 'secureConnect' : 'connect', () => {
-        clearTimeout(timer);
-        events.connected();
-      });
+      limitConnect(socket, isSecure, connectTimeoutMs);
+      socket.once(isSecure ? 'secureConnect' : 'connect', () => events.connected());
       socket.on('end', () => events.ended());
       socket.on('error', (error) => events.failed(error));
-      socket.once('close', () => {
-        clearTimeout(timer);
-        events.failed(null);
-      });
+      socket.once('close', () => events.failed(null));
       return socket;
     },
   };
+}
+
+/**
+ * One connection whose bytes another reader takes, as from any stream; it is checked as the others are.
+ * @throws UpstreamFailure as `createConnector`
+ */
+export function connectStream(origin: string, connectTimeoutMs: number, policy: AddressPolicy): Socket {
+  const { isSecure, tcp, tls: secure } = checkOrigin(origin, policy);
+  const socket = isSecure ? tls.connect({ ...tcp, ...secure }) : net.connect(tcp);
+  limitConnect(socket, isSecure, connectTimeoutMs);
+  return socket;
+}
+
+function checkOrigin(origin: string, policy: AddressPolicy): Origin {
+  const url = new URL(origin);
+  const literal = literalAddress(url.hostname);
+  if (literal !== undefined && !policy.allowsHost(url.hostname) && !policy.allowsAddress(literal)) {
+    throw new UpstreamFailure('RINGSIDE_FORBIDDEN_ADDRESS', 'the address is private and not listed');
+  }
+  const isSecure = url.protocol === 'https:';
+  return {
+    isSecure,
+    tcp: {
+      host: literal ?? url.hostname,
+      port: url.port === '' ? (isSecure ? 443 : 80) : Number(url.port),
+      lookup: checkedLookup(policy),
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: KEEP_ALIVE_PROBE_MS,
+    },
+    tls: {
+      // A name only (RFC 6066, section 3); a certificate for an address is checked against `host`.
+      ...(literal === undefined ? { servername: url.hostname } : {}),
+      ALPNProtocols: ['http/1.1'],
+    },
+  };
+}
+
+function limitConnect(socket: Socket, isSecure: boolean, timeoutMs: number): void {
+  const timer = setTimeout(() => {
+    socket.destroy(new UpstreamFailure('RINGSIDE_CONNECT_TIMEOUT', 'no connection in time'));
+  }, timeoutMs);
+  const clear = () => clearTimeout(timer);
+  socket.once(isSecure ? 'secureConnect' : 'connect', clear);
+  socket.once('close', clear);
 }
 
 /** Copies what was read out of the shared buffer: the next socket reads into it. */

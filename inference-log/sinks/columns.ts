@@ -67,7 +67,7 @@ export const INFERENCE_COLUMNS: readonly Column[] = [
   { name: 'total_ns', type: 'bigint', of: ({ end }) => end.totalNs },
   { name: 'trace_id', type: 'text', of: ({ begin }) => begin.traceId },
   { name: 'metadata', type: 'jsonb', of: ({ begin }) => (begin.metadata ? cleanJson(begin.metadata) : null) },
-  { name: 'request_bytes', type: 'bigint', of: ({ begin }) => begin.requestBytes },
+  { name: 'request_bytes', type: 'bigint', of: ({ begin, end }) => end.requestBytes ?? begin.requestBytes },
   { name: 'response_bytes', type: 'bigint', of: ({ end }) => end.responseBytes },
   {
     name: 'capture_facts',

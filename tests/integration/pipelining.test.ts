@@ -18,6 +18,7 @@ beforeEach(async () => {
   seen = 0;
   received = '';
   server = createGatewayServer({
+    upgrades: { handle: (_incoming, socket) => void socket.destroy() },
     handleRequest: (_operation, incoming, outgoing) => {
       seen++;
       const exchange = { body: '', outgoing };

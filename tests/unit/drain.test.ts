@@ -5,7 +5,7 @@ import { drain } from '#gateway/drain.ts';
 async function startDrain(drainMs: number, isBusy: () => boolean) {
   const server = createServer();
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  return drain(server, drainMs, isBusy);
+  return drain(server, drainMs, isBusy, () => undefined);
 }
 
 test('a drain waits for ends that are not written, though no connection is open', async () => {

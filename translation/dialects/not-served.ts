@@ -16,7 +16,10 @@ const NOT_SERVED: readonly (readonly [prefix: string, message: string])[] = [
     '/v1/vector_stores',
     'Vector stores are not served: search in a store of your own and send what was found; embeddings are served.',
   ],
-  ['/v1/realtime', 'Realtime sessions are not served: use chats with audio, transcriptions and speech, which stream.'],
+  [
+    '/v1/realtime',
+    'Of realtime only sessions over WebSocket are served, at /v1/realtime, with an API key; no client secrets, calls or transcription sessions.',
+  ],
   ['/v1/containers', 'Containers are not served: run code in a place of your own and send its results.'],
   ['/v1/evals', 'Evals are not served: compare the variants of a model group instead.'],
   ['/v1/graders', 'Graders are not served: compare the variants of a model group instead.'],

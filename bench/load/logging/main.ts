@@ -92,6 +92,7 @@ async function serve(task: Task): Promise<void> {
   createGatewayServer({
     ...{ handleRequest, authenticator, maxConnections, onDefect },
     organizations: () => organizations,
+    upgrades: { handle: (_incoming, socket) => void socket.destroy() },
     isReady: () => true,
     release: '0',
   }).listen(settings.gateway.port, settings.gateway.host);

@@ -1,7 +1,7 @@
 import { parseAzureKey } from '#core/provider-credentials/azure-openai.ts';
 import type { CompiledDeployment } from '#core/snapshot/compile.ts';
 import { bindGrant } from '../../upstream/token-grant.ts';
-import { bindTarget, type TargetSpec, usable } from '../bind-target.ts';
+import { bindTarget, sessionPathOf, type TargetSpec, usable } from '../bind-target.ts';
 import type { DefaultTimeouts, ProviderCredentials, UpstreamTarget } from '../provider.ts';
 import { tokenRequestBody, tokenUrl } from './entra-client.ts';
 
@@ -22,9 +22,13 @@ export function bind(
   credentials: ProviderCredentials,
   defaults: DefaultTimeouts,
 ): UpstreamTarget {
+  const base = new URL(deployment.provider.baseUrl);
+  const access = accessOf(deployment, credentials.apiKey, defaults);
   return bindTarget(deployment, credentials, defaults, {
-    paths: pathsOf(new URL(deployment.provider.baseUrl), deployment.upstreamModel),
-    ...accessOf(deployment, credentials.apiKey, defaults),
+    paths: pathsOf(base, deployment.upstreamModel),
+    // A session has no place for a token that is renewed.
+    ...(access.access === undefined ? sessionOf(base, deployment.upstreamModel) : {}),
+    ...access,
   });
 }
 
@@ -56,6 +60,11 @@ function pathsOf({ pathname, searchParams }: URL, deployment: string): Readonly<
     completions: `${prefix}/completions${query}`,
     embeddings: `${prefix}/embeddings${query}`,
   };
+}
+
+/** Sessions are part of the API without versions (Azure's reference, Realtime API, read 2026-11). */
+function sessionOf({ pathname }: URL, deployment: string): { readonly sessionPath?: string } {
+  return /\/v1\/*$/.test(pathname) ? { sessionPath: sessionPathOf(deployment) } : {};
 }
 
 function queryOf(version: string): string {

@@ -1,5 +1,6 @@
 import type { CompiledDeployment } from '#core/snapshot/compile.ts';
 import { bindEndpoint, bindHead } from '../../upstream/request-head.ts';
+import { bindSession, sessionPathOf } from '../bind-target.ts';
 import type { DefaultTimeouts, ProviderCredentials, UpstreamTarget } from '../provider.ts';
 
 /** Prepares calls to one deployment of OpenAI or a compatible server; `baseUrl` ends in the version (`…/v1`). */
@@ -40,6 +41,7 @@ export function bind(
       translations: formHead('/audio/translations'),
       responses: head('/responses'),
     },
+    session: bindSession(`${prefix}${sessionPathOf(upstreamModel)}`, headers),
     modelJson: Buffer.from(JSON.stringify(upstreamModel)),
     model: { upstreamModel, defaultMaxTokens: deployment.maxOutputTokens, host: base.hostname },
     firstByteTimeoutMs: provider.timeouts.firstByteMs ?? defaults.firstByteMs,

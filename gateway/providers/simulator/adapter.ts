@@ -5,7 +5,7 @@ import { readReply } from '#translation/wires/openai/reply.ts';
 import { writeRequest } from '#translation/wires/openai/request.ts';
 import { COMPATIBLE } from '#translation/wires/openai/servers.ts';
 import { openReader } from '#translation/wires/openai/stream.ts';
-import { bindTarget } from '../bind-target.ts';
+import { bindTarget, sessionPathOf } from '../bind-target.ts';
 import { FEATURES } from '../capabilities.ts';
 import type { ProviderAdapter } from '../provider.ts';
 
@@ -18,6 +18,7 @@ export const adapter: ProviderAdapter = {
   bind: (deployment, credentials, defaults) =>
     bindTarget(deployment, credentials, defaults, {
       paths: PATHS,
+      sessionPath: sessionPathOf(deployment.upstreamModel),
       authorization: credentials.apiKey === undefined ? {} : { authorization: `Bearer ${credentials.apiKey}` },
     }),
   natives: { 'openai-chat': openaiNative },
