@@ -128,7 +128,13 @@ export async function startTokenFlow(options: {
     passMs(ms: number) {
       shiftMs += ms;
     },
-    drain: (ms: number) => drain(server, ms, () => inFlight() > 0 || pending.count > 0),
+    drain: (ms: number) =>
+      drain(
+        server,
+        ms,
+        () => inFlight() > 0 || pending.count > 0,
+        () => undefined,
+      ),
     /** Everything that stays of what was asked here. */
     remains: () => JSON.stringify([ends, logged, bodies.map(String)]),
     stop() {
