@@ -4,7 +4,7 @@ import { createRefusals } from '#translation/chat/refusals.ts';
 import type { ParsedRequest } from '#translation/dialects/ingress.ts';
 import { lengthOf, spliceBody } from '#translation/dialects/splice-body.ts';
 import { answerNatively, answerTranslated } from '../answering.ts';
-import { answerEmbeddings } from '../embeddings/answering.ts';
+import { answerEmbeddings } from '../embeddings-answering.ts';
 import type { NativeWire, ProviderAdapter, UpstreamTarget } from '../providers/provider.ts';
 import { ADAPTERS } from '../providers/registry.ts';
 import type { UpstreamCall } from '../upstream/handler.ts';

@@ -3,7 +3,7 @@ import type { DialectName, Operation, ProviderKind } from '#core/names.ts';
 import type { CompiledDeployment } from '#core/snapshot/compile.ts';
 import type { RequestTarget } from '#translation/chat/dialect.ts';
 import type { ChatTranslation, ModelFacts } from '#translation/chat/provider.ts';
-import type { EmbeddingsTranslation } from '../embeddings/translation.ts';
+import type { EmbeddingsTranslation } from '#translation/embeddings/translation.ts';
 import type { Usage } from '../telemetry/recorder.ts';
 import type { UpstreamEndpoint } from '../upstream/handler.ts';
 import type { Capabilities } from './capabilities.ts';

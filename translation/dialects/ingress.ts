@@ -2,8 +2,8 @@ import type { ScanPlan, Span } from '#core/body-scan.ts';
 import type { RingsideError } from '#core/errors.ts';
 import type { Metadata } from '#core/metadata.ts';
 import type { DialectName, Operation } from '#core/names.ts';
-import type { EmbeddingsDialect } from '#gateway/embeddings/translation.ts';
 import type { ChatDialect, RequestTarget } from '../chat/dialect.ts';
+import type { EmbeddingsDialect } from '../embeddings/translation.ts';
 import type { ModelList } from './model-list.ts';
 import type { Reassembler, ReassemblerOptions } from './reassembler.ts';
 

@@ -1,7 +1,7 @@
+import { readVectors, textsOf } from '#translation/embeddings/read-vectors.ts';
+import type { EmbeddingsTask } from '#translation/embeddings/request.ts';
+import type { EmbeddingsTranslation } from '#translation/embeddings/translation.ts';
 import { objectOf, parseUpstream } from '#translation/wires/openai/json.ts';
-import { readVectors, textsOf } from '../../embeddings/read-vectors.ts';
-import type { EmbeddingsTask } from '../../embeddings/request.ts';
-import type { EmbeddingsTranslation } from '../../embeddings/translation.ts';
 import { count } from './chat-facts.ts';
 
 const INPUT_TYPES: Readonly<Record<Exclude<EmbeddingsTask, 'similarity'>, string>> = {

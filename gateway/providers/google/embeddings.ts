@@ -1,8 +1,8 @@
 import { RingsideError } from '#core/errors.ts';
+import { readVectors, textsOf } from '#translation/embeddings/read-vectors.ts';
+import type { EmbeddingsTask } from '#translation/embeddings/request.ts';
+import type { EmbeddingsTranslation } from '#translation/embeddings/translation.ts';
 import { isRecord, parseRecord } from '#translation/wires/gemini/exact-json.ts';
-import { readVectors, textsOf } from '../../embeddings/read-vectors.ts';
-import type { EmbeddingsTask } from '../../embeddings/request.ts';
-import type { EmbeddingsTranslation } from '../../embeddings/translation.ts';
 import { resourceName } from './model-names.ts';
 import { readUsage } from './usage.ts';
 

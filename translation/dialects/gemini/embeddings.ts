@@ -1,11 +1,6 @@
-import type {
-  EmbeddingsInput,
-  EmbeddingsReply,
-  EmbeddingsRequest,
-  EmbeddingsTask,
-} from '#gateway/embeddings/request.ts';
-import type { EmbeddingsDialect } from '#gateway/embeddings/translation.ts';
 import type { Extra } from '../../chat/request.ts';
+import type { EmbeddingsInput, EmbeddingsReply, EmbeddingsRequest, EmbeddingsTask } from '../../embeddings/request.ts';
+import type { EmbeddingsDialect } from '../../embeddings/translation.ts';
 import { parseRecord } from '../../wires/gemini/exact-json.ts';
 import { bad, Fields } from './fields.ts';
 

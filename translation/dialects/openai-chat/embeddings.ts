@@ -5,8 +5,8 @@ import {
   type EmbeddingsReply,
   type EmbeddingsRequest,
   type EmbeddingsTask,
-} from '#gateway/embeddings/request.ts';
-import type { EmbeddingsDialect } from '#gateway/embeddings/translation.ts';
+} from '../../embeddings/request.ts';
+import type { EmbeddingsDialect } from '../../embeddings/translation.ts';
 import { isObject, type Json } from '../../wires/openai/json.ts';
 import { extrasOf, fault, optional, readInteger, readName, readText, readWord } from './chat-fields.ts';
 

@@ -1,8 +1,8 @@
 import { RingsideError } from '#core/errors.ts';
-import { readVectors, textsOf } from '#gateway/embeddings/read-vectors.ts';
-import type { EmbeddingsReply, EmbeddingsRequest } from '#gateway/embeddings/request.ts';
-import type { EmbeddingsTranslation } from '#gateway/embeddings/translation.ts';
 import type { Refusals } from '../../chat/refusals.ts';
+import { readVectors, textsOf } from '../../embeddings/read-vectors.ts';
+import type { EmbeddingsReply, EmbeddingsRequest } from '../../embeddings/request.ts';
+import type { EmbeddingsTranslation } from '../../embeddings/translation.ts';
 import { isObject, objectOf, parseUpstream, textOf } from './json.ts';
 
 /** What one server of OpenAI's embeddings API knows, and how it spells it. */

@@ -1,7 +1,7 @@
 import { RingsideError } from '#core/errors.ts';
-import type { Answering } from '../answering.ts';
-import type { EmbeddingsRequest } from './request.ts';
-import type { EmbeddingsDialect, EmbeddingsTranslation } from './translation.ts';
+import type { EmbeddingsRequest } from '#translation/embeddings/request.ts';
+import type { EmbeddingsDialect, EmbeddingsTranslation } from '#translation/embeddings/translation.ts';
+import type { Answering } from './answering.ts';
 
 /** 2 048 vectors of 3 072 numbers, as some providers write them. */
 const MAX_WHOLE_BYTES = 128 * 1_048_576;

@@ -1,5 +1,5 @@
 import { RingsideError } from '#core/errors.ts';
-import type { Refusals } from '#translation/chat/refusals.ts';
+import type { Refusals } from '../chat/refusals.ts';
 import type { EmbeddingsRequest } from './request.ts';
 
 /** Texts, for a provider that takes nothing else. */

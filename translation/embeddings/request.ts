@@ -1,5 +1,5 @@
-import type { At } from '#translation/chat/parts.ts';
-import type { Extra } from '#translation/chat/request.ts';
+import type { At } from '../chat/parts.ts';
+import type { Extra } from '../chat/request.ts';
 
 export type EmbeddingsInput =
   | { readonly kind: 'text'; readonly at: At; readonly text: string }

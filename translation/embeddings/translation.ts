@@ -1,6 +1,6 @@
-import type { RequestTarget } from '#translation/chat/dialect.ts';
-import type { ModelFacts } from '#translation/chat/provider.ts';
-import type { Refusals } from '#translation/chat/refusals.ts';
+import type { RequestTarget } from '../chat/dialect.ts';
+import type { ModelFacts } from '../chat/provider.ts';
+import type { Refusals } from '../chat/refusals.ts';
 import type { EmbeddingsReply, EmbeddingsRequest } from './request.ts';
 
 /** One ingress dialect for embeddings. All functions are pure. */
