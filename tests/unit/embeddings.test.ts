@@ -7,7 +7,7 @@ import { createRefusals } from '#translation/chat/refusals.ts';
 import { geminiEmbeddings } from '#translation/dialects/gemini/embeddings.ts';
 import { openaiEmbeddings } from '#translation/dialects/openai-chat/embeddings.ts';
 import type { EmbeddingsTranslation } from '#translation/embeddings/translation.ts';
-import { answerEmbeddings } from '../embeddings-answering.ts';
+import { answerEmbeddings } from '#gateway/embeddings-answering.ts';
 
 /**
  * Bodies are written after the public references, read 2026-11: OpenAI "Create embeddings", Gemini API "Embeddings", Cohere "Embed API
