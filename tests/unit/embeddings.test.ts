@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { answerEmbeddings } from '#gateway/embeddings-answering.ts';
 import { cohereEmbeddings } from '#gateway/providers/cohere/embeddings.ts';
 import { googleEmbeddings } from '#gateway/providers/google/embeddings.ts';
 import { mistralEmbeddings } from '#gateway/providers/mistral/embeddings.ts';
@@ -7,7 +8,6 @@ import { createRefusals } from '#translation/chat/refusals.ts';
 import { geminiEmbeddings } from '#translation/dialects/gemini/embeddings.ts';
 import { openaiEmbeddings } from '#translation/dialects/openai-chat/embeddings.ts';
 import type { EmbeddingsTranslation } from '#translation/embeddings/translation.ts';
-import { answerEmbeddings } from '#gateway/embeddings-answering.ts';
 
 /**
  * Bodies are written after the public references, read 2026-11: OpenAI "Create embeddings", Gemini API "Embeddings", Cohere "Embed API
