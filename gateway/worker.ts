@@ -24,6 +24,7 @@ import { createClock } from './telemetry/clock.ts';
 import { GAUGE } from './telemetry/layout.ts';
 import { createRecorder } from './telemetry/recorder.ts';
 import { createUpstreamPools } from './upstream/pools.ts';
+import { createTokenSources } from './upstream/token-source.ts';
 import type { FromWorker, ToWorker, WorkerStart } from './worker-messages.ts';
 
 /** Composition root of one serving thread. loading ──start──▶ starting → serving → draining → stopped. */
@@ -86,9 +87,12 @@ async function startWorker(start: WorkerStart): Promise<void> {
   });
   send({ type: 'spool', spoolId: spool.spoolId, hold });
 
-  const upstream = createUpstreamPools({
-    policy: parseAddressPolicy(settings.privateUpstreams),
-    nowMs: () => clock.nowNs() / 1e6,
+  const nowMs = () => clock.nowNs() / 1e6;
+  const upstream = createUpstreamPools({ policy: parseAddressPolicy(settings.privateUpstreams), nowMs });
+  const tokens = createTokenSources({
+    ...{ upstream, unixMs: clock.unixMs, nowMs, onDefect },
+    uniform: () => Number.parseInt(random.hex().slice(0, 8), 16) / 0x1_0000_0000,
+    log: (line) => send({ type: 'log', line }),
   });
   const authenticator = createAuthenticator(() => keys, settings.pepper, clock.unixMs);
   const pending = createPending();
@@ -99,6 +103,7 @@ async function startWorker(start: WorkerStart): Promise<void> {
     organizations: () => organizations,
     scanPlans: planScans(),
     upstream,
+    tokens,
     spool,
     recorder,
     pending,

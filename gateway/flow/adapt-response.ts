@@ -1,6 +1,6 @@
 import { RingsideError } from '#core/errors.ts';
 import type { Answering } from '../answering.ts';
-import type { ProviderAdapter, StreamTap } from '../providers/provider.ts';
+import type { ProviderAdapter, StreamTap, UpstreamTarget } from '../providers/provider.ts';
 import { ADAPTERS } from '../providers/registry.ts';
 import type { UpstreamController, UpstreamHeaders } from '../upstream/handler.ts';
 import type { BodyCapture } from './capture.ts';
@@ -173,7 +173,7 @@ export class Answer implements AnswerListener {
     const error =
       errorBody === null
         ? (failure ?? null)
-        : this.#adapter().readError(errorStatus ?? 502, errorBody, undefined, this.#exchange.target!);
+        : this.#adapter().readError(errorStatus ?? 502, errorBody, undefined, this.#secretive());
     if (error !== null) this.#fail(error);
     return error !== null;
   }
@@ -261,7 +261,11 @@ export class Answer implements AnswerListener {
   }
 
   #refuse(): void {
-    const target = this.#exchange.target!;
+    const target = this.#secretive();
+    const { token } = this.#exchange;
+    if (this.#answer.status === 401 && token !== null && target.access?.kind === 'token') {
+      this.#deps.tokens.rejected(target.access.grant, token);
+    }
     const redirect = `The provider "${target.providerName}" answered with a redirect, which is not followed.`;
     const retryAfter = [this.#answer.headers['retry-after']].flat()[0];
     const error =
@@ -270,6 +274,12 @@ export class Answer implements AnswerListener {
         : this.#adapter().readError(this.#answer.status, Buffer.concat(this.#held), retryAfter, target);
     this.#state = 'done';
     this.#outlets.fail(error, { firstByteNs: this.#firstByteNs });
+  }
+
+  /** The target, whose errors may repeat the token of this call as well as what is secret in all of them. */
+  #secretive(): UpstreamTarget {
+    const { target, token } = this.#exchange;
+    return token === null ? target! : { ...target!, secrets: [...target!.secrets, token] };
   }
 
   #adapter(): ProviderAdapter {

@@ -1,3 +1,4 @@
+import type { ParsedCredentials } from '#core/provider-credentials/document.ts';
 import type { CompiledDeployment } from '#core/snapshot/compile.ts';
 import { bindEndpoint, bindHead } from '../upstream/request-head.ts';
 import type { DefaultTimeouts, ProviderCredentials, UpstreamTarget } from './provider.ts';
@@ -13,6 +14,17 @@ export interface TargetSpec {
   readonly authorization: Readonly<Record<string, string>>;
   /** More texts to keep secret, where the key is a document that holds them. */
   readonly secrets?: readonly string[];
+  /** Where the calls need a token. */
+  readonly access?: UpstreamTarget['access'];
+}
+
+/**
+ * The credentials in a key that is checked.
+ * @throws TypeError that names the field at fault and never holds a value
+ */
+export function usable<Credentials>(parsed: ParsedCredentials<Credentials>): Credentials {
+  if (parsed.kind === 'invalid') throw new TypeError(`its apiKey ${parsed.message}`);
+  return parsed.credentials;
 }
 
 /** Prepares calls to one deployment of a kind that speaks JSON over HTTP. */
@@ -20,7 +32,7 @@ export function bindTarget(
   deployment: CompiledDeployment,
   credentials: ProviderCredentials,
   defaults: DefaultTimeouts,
-  { paths, authorization, secrets = [] }: TargetSpec,
+  { paths, authorization, secrets = [], access }: TargetSpec,
 ): UpstreamTarget {
   const { provider, upstreamModel, maxOutputTokens } = deployment;
   const base = new URL(provider.baseUrl);
@@ -38,6 +50,7 @@ export function bindTarget(
     upstreamModel,
     endpoint: bindEndpoint(base.origin, provider.timeouts.connectMs ?? defaults.connectMs),
     heads: Object.fromEntries(heads),
+    ...(access === undefined ? {} : { access }),
     model: { upstreamModel, defaultMaxTokens: maxOutputTokens, host: base.hostname },
     modelJson: Buffer.from(JSON.stringify(upstreamModel)),
     firstByteTimeoutMs: provider.timeouts.firstByteMs ?? defaults.firstByteMs,

@@ -3,11 +3,12 @@ import type { DialectName, Operation, ProviderKind } from '#core/names.ts';
 import type { CompiledDeployment } from '#core/snapshot/compile.ts';
 import type { RequestTarget } from '#translation/chat/dialect.ts';
 import type { ChatTranslation, ModelFacts } from '#translation/chat/provider.ts';
+import type { ProviderModels } from '#translation/chat/provider-models.ts';
 import type { EmbeddingsTranslation } from '#translation/embeddings/translation.ts';
 import type { Usage } from '../telemetry/recorder.ts';
 import type { UpstreamEndpoint } from '../upstream/handler.ts';
+import type { TokenGrant } from '../upstream/token-grant.ts';
 import type { Capabilities } from './capabilities.ts';
-import type { ModelList } from './model-list.ts';
 
 /** The secrets of a provider, opened. */
 export interface ProviderCredentials {
@@ -15,6 +16,13 @@ export interface ProviderCredentials {
   readonly apiKey?: string | undefined;
   readonly headers?: Readonly<Record<string, string>> | undefined;
 }
+
+/** What stands between a target and its calls. */
+export type TargetAccess =
+  /** Each call carries an access token, which is fetched and renewed. */
+  | { readonly kind: 'token'; readonly grant: TokenGrant }
+  /** It cannot be called as it is configured. */
+  | { readonly kind: 'unusable'; readonly reason: string };
 
 /** A deployment made ready to call: everything that can be decided when a snapshot is compiled is decided here. */
 export interface UpstreamTarget {
@@ -31,7 +39,9 @@ export interface UpstreamTarget {
   readonly model: ModelFacts;
   /** How a chat is put to this one, where that is not the same for all of its kind. */
   readonly chat?: ChatTranslation;
-  /** Headers that depend on the finished call (a signature, a token that is renewed): names and values in turn. */
+  /** Missing where calls can be made at once: for nearly all. */
+  readonly access?: TargetAccess;
+  /** Headers that depend on the finished call (a signature): names and values in turn. */
   readonly sign?: (headName: string, body: readonly Buffer[], unixMs: number) => readonly string[];
   /** The upstream's model name as JSON text. */
   readonly modelJson: Buffer;
@@ -112,7 +122,7 @@ export interface ProviderAdapter {
   /** Where `capabilities` is not the whole truth: sentences for the docs. */
   readonly limits: readonly string[];
   /** Its own list of models; null: it has none. */
-  readonly models: ModelList | null;
+  readonly models: ProviderModels | null;
   /** An answer with status ≥ 400, or an error out of a stream, as our error, scrubbed of the target's secrets. */
   readError(status: number, body: Buffer, retryAfter: string | undefined, target: UpstreamTarget): RingsideError;
 }

@@ -7,9 +7,9 @@ import type { RecordedChats } from './recorded.ts';
 
 /** How the chats of each dialect are read back out of the log; null where there are none. */
 export const RECORDED_CHATS: Readonly<Record<DialectName, RecordedChats | null>> = {
+  openai: null,
   'openai-chat': recordedChats,
   'openai-responses': recordedResponses,
-  openai: null,
   anthropic: recordedAnthropic,
   gemini: recordedGemini,
   oip: null,

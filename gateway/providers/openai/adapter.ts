@@ -1,4 +1,4 @@
-import { openaiNative } from '../../wires/openai/native.ts';
+import { openaiNative } from '#gateway/wires/openai/native.ts';
 import type { NativeWire, ProviderAdapter } from '../provider.ts';
 import { CAPABILITIES } from './capabilities.ts';
 import { openaiTranslation } from './chat.ts';

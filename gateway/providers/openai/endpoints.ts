@@ -1,5 +1,5 @@
 import type { Operation } from '#core/names.ts';
-import { openaiNative } from '../../wires/openai/native.ts';
+import { openaiNative } from '#gateway/wires/openai/native.ts';
 import type { NativeWire } from '../provider.ts';
 import { readEndpointReply } from './endpoint-reply.ts';
 import { openEndpointStream } from './endpoint-stream.ts';

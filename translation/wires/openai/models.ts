@@ -1,6 +1,6 @@
 import { RingsideError } from '#core/errors.ts';
-import { isObject, parseUpstream, textOf } from '#translation/wires/openai/json.ts';
-import type { ListedModel } from '../../providers/model-list.ts';
+import type { ListedModel } from '../../chat/provider-models.ts';
+import { isObject, parseUpstream, textOf } from './json.ts';
 
 /**
  * Reads `GET /models`. OpenAI gives id and birth alone; what its imitators add is read where it is: the context as `context_length`

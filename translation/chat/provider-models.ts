@@ -10,7 +10,7 @@ export interface ListedModel {
 }
 
 /** Where a provider lists its models, behind its base URL, and how the list is read. Throws `upstream_protocol` for what is none. */
-export interface ModelList {
+export interface ProviderModels {
   /** A POST takes `{}`. */
   readonly method: 'GET' | 'POST';
   readonly path: string;
