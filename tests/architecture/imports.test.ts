@@ -102,6 +102,16 @@ describe('import directions', () => {
     expect(found).toEqual([]);
   });
 
+  test('WebSockets are opened in upstream/session-socket.ts; sessions and the simulator speak over them', () => {
+    const speaks =
+      /^gateway\/(?:realtime\/|flow\/session\.ts|upstream\/session-socket\.ts)|^simulator\/dialects\/openai\/realtime/;
+    expect(offences(({ file, target }) => target === 'ws' && !speaks.test(file))).toEqual([]);
+    const found = files
+      .filter((file) => file.startsWith('gateway/') && file !== 'gateway/upstream/session-socket.ts')
+      .filter((file) => /\bnew WebSocket\(/.test(readFileSync(join(ROOT, file), 'utf8')));
+    expect(found).toEqual([]);
+  });
+
   test('ioredis is named in files called redis.ts, prom-client and OpenTelemetry in telemetry', () => {
     expect(offences(({ file, target }) => target === 'ioredis' && !file.endsWith('/redis.ts'))).toEqual([]);
     expect(

@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import Anthropic from '@anthropic-ai/sdk';
 import OpenAI, { toFile } from 'openai';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { WebSocket } from 'ws';
 import { type Stack, startStack } from '../support/stack.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -395,24 +394,6 @@ describe('what is known and not served', () => {
     expect(error).toBeInstanceOf(OpenAI.BadRequestError);
     expect(error).toMatchObject({ code: 'unsupported_operation' });
     expect((error as Error).message).toMatch(/not served|not kept/);
-  });
-
-  test('a WebSocket at /v1/realtime gets an answer over HTTP', async () => {
-    const socket = new WebSocket(`${stack.gatewayUrl.replace('http', 'ws')}/v1/realtime?model=${model}`, {
-      headers: { authorization: `Bearer ${key}` },
-    });
-    const body = await new Promise<string>((resolve, reject) => {
-      socket.on('unexpected-response', (_request, answer) => {
-        let text = `${answer.statusCode} `;
-        answer.on('data', (chunk: Buffer) => {
-          text += chunk.toString();
-        });
-        answer.on('end', () => resolve(text));
-      });
-      socket.on('open', () => reject(new Error('it opened')));
-      socket.on('error', reject);
-    });
-    expect(body).toMatch(/^400 .*unsupported_operation/);
   });
 
   test('an unknown path is still unknown', async () => {

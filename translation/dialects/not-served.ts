@@ -18,7 +18,7 @@ const NOT_SERVED: readonly (readonly [prefix: string, message: string])[] = [
   ],
   [
     '/v1/realtime',
-    'Of realtime only sessions over WebSocket are served, at /v1/realtime, with an API key; no client secrets, calls or transcription sessions.',
+    'Client secrets, calls and transcription sessions are not served: open a WebSocket at /v1/realtime with an API key.',
   ],
   ['/v1/containers', 'Containers are not served: run code in a place of your own and send its results.'],
   ['/v1/evals', 'Evals are not served: compare the variants of a model group instead.'],
