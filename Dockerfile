@@ -27,6 +27,7 @@ COPY gateway gateway
 COPY inference-log inference-log
 COPY migrations migrations
 COPY simulator simulator
+COPY translation translation
 COPY store store
 
 ENV PATH=/app/node_modules/.bin:$PATH \

@@ -81,11 +81,12 @@ async function list({ db, group, json }: Call): Promise<void> {
   else for (const line of tableOf(views)) print(line);
 }
 
-/** Ends with 1 when a file is not what it was. */
+/** Ends with 1 when a file is not what it was, or cannot be read at the moment. */
 async function verify(call: Call): Promise<void> {
   const { db, group, json } = call;
   const { listArchives } = await import('#store/archives.ts');
   const { expectedOf, readBack } = await import('#inference-log/archive/read-back.ts');
+  const { ArchiveMissingError } = await import('#inference-log/archive/missing.ts');
   const { reasonOf } = await import('#core/reason.ts');
   const storage = await storageOf(call.place);
   const all = (await listArchives(db, { group })).filter(({ state }) => state !== 'writing' && state !== 'damaged');
@@ -93,11 +94,13 @@ async function verify(call: Call): Promise<void> {
   const results: (ArchiveView & { readonly whole: boolean; readonly reason: string | null })[] = [];
   for (const found of wanted) {
     const result = await readBack(storage, expectedOf(found)).catch((error: unknown) => {
-      return { kind: 'damaged', reason: reasonOf(error) } as const;
+      const kind = error instanceof ArchiveMissingError ? 'damaged' : 'unread';
+      return { kind, reason: reasonOf(error) } as const;
     });
     const reason = result.kind === 'whole' ? null : result.reason;
     results.push({ ...archiveView(found), whole: reason === null, reason });
-    if (!json) print(`${found.id}  ${reason === null ? 'whole' : `DAMAGED: ${reason}`}`);
+    const verdict = result.kind === 'damaged' ? 'DAMAGED' : 'NOT READ';
+    if (!json) print(`${found.id}  ${reason === null ? 'whole' : `${verdict}: ${reason}`}`);
   }
   if (json) print(JSON.stringify(results, null, 2));
   else if (results.length === 0) print('no archives');
@@ -142,7 +145,7 @@ async function storageOf(place: ArchiveSettings | undefined): Promise<ArchiveSto
 
 /** The archive with this id, or with the only one that begins so. */
 function pick(archives: readonly Found[], id: string): Found {
-  const matching = archives.filter((found) => found.id.startsWith(id));
+  const matching = id === '' ? [] : archives.filter((found) => found.id.startsWith(id));
   if (matching.length === 1) return matching[0]!;
   throw new CommandError(
     matching.length === 0

@@ -46,7 +46,7 @@ export async function namingAddress<Result>(
 export function explainStartFailure(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (PLAIN.includes(error.name)) return error.message;
-  const outage = causes(error).find(isOutage);
+  const outage = causes(error).find((cause) => isOutage(cause) && !isShort(cause));
   if (outage !== undefined) {
     const reason = outage.message === '' ? String((outage as { code?: unknown }).code) : outage.message;
     return `the database cannot be reached: ${reason}; check DATABASE_URL`;
@@ -54,6 +54,11 @@ export function explainStartFailure(error: unknown): string {
   // What PostgreSQL and the operating system refuse has a code, and a message that says it all.
   if (causes(error).some((cause) => typeof (cause as { code?: unknown }).code === 'string')) return error.message;
   return error.stack ?? error.message;
+}
+
+/** Whether the database lacks disk or memory for what it was asked: it answers, and may be asked again, but not elsewhere. */
+function isShort(error: Error): boolean {
+  return /^53[12]/.test(String((error as { code?: unknown }).code));
 }
 
 function causes(error: Error): Error[] {

@@ -38,6 +38,8 @@ export const MISSING_REASONS = [
   'no_answer',
   /** The gateway died before it was written. */
   'interrupted',
+  /** It is no text: sound, an image, a form with files in it. */
+  'binary',
 ] as const;
 export type MissingReason = (typeof MISSING_REASONS)[number];
 
@@ -53,6 +55,7 @@ export function missingFacts(why: MissingReason): SideFacts {
 
 const SPOOL_FULL = missingFacts('spool_full');
 const NO_ANSWER = missingFacts('no_answer');
+const BINARY = missingFacts('binary');
 
 /** The facts of an answer that did not come to its end, or of one of which nothing came. */
 export function interruptedFacts(facts: SideFacts, hasBegun: boolean): SideFacts {
@@ -65,10 +68,10 @@ export function spoolFullFacts(facts: SideFacts = WHOLE): SideFacts {
   return isMissing(facts) ? facts : SPOOL_FULL;
 }
 
-/** The facts of an answer whose gateway died: of the pieces that were there already, if any. Both sides are kept or neither is. */
+/** The facts of an answer whose gateway died: of the pieces that were there already, if any. By the policy both sides are kept or neither is. */
 export function unendedFacts(request: SideFacts, hasPieces: boolean): SideFacts {
   if (hasPieces) return CUT.interrupted;
-  return isMissing(request) ? request : missingFacts('interrupted');
+  return isMissing(request) && request !== BINARY ? request : missingFacts('interrupted');
 }
 
 /** Both sides as the log's column has them (14 bits); null where a release wrote the record that did not say. */

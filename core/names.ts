@@ -26,10 +26,24 @@ export const PROVIDER_KINDS = [
 ] as const;
 export type ProviderKind = (typeof PROVIDER_KINDS)[number];
 
-/** The APIs in which applications call the gateway. */
-export const DIALECTS = ['openai-chat', 'openai-responses', 'anthropic', 'gemini', 'oip'] as const;
+/** The APIs in which applications call the gateway. `openai`: what OpenAI has beside its chats and responses. */
+export const DIALECTS = ['openai-chat', 'openai-responses', 'openai', 'anthropic', 'gemini', 'oip'] as const;
 export type DialectName = (typeof DIALECTS)[number];
 
 /** The endpoints whose inferences are governed and recorded. A chat is one in whatever dialect it comes. */
-export const OPERATIONS = ['chat', 'completions', 'embeddings', 'count-tokens', 'infer'] as const;
+export const OPERATIONS = [
+  'chat',
+  'completions',
+  'embeddings',
+  'count-tokens',
+  'infer',
+  'moderations',
+  'rerank',
+  'image-generations',
+  'image-edits',
+  'image-variations',
+  'speech',
+  'transcriptions',
+  'translations',
+] as const;
 export type Operation = (typeof OPERATIONS)[number];

@@ -1,6 +1,6 @@
 import type { ScanPlan } from '#core/body-scan.ts';
-import type { Ingress } from './dialects/ingress.ts';
-import { INGRESSES } from './dialects/routes.ts';
+import type { Ingress } from '#translation/dialects/ingress.ts';
+import { INGRESSES } from '#translation/dialects/routes.ts';
 import { ADAPTERS } from './providers/registry.ts';
 
 /** What each dialect's bodies are scanned for: its own keys, and those by which some provider that speaks it would route by itself. */

@@ -2,11 +2,19 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { getRequestListener } from '@hono/node-server';
 import { type Context, Hono } from 'hono';
 import { RingsideError } from '#core/errors.ts';
-import { liveBody, modelReadyBody, modelBody as oipModelBody, readyBody, serverBody } from './dialects/oip/metadata.ts';
-import { findRoute as findOipRoute } from './dialects/oip/routes.ts';
-import { openaiChat } from './dialects/openai-chat/ingress.ts';
-import { type ListedGroup, modelBody, modelListBody } from './dialects/openai-chat/models.ts';
-import { findRoute, GOVERNED_PATHS, ingressOf } from './dialects/routes.ts';
+import type { ListedGroup, ModelList } from '#translation/dialects/model-list.ts';
+import { findNotServed } from '#translation/dialects/not-served.ts';
+import {
+  liveBody,
+  modelReadyBody,
+  modelBody as oipModelBody,
+  readyBody,
+  serverBody,
+} from '#translation/dialects/oip/metadata.ts';
+import { findRoute as findOipRoute } from '#translation/dialects/oip/routes.ts';
+import { openaiChat } from '#translation/dialects/openai-chat/ingress.ts';
+import { modelList as openaiModels } from '#translation/dialects/openai-chat/models.ts';
+import { findRoute, GOVERNED_PATHS, ingressOf } from '#translation/dialects/routes.ts';
 import { checkFraming, presentedKey } from './flow/accept.ts';
 import type { RequestHandler } from './flow/handle-request.ts';
 import type { Authenticator } from './flow/ports.ts';
@@ -17,6 +25,8 @@ import { createTurns } from './turns.ts';
 interface NodeBindings {
   Bindings: { incoming: IncomingMessage; outgoing: ServerResponse };
 }
+
+type GatewayContext = Context<NodeBindings>;
 
 export interface GatewayServerDeps {
   readonly handleRequest: RequestHandler;
@@ -41,14 +51,10 @@ const CHECK_CONNECTIONS_MS = 1_000;
 /** The data plane's HTTP server: Hono routes what is not hot; Node writes the governed answers. */
 export function createGatewayServer(deps: GatewayServerDeps): Server {
   const app = new Hono<NodeBindings>();
-  app.get('/v1/models', (c) =>
-    c.json(modelListBody(allowedGroups(deps, c.env.incoming).toSorted((a, b) => (a.name < b.name ? -1 : 1)))),
-  );
-  app.get('/v1/models/:id{.+}', (c) => {
-    const { organization, key } = caller(deps, c.env.incoming);
-    const { group } = resolveGroup(organization, key, c.req.param('id'));
-    return c.json(modelBody({ name: group.name, createdUnixS: group.createdUnixS, organization: organization.name }));
-  });
+  app.get('/v1/models', (c) => c.json(listModels(deps, c)));
+  app.get('/v1/models/:id{.+}', (c) => c.json(showModel(deps, c, c.req.param('id'))));
+  app.get('/v1beta/models', (c) => c.json(listModels(deps, c)));
+  app.get('/v1beta/models/:id{.+}', (c) => c.json(showModel(deps, c, c.req.param('id'))));
   for (const path of ['/v2', '/v2/*']) app.get(path, (c) => answerOip(c, deps));
   app.get('/healthz', (c) => c.json({ status: 'ok' }));
   app.get('/readyz', (c) => (deps.isReady() ? c.json({ status: 'ready' }) : c.json({ status: 'not ready' }, 503)));
@@ -59,6 +65,8 @@ export function createGatewayServer(deps: GatewayServerDeps): Server {
       c.header('allow', 'POST');
       return failWith(c, new RingsideError('method_not_allowed', `Use POST for ${path}.`));
     }
+    const notServed = findNotServed(path);
+    if (notServed !== undefined) return failWith(c, new RingsideError('unsupported_operation', notServed));
     const known = `POST ${GOVERNED_PATHS.join(', ')} and GET /v1/models`;
     return failWith(
       c,
@@ -134,16 +142,32 @@ function refusePipelined(outgoing: ServerResponse): void {
 
 function isKnown(deps: GatewayServerDeps, incoming: IncomingMessage): boolean {
   try {
-    deps.authenticator.authenticate(presentedKey(ingressOf(incoming.url!), incoming));
+    deps.authenticator.authenticate(presentedKey(ingressOf(incoming.url!, incoming.headers), incoming));
     return true;
   } catch {
     return false; // the request's own handler says why
   }
 }
 
+function listModels(deps: GatewayServerDeps, c: GatewayContext): object {
+  const groups = allowedGroups(deps, c.env.incoming).toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  return modelListFor(c).list(groups, new URLSearchParams(c.env.incoming.url!.split('?', 2)[1]));
+}
+
+function showModel(deps: GatewayServerDeps, c: GatewayContext, name: string): object {
+  const { organization, key } = caller(deps, c.env.incoming);
+  const { group } = resolveGroup(organization, key, name);
+  const listed = { name: group.name, createdUnixS: group.createdUnixS, organization: organization.name };
+  return modelListFor(c).one(listed);
+}
+
+function modelListFor({ env: { incoming } }: GatewayContext): ModelList {
+  return ingressOf(incoming.url!, incoming.headers).modelList ?? openaiModels;
+}
+
 function caller(deps: GatewayServerDeps, incoming: IncomingMessage) {
   checkFraming(incoming);
-  const key = deps.authenticator.authenticate(presentedKey(ingressOf(incoming.url!), incoming));
+  const key = deps.authenticator.authenticate(presentedKey(ingressOf(incoming.url!, incoming.headers), incoming));
   return { key, organization: resolveOrganization(deps.organizations(), key) };
 }
 
@@ -154,7 +178,9 @@ function allowedGroups(deps: GatewayServerDeps, incoming: IncomingMessage): List
     .map(({ group }) => ({ name: group.name, createdUnixS: group.createdUnixS, organization: organization.name }));
 }
 
-function failWith(c: Context, error: RingsideError): Response {
+function failWith(c: GatewayContext, error: RingsideError): Response {
   if (error.retryAfterSeconds !== undefined) c.header('retry-after', String(error.retryAfterSeconds));
-  return c.body(ingressOf(c.req.path).errorBody(error), error.status as 500, { 'content-type': 'application/json' });
+  return c.body(ingressOf(c.req.path, c.env.incoming.headers).errorBody(error), error.status as 500, {
+    'content-type': 'application/json',
+  });
 }

@@ -2,6 +2,7 @@ import { type Histogram, observe } from '#core/histogram.ts';
 import { unixMsOfId } from '#core/ids.ts';
 import type { InferenceRow } from './record.ts';
 import { cleanText } from './sinks/columns.ts';
+import { INT64_BOUND, integerWithin } from './sinks/growing-buffer.ts';
 
 /** What rows have in common that are counted together. */
 export interface RollupKey {
@@ -44,6 +45,7 @@ const MS_PER_MINUTE = 60_000;
 /**
  * Rolls rows up, in one order for everyone: whoever adds them to the store takes its row locks in this order, so that
  * two never deadlock. Each row must be one that was stored now; pure otherwise.
+ * @throws RefusedBatchError when a row has a duration that no clock gives
  */
 export function rollUp(rows: readonly InferenceRow[]): readonly Rollup[] {
   const rollups = new Map<string, Rollup>();
@@ -81,6 +83,11 @@ function empty(key: RollupKey): Rollup {
   };
 }
 
+/** The store has seen those of rows that it took; rows that have expired come here first. @throws RefusedBatchError */
+function nanoseconds(column: string, value: number): bigint {
+  return BigInt(integerWithin(column, value, -INT64_BOUND, INT64_BOUND));
+}
+
 // hot: once a row
 function count(rollup: Rollup, { end }: InferenceRow): void {
   if (end.outcome === 'interrupted') {
@@ -88,10 +95,10 @@ function count(rollup: Rollup, { end }: InferenceRow): void {
     return;
   }
   rollup.count++;
-  rollup.totalNs += BigInt(end.totalNs);
+  rollup.totalNs += nanoseconds('total_ns', end.totalNs);
   observe(rollup.latency, end.totalNs);
   if (end.firstTokenNs !== null) {
-    rollup.firstTokenNs += BigInt(end.firstTokenNs);
+    rollup.firstTokenNs += nanoseconds('first_token_ns', end.firstTokenNs);
     observe(rollup.firstToken, end.firstTokenNs);
   }
   if (end.inputTokens !== null || end.outputTokens !== null) rollup.withUsage++;

@@ -37,7 +37,7 @@ async function deliverPlain(exchange: Exchange, delivery: Delivery, answer: Plai
   const { behaviour, headers } = delivery;
   // A plain answer has no place for an error of a stream.
   const cut = delivery.cut?.kind === 'error' ? undefined : delivery.cut;
-  headers['content-type'] = 'application/json';
+  headers['content-type'] = answer.contentType ?? 'application/json';
   const tokensMs = behaviour.tokensPerSecond === null ? 0 : (answer.tokens * 1000) / behaviour.tokensPerSecond;
   const waitMs = delivery.firstTokenMs + tokensMs;
   if (waitMs > 0 && !(await exchange.wait(waitMs))) return;
@@ -182,7 +182,7 @@ async function putInPieces(exchange: Exchange, bytes: Buffer, pieceBytes: number
   return exchange.open;
 }
 
-function* slice(body: string, parts: number): Iterable<Piece> {
+function* slice(body: string | Buffer, parts: number): Iterable<Piece> {
   for (let part = 0; part < parts; part++) {
     const [from, to] = [part, part + 1].map((edge) => Math.floor((edge * body.length) / parts));
     yield { text: body.slice(from, to), tokens: 1 };

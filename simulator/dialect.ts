@@ -66,7 +66,13 @@ export interface StreamFraming {
 
 /** A successful answer, before the behaviour's pace and faults are applied to its bytes. */
 export type Answer =
-  | { readonly kind: 'plain'; readonly body: string; readonly tokens: number }
+  | {
+      readonly kind: 'plain';
+      readonly body: string | Buffer;
+      /** Undefined: JSON. */
+      readonly contentType?: string | undefined;
+      readonly tokens: number;
+    }
   | {
       readonly kind: 'stream';
       readonly events: Iterable<StreamEvent>;
@@ -90,8 +96,10 @@ export interface Call {
 
 export interface Route {
   readonly kind: 'route';
-  /** Reads a parsed JSON body, or undefined where the route takes none. */
   readonly takesBody: boolean;
+  /** The body is a form (see form.ts) and no JSON. */
+  readonly takesForm?: true;
+  /** Reads a parsed JSON body or a form, or undefined where the route takes none. */
   read(body: unknown): Call | Problem;
 }
 

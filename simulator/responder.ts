@@ -6,6 +6,7 @@ import { deliver } from './delivery.ts';
 import type { Call, Dialect, Problem, RequestHead, Route, StreamEvent } from './dialect.ts';
 import { type Cut, drawRequest } from './draw.ts';
 import type { Exchange } from './exchange.ts';
+import { readForm } from './form.ts';
 import type { Journal } from './journal.ts';
 import { createRandom, type Random } from './random.ts';
 
@@ -108,11 +109,15 @@ function readCall(
   }
   if (route.kind !== 'route') return route;
   if (body === 'too-large') return { kind: 'body-too-large' };
-  const json = route.takesBody ? parseJson(body) : undefined;
-  if (route.takesBody && json === undefined) return { kind: 'bad-json' };
-  const call = route.read(json);
+  const content = route.takesBody ? parseBody(route, head, body) : undefined;
+  if (route.takesBody && content === undefined) return { kind: 'bad-json' };
+  const call = route.read(content);
   const unknown = deps.strictModels && call.kind === 'call' && call.model !== null && !deps.registry.knows(call.model);
   return unknown ? { kind: 'unknown-model', model: call.model! } : call;
+}
+
+function parseBody(route: Route, { headers }: RequestHead, body: Buffer): unknown {
+  return route.takesForm ? readForm(body, headers['content-type']) : parseJson(body);
 }
 
 function checkKey(

@@ -2,12 +2,14 @@ import { sql } from 'kysely';
 import { type LogPolicy, logPolicySchema } from '#core/snapshot/log-policy.ts';
 import type { Db } from './pool.ts';
 
-// The bookkeeping of what retention removes from ClickHouse; its states are drawn in migrations/0007. For the role `leader`.
+// The bookkeeping of what retention removes from ClickHouse; its states are drawn in migrations/0007, and 0010 goes on. For the role `leader`.
 
-/** Rows by gateway and outcome, as the ledger moves them. */
+/** Rows by gateway, day and outcome, as the ledger moves them. */
 export interface OutcomeCount {
   readonly gatewayId: string;
-  readonly outcome: string;
+  /** YYYY-MM-DD, in UTC. Undefined: the release before has counted it. */
+  readonly day?: string;
+  readonly outcome: 'interrupted' | 'ended';
   readonly rows: number;
 }
 
@@ -51,15 +53,22 @@ export async function beginExpiry(db: Db, groupId: string): Promise<ExpiryRun | 
   return until === null ? undefined : { groupId, until, run, counts: counts ?? undefined };
 }
 
-/** @returns false when it is to be left, by the policy of now or because another leader has taken over */
+/**
+ * @param found what ClickHouse has
+ * @returns what of it the ledger knows; undefined when it is to be left, by the policy of now or because another leader has taken over
+ */
 export async function countExpiry(
   db: Db,
   { groupId, run }: ExpiryRun,
-  counts: readonly OutcomeCount[],
-): Promise<boolean> {
-  const { rows } = await sql<{ agreed: boolean }>`
-    SELECT count_clickhouse_expiry(${groupId}, ${run}, ${JSON.stringify(counts)}::jsonb) AS agreed`.execute(db);
-  return rows[0]!.agreed;
+  found: readonly OutcomeCount[],
+): Promise<readonly OutcomeCount[] | undefined> {
+  await sql`SELECT count_clickhouse_expiry(${groupId}, ${run}, ${JSON.stringify(found)}::jsonb)`.execute(db);
+  // A statement of its own, which sees what the one before has written. A run that is counted stays so until it is finished.
+  const { rows } = await sql<{ counts: OutcomeCount[] }>`
+    SELECT counts FROM clickhouse_expiry WHERE group_id = ${groupId} AND run = ${run} AND state = 'deleting'`.execute(
+    db,
+  );
+  return rows[0]?.counts;
 }
 
 /** Whether rows that were counted are still to be deleted, by the policy of now. */

@@ -182,7 +182,10 @@ async function finish(child: ChildProcess, name: string): Promise<void> {
   if (code !== 0) throw new Error(`${name} failed (code ${code}): ${output.trim()}`);
 }
 
-/** Ends the server that a killed parent left running; a stale pid file is PostgreSQL's own business, but for zombies. */
+/**
+ * Ends the server that a killed parent left running. A stale pid file is PostgreSQL's own business, unless there is a process
+ * with its id: PostgreSQL takes a zombie or, under its own account, any other program for a server that runs, for ever.
+ */
 async function endStaleServer(dataFolder: string, onProgress?: (line: string) => void): Promise<void> {
   let server = await findPostmaster(dataFolder);
   if (server === undefined) return;
@@ -197,8 +200,10 @@ async function endStaleServer(dataFolder: string, onProgress?: (line: string) =>
     await new Promise((wake) => setTimeout(wake, 50));
     server = await findPostmaster(dataFolder);
   }
-  // A zombie that nobody reaps (no init in a container) looks alive to PostgreSQL for ever.
-  if (server?.state === 'zombie') await rm(join(dataFolder, 'postmaster.pid'), { force: true });
+  // Nobody reaps zombies in a container without init, and there ids repeat at each start. Backends that outlived their server
+  // still keep a new one out, by the shared memory that they hold.
+  if (server?.state === 'zombie' || server?.state === 'other')
+    await rm(join(dataFolder, 'postmaster.pid'), { force: true });
 }
 
 /** The port of the last run if it is free, so that tools keep working; else any free one. */

@@ -23,6 +23,7 @@ export interface InferenceFilter {
   /** A variant's model, or what an attempt called upstream. */
   readonly model?: string | undefined;
   readonly operation?: string | undefined;
+  readonly dialect?: string | undefined;
   readonly finishReason?: string | undefined;
   readonly streamed?: boolean | undefined;
   readonly totalNs?: Span | undefined;
@@ -74,6 +75,7 @@ function equalities(filter: InferenceFilter): RawBuilder<unknown>[] {
   equals('outcome', filter.outcome);
   equals('error_code', filter.errorCode);
   equals('operation', filter.operation);
+  equals('dialect', filter.dialect);
   equals('finish_reason', filter.finishReason);
   equals('trace_id', filter.traceId);
   if (streamed !== undefined) conditions.push(sql`row.streamed = ${streamed}`);

@@ -12,12 +12,20 @@ export async function groupsWithRetention(db: Db): Promise<string[]> {
 /**
  * Removes the oldest rollups of a group that are past its retention and `keepDays`, unless rows of their time are there. One
  * statement, which may lose against another one (isContention).
- * @param stepRows about how many at most
+ * @param limits `stepRows`: about how many at most; `keptFrom`: when the oldest row was made that is kept elsewhere, if any
  * @returns how many; 0 when no more are to go
  */
-export async function expireRollups(db: Db, groupId: string, keepDays: number, stepRows: number): Promise<number> {
+export async function expireRollups(
+  db: Db,
+  groupId: string,
+  {
+    keepDays,
+    stepRows,
+    keptFrom,
+  }: { readonly keepDays: number; readonly stepRows: number; readonly keptFrom: Date | undefined },
+): Promise<number> {
   const { rows } = await sql<{ removed: number }>`
-    SELECT expire_rollups(${groupId}, ${keepDays}, ${stepRows}) AS removed`.execute(db);
+    SELECT expire_rollups(${groupId}, ${keepDays}, ${stepRows}, ${keptFrom ?? null}) AS removed`.execute(db);
   return rows[0]!.removed;
 }
 

@@ -1,6 +1,8 @@
 import { readdir } from 'node:fs/promises';
+import { sql } from 'kysely';
 import { type Migration, Migrator } from 'kysely/migration';
 import { reasonOf } from '#core/reason.ts';
+import { retryContention } from './contention.ts';
 import { createPool, type Db } from './pool.ts';
 
 const FOLDER = new URL('../migrations/', import.meta.url);
@@ -12,25 +14,54 @@ async function loadMigrations(): Promise<Record<string, Migration>> {
   return Object.fromEntries(files.map((file, index) => [file.slice(0, -3), loaded[index]!]));
 }
 
-function createMigrator(db: Db): Migrator {
-  return new Migrator({ db, provider: { getMigrations: loadMigrations }, migrationTableSchema: 'ringside' });
+function createMigrator(db: Db, getMigrations = loadMigrations): Migrator {
+  return new Migrator({ db, provider: { getMigrations }, migrationTableSchema: 'ringside' });
 }
 
 /**
- * Applies what is missing, forward only, under a lock: several starters may call it at once.
+ * Whoever wants to read or write a table waits behind a migration that waits for it. A backup reads for hours, and so long
+ * nothing would be shipped or read. Reads of the API have 5 s, batches of shippers 30.
+ */
+const LOCK_TIMEOUT_MS = 2_000;
+
+/** The migrations, waiting so long at most for each lock; not for each other, whose lock is taken before. */
+async function loadHasty(lockTimeoutMs: number): Promise<Record<string, Migration>> {
+  const migrations = Object.entries(await loadMigrations()).map(([name, { up }]) => {
+    const hasty: Migration = {
+      async up(db) {
+        await sql.raw(`SET LOCAL lock_timeout = ${lockTimeoutMs}`).execute(db);
+        await up(db);
+      },
+    };
+    return [name, hasty] as const;
+  });
+  return Object.fromEntries(migrations);
+}
+
+/**
+ * Applies what is missing, all of it or nothing, forward only, under a lock: several starters may call it at once.
  * @returns the names of the migrations that this call applied
  * @throws the first failure, with the migration's name in the message
  */
-export async function migrate(databaseUrl: string): Promise<string[]> {
+export async function migrate(
+  databaseUrl: string,
+  { lockTimeoutMs = LOCK_TIMEOUT_MS }: { readonly lockTimeoutMs?: number } = {},
+): Promise<string[]> {
   const db = createPool({ databaseUrl, role: 'login', maxConnections: 2, applicationName: 'ringside migrate' });
+  const migrator = createMigrator(db, () => loadHasty(lockTimeoutMs));
+  let failed: string | undefined;
+  const apply = async () => {
+    const { error, results = [] } = await migrator.migrateToLatest();
+    failed = results.find((result) => result.status === 'Error')?.migrationName;
+    if (error !== undefined) throw error;
+    return results.map((result) => result.migrationName);
+  };
   try {
-    const { error, results } = await createMigrator(db).migrateToLatest();
-    if (error !== undefined) {
-      const failed = results?.find((result) => result.status === 'Error')?.migrationName;
-      const reason = reasonOf(error);
-      throw new Error(failed === undefined ? reason : `migration ${failed} failed: ${reason}`, { cause: error });
-    }
-    return (results ?? []).map((result) => result.migrationName);
+    // In the pauses those that waited behind us get through. One migrates at a time: nobody to keep out of step with.
+    return await retryContention(apply, () => 1);
+  } catch (error) {
+    const reason = reasonOf(error);
+    throw new Error(failed === undefined ? reason : `migration ${failed} failed: ${reason}`, { cause: error });
   } finally {
     await db.destroy();
   }

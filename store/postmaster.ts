@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 export interface Postmaster {
   readonly pid: number;
   readonly port: number;
+  /** `postgres`: it is the server of this folder. `other`: whatever runs, the server has ended, and its id is somebody else's. */
   readonly state: 'gone' | 'zombie' | 'postgres' | 'other';
 }
 
@@ -19,26 +20,29 @@ export async function findPostmaster(dataFolder: string): Promise<Postmaster | u
   const [pidLine, folder, , portLine] = (text ?? '').split('\n');
   const pid = Number(pidLine);
   if (!Number.isInteger(pid) || pid <= 1 || folder !== dataFolder) return undefined;
-  return { pid, port: Number(portLine), state: await stateOf(pid) };
+  return { pid, port: Number(portLine), state: await stateOf(pid, dataFolder) };
 }
 
-async function stateOf(pid: number): Promise<Postmaster['state']> {
+async function stateOf(pid: number, dataFolder: string): Promise<Postmaster['state']> {
   try {
     process.kill(pid, 0);
   } catch (error) {
     if ((error as { code?: unknown }).code !== 'EPERM') return 'gone'; // ESRCH: there is no such process
   }
-  if (process.platform !== 'linux') return stateByPs(pid);
+  if (process.platform !== 'linux') return stateByPs(pid, dataFolder);
   const status = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => ''); // gone meanwhile
   if (status === '') return 'gone';
   if (/\) [ZX] /.test(status)) return 'zombie';
-  return status.includes('(postgres)') ? 'postgres' : 'other';
+  if (!status.includes('(postgres)')) return 'other';
+  // A server of another cluster may have the id by now: it must be neither stopped nor given the password.
+  const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+  return command.split('\0').includes(dataFolder) ? 'postgres' : 'other';
 }
 
-async function stateByPs(pid: number): Promise<'gone' | 'postgres' | 'other'> {
+async function stateByPs(pid: number, dataFolder: string): Promise<'gone' | 'postgres' | 'other'> {
   try {
-    const { stdout } = await promisify(execFile)('ps', ['-o', 'comm=', '-p', String(pid)]);
-    return stdout.includes('postgres') ? 'postgres' : 'other';
+    const { stdout } = await promisify(execFile)('ps', ['-ww', '-o', 'args=', '-p', String(pid)]);
+    return stdout.includes('postgres') && stdout.includes(`-D ${dataFolder} `) ? 'postgres' : 'other';
   } catch {
     return 'gone'; // ps found no such process
   }

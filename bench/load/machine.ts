@@ -39,3 +39,12 @@ async function wrkVersion(): Promise<string> {
   const { stdout } = await run('wrk', ['-v']).catch((error: { stdout: string }) => error);
   return /wrk (?:debian\/)?(\S+)/.exec(stdout)?.[1] ?? 'unknown';
 }
+
+/**
+ * Whether the kernel gives each session an equal share of a core (sched(7), autogroup): then nice levels count inside a session only, and
+ * every backend of PostgreSQL is a session of its own.
+ */
+export async function sharesBySession(): Promise<boolean> {
+  const setting = await readFile('/proc/sys/kernel/sched_autogroup_enabled', 'utf8').catch(() => '0'); // a kernel without it
+  return setting.trim() === '1';
+}

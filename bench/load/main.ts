@@ -6,7 +6,7 @@ import { type Curve, measureCurves } from './curve.ts';
 import { FAMILIES, type Listed, type RunSize } from './families.ts';
 import { emptyLine } from './lines.ts';
 import { loadNiceLevel } from './load-tool.ts';
-import { describeMachine, toolVersions } from './machine.ts';
+import { describeMachine, sharesBySession, toolVersions } from './machine.ts';
 import { CURVE, HELP, type Options, OptionsError, parseOptions } from './options.ts';
 import { residentBytes } from './processes.ts';
 import { createProgress } from './progress.ts';
@@ -143,6 +143,11 @@ async function conditions(): Promise<string[]> {
     nice < 0
       ? `Upstream and load tools run at nice ${nice}, for every peer alike, so that the serving core is what is measured.`
       : 'The system did not permit a higher priority for upstream and load tools: they share their core with the rest evenly.',
+    ...((await sharesBySession())
+      ? [
+          'Autogroups are on: each session, and so each backend of PostgreSQL, has an equal share of its core whatever its nice level.',
+        ]
+      : []),
     'Ringside with its log on, durable against the death of the process and shipped to PostgreSQL meanwhile; default capture, the first 64 KB of each side.',
     'Shipping takes a quarter of its time while the serving thread is busy, and catches up before the next gateway has its turn (waited for, at most 10 s); the rate that lasts is the all-in row, which counts until everything is stored.',
   ];

@@ -28,6 +28,7 @@ const FILTERS = [
     'error-code',
     'model',
     'operation',
+    'dialect',
   ],
   ...['finish-reason', 'streamed', 'latency-from-ms', 'latency-to-ms', 'first-token-from-ms', 'first-token-to-ms'],
   ...['input-tokens-from', 'input-tokens-to', 'output-tokens-from', 'output-tokens-to', 'cost-from-micro-usd'],

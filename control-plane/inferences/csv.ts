@@ -8,6 +8,7 @@ export const csvColumns: readonly { readonly name: string; readonly of: (view: I
   { name: 'created_at', of: ({ createdAt }) => createdAt },
   { name: 'group', of: ({ group }) => group },
   { name: 'operation', of: ({ operation }) => operation },
+  { name: 'dialect', of: ({ dialect }) => dialect },
   { name: 'streamed', of: ({ streamed }) => streamed },
   { name: 'assigned_variant', of: ({ assignedVariant }) => assignedVariant },
   { name: 'served_variant', of: ({ servedVariant }) => servedVariant },

@@ -10,7 +10,7 @@ const FINGERPRINT_BYTES = 9;
 /** What does not change which rows a list has, and in which order. */
 const PAGING = ['cursor', 'limit'];
 
-const cursorSchema = z.tuple([z.string(), z.string().refine(isInferenceId), z.number().nullable()]);
+const cursorSchema = z.tuple([z.string(), z.string().refine(isInferenceId), z.int().nullable()]);
 
 /** A few characters that tell one filter and order from another. */
 export function fingerprintOf(query: Readonly<Record<string, unknown>>): string {

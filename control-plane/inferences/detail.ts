@@ -40,7 +40,7 @@ export async function showInference(
     waterfall: waterfallOf(row, attemptsOf(row)),
     ...payloadViews(row, payload),
     sentUpstream: sentUpstream(row, payload),
-    answer: answerOf(row, payload),
+    ...answerOf(row, payload),
   };
 }
 
@@ -64,7 +64,8 @@ export function explainAssignment(row: Assigned, role: Role | null): string {
 function sentUpstream(row: InferenceRow, payload: PayloadRow | undefined): InferenceDetailView['sentUpstream'] {
   const last = attemptsOf(row).at(-1);
   if (last === undefined) return null;
-  if (!row.streamed || row.operation === 'embeddings') return { model: last.upstreamModel, addedUsage: false };
+  // In no other dialect is usage something to ask for.
+  if (!row.streamed || row.dialect !== 'openai-chat') return { model: last.upstreamModel, addedUsage: false };
   const request = requestOf(row, payload);
   const isWhole = request.kind === 'kept' && request.isWhole;
   return { model: last.upstreamModel, addedUsage: isWhole ? !asksForUsage(request.bytes) : null };
@@ -79,9 +80,16 @@ function asksForUsage(request: Buffer): boolean {
   }
 }
 
-function answerOf(row: InferenceRow, payload: PayloadRow | undefined): unknown {
-  if (row.operation !== 'chat') return null;
+/** What the caller got, as far as it was kept: of a JSON document that was cut nothing can be read, of a stream what came. */
+function answerOf(
+  row: InferenceRow,
+  payload: PayloadRow | undefined,
+): Pick<InferenceDetailView, 'answer' | 'answerIsWhole'> {
   const response = responseOf(row, payload);
-  if (response.kind === 'missing' || !response.isWhole) return null;
-  return chatAnswerOf(response.bytes.toString('utf8'), payload?.response_type ?? null) ?? null;
+  const answer =
+    row.operation !== 'chat' || response.kind === 'missing'
+      ? undefined
+      : chatAnswerOf(row.dialect, response.bytes.toString('utf8'), payload?.response_type ?? null);
+  if (answer === undefined || response.kind === 'missing') return { answer: null, answerIsWhole: null };
+  return { answer: answer.said, answerIsWhole: response.isWhole && answer.isWhole };
 }

@@ -1,6 +1,6 @@
 import type { InferenceRow, PayloadRow } from '#store/inferences.ts';
 import { type CapturedSide, requestOf, responseOf } from './captured.ts';
-import { chatAnswerOf, chatRequestOf } from './chat-answer.ts';
+import { chatAnswerOf, openAiChatOf } from './chat-answer.ts';
 import { csvColumns, csvLine } from './csv.ts';
 import type { ExportFormat } from './inference-query.ts';
 import { inferenceView, payloadViews } from './view.ts';
@@ -57,11 +57,12 @@ function chatLine({ row, payload }: Exported): string | null {
   const request = wholeText(requestOf(row, payload));
   const response = wholeText(responseOf(row, payload));
   if (request === undefined || response === undefined) return null;
-  const asked = chatRequestOf(request);
-  const answer = chatAnswerOf(response, payload?.response_type ?? null);
-  if (asked === undefined || answer === undefined) return null;
-  const tools = Array.isArray(asked.tools) && asked.tools.length > 0 ? { tools: asked.tools } : {};
-  return `${JSON.stringify({ messages: [...asked.messages, answer], ...tools })}\n`;
+  const answer = chatAnswerOf(row.dialect, response, payload?.response_type ?? null);
+  if (answer === undefined || !answer.isWhole) return null;
+  const chat = openAiChatOf(row.dialect, request, answer);
+  if (chat === undefined) return null;
+  const { messages, tools } = chat;
+  return `${JSON.stringify({ messages, ...(tools.length === 0 ? {} : { tools }) })}\n`;
 }
 
 /** The text of a side, redacted or not; undefined when it is not all there. */

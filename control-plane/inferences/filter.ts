@@ -31,6 +31,7 @@ export async function resolveFilter(tx: Tx, organizationId: string, query: Filte
     errorCode: query.errorCode,
     model: query.model,
     operation: query.operation,
+    dialect: query.dialect,
     finishReason: query.finishReason,
     streamed: query.streamed === undefined ? undefined : query.streamed === 'true',
     totalNs: nsSpan(query.latencyFromMs, query.latencyToMs),

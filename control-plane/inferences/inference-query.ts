@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import { ERROR_CODE_LIST } from '#core/errors.ts';
-import { nameSchema, OPERATIONS } from '#core/names.ts';
+import { DIALECTS, nameSchema, OPERATIONS } from '#core/names.ts';
 import { ROLES } from '#core/weights.ts';
 import { INFERENCE_SORTS } from '#store/inference-order.ts';
 import { pageQuerySchema } from '../paging.ts';
@@ -37,7 +37,12 @@ const FILTERS = {
   errorCode: optional(z.enum(ERROR_CODE_LIST as [string, ...string[]]), 'Why it failed.'),
   model: optional(text, "A variant's model, or the upstream model of an attempt.", 'gpt-4.1-mini'),
   operation: optional(z.enum(OPERATIONS), 'The endpoint.'),
-  finishReason: optional(text, 'Why the model stopped.', 'stop'),
+  dialect: optional(z.enum(DIALECTS), 'The API in which the application called.'),
+  finishReason: optional(
+    text,
+    "Why the model stopped, in the provider's own word: `stop`, `end_turn`, `STOP`.",
+    'stop',
+  ),
   streamed: optional(z.enum(['true', 'false']), 'Whether a stream was asked for.'),
   latencyFromMs: optional(duration, 'Whole duration, at least so many ms.'),
   latencyToMs: optional(duration, 'Whole duration, at most so many ms.'),
@@ -99,7 +104,7 @@ export const exportQuerySchema = filtered({
     .openapi({
       description:
         '`jsonl`: a row with its bodies on each line. `csv`: without bodies; a cell that a spreadsheet would take for a formula ' +
-        'begins with an apostrophe. `openai-chat`: completed chats with whole captured bodies, for fine-tuning.',
+        "begins with an apostrophe. `openai-chat`: completed chats of every dialect with whole captured bodies, for fine-tuning; what has no place in OpenAI's format is skipped.",
     }),
   after: z.uuid().optional().openapi({ description: 'Goes on behind this inference: the last one that has arrived.' }),
   checkpoints: z

@@ -13,7 +13,7 @@ export const inferenceSchema = z
     createdAt: z.iso.datetime(),
     group: z.string(),
     operation: z.enum(OPERATIONS),
-    dialect: z.string(),
+    dialect: z.string().openapi({ description: 'The API in which the application called.', example: 'anthropic' }),
     streamed: z.boolean(),
     assignedVariant: z.string(),
     servedVariant: z.string().nullable(),
@@ -32,7 +32,7 @@ export const inferenceSchema = z
     outcome: z.string(),
     errorCode: z.string().nullable(),
     endReason: z.string(),
-    finishReason: z.string().nullable(),
+    finishReason: z.string().nullable().openapi({ description: "In the provider's own word.", example: 'end_turn' }),
     usage: z.object({
       inputTokens: nullableInt,
       outputTokens: nullableInt,
@@ -86,7 +86,7 @@ const payloadSchema = z.object({
   captured: z.boolean().openapi({ description: 'Whether anything of it was kept.' }),
   missing: z.enum(MISSING_REASONS).nullable().openapi({
     description:
-      'Why nothing was kept: `capture_off` (`capture.mode` is `none`), `not_sampled`, `spool_full` (the policy `metadata-only`), `no_answer` (the caller left before one had begun), `interrupted` (the gateway died before). Null when it was kept, and when the release that recorded it did not say.',
+      'Why nothing was kept: `capture_off` (`capture.mode` is `none`), `not_sampled`, `spool_full` (the policy `metadata-only`), `no_answer` (the caller left before one had begun), `interrupted` (the gateway died before), `binary` (sound, images and uploads are counted only). Null when it was kept, and when the release that recorded it did not say.',
   }),
   body: z.unknown().openapi({ description: 'Parsed JSON, else text; null when it was not captured.' }),
 });
@@ -128,7 +128,11 @@ export const inferenceDetailSchema = inferenceSchema
         'What differs in the request as the last attempt sent it: the name of the model, and whether the stream was asked for its usage, which the caller did not get to see. Null when nothing was sent.',
     }),
     answer: z.unknown().openapi({
-      description: 'The first message of the answer, put together when it was streamed; null when it is not whole.',
+      description:
+        "The first answer of a chat in the shape of the caller's dialect, a stream put together: a message (openai-chat, anthropic), the items of the output (openai-responses), a content (gemini). Of a stream that was cut, what came; null when there is none.",
+    }),
+    answerIsWhole: z.boolean().nullable().openapi({
+      description: 'False for what came of an answer that was cut; null when there is no `answer`.',
     }),
   })
   .openapi('InferenceDetail');

@@ -45,15 +45,21 @@ export function createClickHouseRetentionJob(deps: ClickHouseRetentionJobDeps): 
       throw new Error('it wants an archive, and rows in ClickHouse are not archived');
     }
     if (run === undefined || run.counts !== undefined) return run;
-    const counts = await expiry.count(run);
-    if (!(await retryContention(() => countExpiry(db, run, counts), random))) return undefined;
-    if (counts.length > 0) return { ...run, counts };
-    await finish(run, group, counts);
+    const found = await expiry.count(run);
+    const counts = await retryContention(() => countExpiry(db, run, found), random);
+    if (counts === undefined) return undefined;
+    if (found.length > 0) return { ...run, counts };
+    await finish(run, group, []);
     return undefined;
   };
 
-  /** The policy keeps by now what was to go: what a run before has deleted is gone, and the rest stays. */
+  /**
+   * The policy keeps by now what was to go: what a run before has deleted is gone, and the rest stays. That is known once nobody
+   * deletes any more.
+   */
   const withdraw = async (run: ExpiryRun, group: string): Promise<void> => {
+    await expiry.fence([run]);
+    if (await expiry.isRemoving(run.groupId)) throw new Error('a deletion of before is still under way');
     await finish(run, group, without(run.counts!, await expiry.count(run)));
   };
 
@@ -83,11 +89,18 @@ export function createClickHouseRetentionJob(deps: ClickHouseRetentionJobDeps): 
       const wanted: typeof due = [];
       for (const { run, group } of due) {
         // Counting the others took time, and a run before may have been long ago.
-        if (await expiryStands(db, run)) wanted.push({ run, group });
-        else await withdraw(run, group);
+        try {
+          if (await expiryStands(db, run)) wanted.push({ run, group });
+          else await withdraw(run, group);
+        } catch (error) {
+          failures.push(`group ${group}: ${reasonOf(error)}`);
+        }
       }
       if (wanted.length > 0) {
-        await expiry.remove(wanted.map(({ run }) => run));
+        const runs = wanted.map(({ run }) => run);
+        await expiry.remove(runs);
+        // What the policy keeps one day must be safe from a leader before that was held up.
+        await expiry.fence(runs);
         for (const { run, group } of wanted) await finish(run, group, run.counts!);
         await expiry.purge(new Date(Math.max(...wanted.map(({ run }) => run.until.getTime()))));
       }
@@ -99,8 +112,11 @@ export function createClickHouseRetentionJob(deps: ClickHouseRetentionJobDeps): 
 /** What of `counts` is not in `left` any more. */
 function without(counts: readonly OutcomeCount[], left: readonly OutcomeCount[]): OutcomeCount[] {
   return counts.flatMap((count) => {
-    const same = left.find(({ gatewayId, outcome }) => gatewayId === count.gatewayId && outcome === count.outcome);
-    const rows = count.rows - (same?.rows ?? 0);
+    const same = left.filter(
+      ({ gatewayId, day, outcome }) =>
+        gatewayId === count.gatewayId && outcome === count.outcome && day === (count.day ?? day),
+    );
+    const rows = count.rows - same.reduce((sum, one) => sum + one.rows, 0);
     return rows > 0 ? [{ ...count, rows }] : [];
   });
 }

@@ -1,5 +1,6 @@
 import { balanceLedger, ledgerStateOf } from '#core/ledger.ts';
 import { reasonOf } from '#core/reason.ts';
+import type { ClickHouseExpiry } from '#inference-log/sinks/clickhouse/expiry.ts';
 import { retryContention } from '#store/contention.ts';
 import { type LedgerPlace, type LedgerRow, placeOf } from '#store/ledger.ts';
 import { emptyEntries, expireRollups, groupsWithRetention, removeEntries } from '#store/ledger-life.ts';
@@ -14,6 +15,8 @@ const STEP_ROWS = 5_000;
 export interface ExpiryJobDeps {
   /** Of the role `leader`. */
   readonly db: Db;
+  /** Where rows are that PostgreSQL does not see; undefined: there are none. */
+  readonly clickhouse?: Pick<ClickHouseExpiry, 'oldest'> | undefined;
   readonly everyMs: number;
   readonly random: () => number;
   readonly log: (line: string) => void;
@@ -24,11 +27,13 @@ export interface ExpiryJobDeps {
  * Removes figures that have outlived what they count: rollups, and then entries of the ledger that nothing is left of
  * (docs/decisions/0013-rollups-and-ledger.md).
  */
-export function createExpiryJob({ db, everyMs, random, log, stepRows = STEP_ROWS }: ExpiryJobDeps): Job {
+export function createExpiryJob(deps: ExpiryJobDeps): Job {
+  const { db, clickhouse, everyMs, random, log, stepRows = STEP_ROWS } = deps;
   const removeRollups = async (groupId: string, signal: AbortSignal): Promise<number> => {
     let total = 0;
+    const limits = { keepDays: FIGURE_DAYS, stepRows, keptFrom: await clickhouse?.oldest(groupId) };
     while (!signal.aborted) {
-      const removed = await retryContention(() => expireRollups(db, groupId, FIGURE_DAYS, stepRows), random);
+      const removed = await retryContention(() => expireRollups(db, groupId, limits), random);
       if (removed === 0) break;
       total += removed;
     }

@@ -70,7 +70,7 @@ export function startLeader(options: LeaderOptions): () => Promise<void> {
     createRetentionJob({ ...retention, storage }),
     ...(expiry === undefined ? [] : [createClickHouseRetentionJob({ ...retention, expiry })]),
     createClosedIndexesJob({ db, everyMs: every.closedIndexesMs, log }),
-    createExpiryJob({ db, everyMs: every.expiryMs, random, log }),
+    createExpiryJob({ db, clickhouse: expiry, everyMs: every.expiryMs, random, log }),
   ];
   let work = Promise.resolve();
   const leadership = seekLeadership({

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { RingsideError } from '#core/errors.ts';
-import type { Ingress, IngressRoute } from '../dialects/ingress.ts';
+import type { Ingress, IngressRoute } from '#translation/dialects/ingress.ts';
 import type { Exchange, FlowDeps } from './ports.ts';
 
 // Version ff is invalid by the standard.

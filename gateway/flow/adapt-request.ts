@@ -1,9 +1,10 @@
 import { RingsideError } from '#core/errors.ts';
 import { pickDeployment } from '#core/snapshot/compile.ts';
-import { answerNatively, answerTranslated } from '../chat/answering.ts';
-import { createRefusals } from '../chat/refusals.ts';
-import type { ParsedRequest } from '../dialects/ingress.ts';
-import { lengthOf, spliceBody } from '../dialects/splice-body.ts';
+import { createRefusals } from '#translation/chat/refusals.ts';
+import type { ParsedRequest } from '#translation/dialects/ingress.ts';
+import { lengthOf, spliceBody } from '#translation/dialects/splice-body.ts';
+import { answerNatively, answerTranslated } from '../answering.ts';
+import { answerEmbeddings } from '../embeddings-answering.ts';
 import type { NativeWire, ProviderAdapter, UpstreamTarget } from '../providers/provider.ts';
 import { ADAPTERS } from '../providers/registry.ts';
 import type { UpstreamCall } from '../upstream/handler.ts';
@@ -39,9 +40,10 @@ export function adaptRequest(
   const headName = native.headName(operation, request.stream, path.framing, path.isBatch === true);
   if (target.heads[headName] === undefined) throw noEndpoint(exchange, target);
   refuseRouting(request, native);
-  exchange.answering = answerNatively(native, request.hideUsage, path.framing);
+  exchange.answering = answerNatively(native, request.hideUsage, path.framing, operation);
   const rewritten = native.rewriteBody?.(operation, body, target.upstreamModel) ?? null;
-  const pieces = rewritten === null ? spliceBody(body, request, target.modelJson) : [rewritten];
+  const model = request.form === undefined ? target.modelJson : request.form.writeModel(target.upstreamModel);
+  const pieces = rewritten === null ? spliceBody(body, request, model) : [rewritten];
   return callOf(exchange, target, headName, native.forwardedHeaders, pieces, unixMs);
 }
 
@@ -53,12 +55,13 @@ function translate(
   adapter: ProviderAdapter,
   unixMs: () => number,
 ): UpstreamCall {
+  if (exchange.operation === 'embeddings') return translateEmbeddings(exchange, body, target, adapter, unixMs);
   const dialect = exchange.ingress.chat;
   const translation = target.chat ?? adapter.chat;
   if (exchange.operation !== 'chat' || dialect === null || translation === null) throw noEndpoint(exchange, target);
   const chat = dialect.readRequest(body, exchange.path);
   const refusals = createRefusals(target.kind, exchange.group!.group.traffic.lenient);
-  for (const { at } of chat.extras) refusals.setting(at, 'has nothing that it could become');
+  for (const { at } of chat.extras) refusals.setting(at, 'has no parameter that means the same');
   const bytes = translation.writeRequest(chat, target.model, refusals);
   exchange.dropped = refusals.dropped;
   exchange.answering = answerTranslated(dialect, translation, {
@@ -68,7 +71,28 @@ function translate(
     framing: exchange.path.framing,
   });
   const headName = request.stream ? translation.heads.stream : translation.heads.plain;
+  if (target.heads[headName] === undefined) throw noEndpoint(exchange, target);
   return callOf(exchange, target, headName, NO_FORWARDED, [bytes], unixMs);
+}
+
+function translateEmbeddings(
+  exchange: Exchange,
+  body: Buffer,
+  target: UpstreamTarget,
+  { embeddings }: ProviderAdapter,
+  unixMs: () => number,
+): UpstreamCall {
+  const dialect = exchange.ingress.embeddings;
+  if (dialect === undefined || embeddings === undefined || target.heads[embeddings.head] === undefined) {
+    throw noEndpoint(exchange, target);
+  }
+  const request = dialect.readRequest(body, exchange.path);
+  const refusals = createRefusals(target.kind, exchange.group!.group.traffic.lenient);
+  for (const { at } of request.extras) refusals.setting(at, 'has no parameter that means the same');
+  const bytes = embeddings.writeRequest(request, target.model, refusals);
+  exchange.dropped = refusals.dropped;
+  exchange.answering = answerEmbeddings(dialect, embeddings, request);
+  return callOf(exchange, target, embeddings.head, NO_FORWARDED, [bytes], unixMs);
 }
 
 function callOf(
@@ -80,6 +104,8 @@ function callOf(
   unixMs: () => number,
 ): UpstreamCall {
   let headers = addHeader(NO_HEADERS, 'traceparent', exchange.traceparent);
+  const form = exchange.request!.form;
+  if (form !== undefined) headers = addHeader(headers, 'content-type', form.contentType);
   const { headers: callers } = exchange.incoming;
   const hop = connectionNamed(callers.connection);
   for (const name of forwarded) {

@@ -1,5 +1,5 @@
 import { RingsideError } from '#core/errors.ts';
-import type { Answering } from '../chat/answering.ts';
+import type { Answering } from '../answering.ts';
 import type { ProviderAdapter, StreamTap } from '../providers/provider.ts';
 import { ADAPTERS } from '../providers/registry.ts';
 import type { UpstreamController, UpstreamHeaders } from '../upstream/handler.ts';
@@ -22,7 +22,7 @@ const OTHER_KIND = 'The upstream streamed its answer, or did not, against what i
 const TOO_LARGE = 'The answer of the upstream is too large to be translated.';
 
 /**
- * Turns an upstream answer into the caller's: in the same dialect bytes unchanged, else read and written anew (chat/answering.ts).
+ * Turns an upstream answer into the caller's: in the same dialect bytes unchanged, else read and written anew (answering.ts).
  *
  *   waiting ──head──▶ whole ──too large──▶ passing
  *                ├──▶ streaming
@@ -150,7 +150,8 @@ export class Answer implements AnswerListener {
     this.#state = 'streaming';
     this.#deps.spool.handOver();
     this.#tap = this.#answering.openStream();
-    this.#outflow.openEvents({ ...this.#answer, contentType: this.#answering.streamType ?? this.#answer.contentType });
+    this.#answer = { ...this.#answer, contentType: this.#answering.streamType ?? this.#answer.contentType };
+    this.#outflow.openEvents(this.#answer);
   }
 
   #stream(chunk: Buffer): void {

@@ -30,10 +30,16 @@ export function ringsideHeaders(exchange: Exchange): string[] {
 export function answerHeaders(exchange: Exchange, upstream: UpstreamHeaders, contentType: string): string[] {
   const headers = ringsideHeaders(exchange);
   headers.push('content-type', contentType);
+  // What an upstream says of itself in its own dialect means nothing in another.
+  if (exchange.answering?.mayPass === false) return withUpstreamId(headers, upstream);
   for (const name of PASSED) {
     const value = upstream[name];
     if (typeof value === 'string') headers.push(name, value);
   }
+  return withUpstreamId(headers, upstream);
+}
+
+function withUpstreamId(headers: string[], upstream: UpstreamHeaders): string[] {
   const requestId = upstreamRequestId(upstream);
   if (requestId !== null) headers.push('x-ringside-upstream-request-id', requestId);
   return headers;

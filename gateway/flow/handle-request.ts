@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { RingsideError } from '#core/errors.ts';
 import { createInferenceId, NO_GROUP_HASH } from '#core/ids.ts';
-import type { IngressRoute } from '../dialects/ingress.ts';
+import type { IngressRoute } from '#translation/dialects/ingress.ts';
 import { accept, checkFraming, presentedKey } from './accept.ts';
 import { adaptRequest, pickTarget } from './adapt-request.ts';
 import { Answer } from './adapt-response.ts';
@@ -62,7 +62,8 @@ function send(deps: FlowDeps, exchange: Exchange, body: Buffer): Answer | null {
   const key = exchange.key!;
   const organization = exchange.organization!;
   const { ingress, operation, path } = exchange;
-  const request = ingress.parseRequest(body, deps.scanPlans.get(ingress)!, operation, path);
+  const contentType = exchange.incoming.headers['content-type'];
+  const request = ingress.parseRequest(body, deps.scanPlans.get(ingress)!, operation, path, contentType);
   exchange.request = request;
   exchange.metadata = readMetadata(exchange.incoming.headers, request.metadata);
   const group = resolveGroup(organization, key, request.model);

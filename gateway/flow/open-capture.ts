@@ -8,6 +8,7 @@ import { RedactedBody, RedactedStream, UnreadableBody } from './redacted-capture
 
 const CAPTURE_OFF = missingFacts('capture_off');
 const NOT_SAMPLED = missingFacts('not_sampled');
+const BINARY = missingFacts('binary');
 
 /** Opens the capture of one side by the group's policy. `spill` takes pieces of a stream that is kept as it comes. */
 export function openCapture(exchange: Exchange, spill: ((piece: Buffer) => void) | null): BodyCapture {
@@ -17,7 +18,15 @@ export function openCapture(exchange: Exchange, spill: ((piece: Buffer) => void)
   return new Capture(leftOut, capture.maxBytes, spill);
 }
 
-/** What captures an answer with this head, before anything is added: only where redaction is on it makes a difference. */
+/** The same for a side that is no text: it is counted. Where redaction is on, nobody can say what is in it. */
+export function openBinaryCapture(exchange: Exchange): BodyCapture {
+  const { capture, redactor } = groupOf(exchange);
+  const leftOut = leftOutBy(capture, exchange.id);
+  if (leftOut === null && redactor !== null) return new UnreadableBody();
+  return new Capture(leftOut ?? BINARY, capture.maxBytes, null);
+}
+
+/** What captures an answer with this head, before anything is added: it makes a difference where redaction is on, or the answer no text. */
 export function captureFor(
   opened: BodyCapture,
   exchange: Exchange,
@@ -25,6 +34,7 @@ export function captureFor(
   isStream: boolean,
   isEncoded: boolean,
 ): BodyCapture {
+  if (exchange.ingress.hasBinaryAnswers && !isText(contentType)) return openBinaryCapture(exchange);
   if (!(opened instanceof RedactedBody)) return opened;
   if (isEncoded || !isUtf8(contentType)) return new UnreadableBody();
   const { capture, redactor } = groupOf(exchange);
@@ -38,6 +48,10 @@ export function captureFor(
 function leftOutBy({ mode, sampleBp }: CapturePolicy, inferenceId: string): SideFacts | null {
   if (mode === 'none') return CAPTURE_OFF;
   return mode === 'full' || isSampled(inferenceId, sampleBp) ? null : NOT_SAMPLED;
+}
+
+function isText(contentType: string): boolean {
+  return /^\s*(?:text\/|application\/(?:[a-z0-9.+-]*json|xml|x-subrip|x-ndjson)\s*(?:;|$))/i.test(contentType);
 }
 
 function isUtf8(contentType: string): boolean {

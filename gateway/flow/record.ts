@@ -3,7 +3,7 @@ import type { AttemptRecord, EndRecord } from '#inference-log/record.ts';
 import type { Usage } from '../telemetry/recorder.ts';
 import { ANONYMOUS_SERIES } from '../telemetry/series.ts';
 import { hashBeside } from './capture.ts';
-import { openCapture } from './open-capture.ts';
+import { openBinaryCapture, openCapture } from './open-capture.ts';
 import type { Ending, Exchange, FlowDeps } from './ports.ts';
 import { redactEnd, redactMetadata } from './redact-record.ts';
 
@@ -16,7 +16,7 @@ const HASHED_BESIDE_BYTES = 256 * 1024;
 export function recordBegin(deps: FlowDeps, exchange: Exchange, body: Buffer): void {
   const { organization, group, variant, placement, unit, unitSource } = exchange.assignment!;
   const policy = group.group.capture;
-  const capture = openCapture(exchange, null);
+  const capture = exchange.request!.form === undefined ? openCapture(exchange, null) : openBinaryCapture(exchange);
   const isHashedBeside = capture.isHashed && body.length > policy.maxBytes && body.length >= HASHED_BESIDE_BYTES;
   if (isHashedBeside) hashRequest(deps, exchange, body);
   capture.add(isHashedBeside ? body.subarray(0, policy.maxBytes) : body);

@@ -1,7 +1,7 @@
 import { CUT, REDACTED, type SideFacts, WHOLE } from '#core/capture-facts.ts';
 import { LOOK_AHEAD_BYTES, type Redactor, UNREADABLE } from '#core/redaction/redactor.ts';
-import type { Ingress } from '../dialects/ingress.ts';
-import type { Reassembler } from '../dialects/reassembler.ts';
+import type { Ingress } from '#translation/dialects/ingress.ts';
+import type { Reassembler } from '#translation/dialects/reassembler.ts';
 import type { BodyCapture } from './capture.ts';
 
 /**

@@ -1,12 +1,13 @@
 import type { RingsideError } from '#core/errors.ts';
 import type { DialectName, Operation, ProviderKind } from '#core/names.ts';
 import type { CompiledDeployment } from '#core/snapshot/compile.ts';
-import type { RequestTarget } from '../chat/dialect.ts';
-import type { ChatTranslation, ModelFacts } from '../chat/provider.ts';
+import type { RequestTarget } from '#translation/chat/dialect.ts';
+import type { ChatTranslation, ModelFacts } from '#translation/chat/provider.ts';
+import type { ProviderModels } from '#translation/chat/provider-models.ts';
+import type { EmbeddingsTranslation } from '#translation/embeddings/translation.ts';
 import type { Usage } from '../telemetry/recorder.ts';
 import type { UpstreamEndpoint } from '../upstream/handler.ts';
 import type { Capabilities } from './capabilities.ts';
-import type { ModelList } from './model-list.ts';
 
 /** The secrets of a provider, opened. */
 export interface ProviderCredentials {
@@ -90,6 +91,8 @@ export interface NativeWire {
   /** A stream that is a JSON array has the type of a plain answer: `framing` says which was asked for. */
   isStream(contentType: string, framing: RequestTarget['framing']): boolean;
   readReply(body: Buffer): ReplyFacts;
+  /** How much of a plain answer is held until it is whole and can be read; 0: none. A megabyte where it is not said. */
+  readonly maxWholeBytes?: (operation: Operation) => number;
   openStream(hideUsage: boolean, framing: RequestTarget['framing']): StreamTap;
   /** For bodies that name the model in other places than at their top: the whole body anew, or null where nothing is to be changed. */
   rewriteBody?(operation: Operation, body: Buffer, upstreamModel: string): Buffer | null;
@@ -103,11 +106,13 @@ export interface ProviderAdapter {
   readonly natives: Readonly<Partial<Record<DialectName, NativeWire>>>;
   /** How a chat in any other dialect is put to it; null: it is no chat. */
   readonly chat: ChatTranslation | null;
+  /** How embeddings in any other dialect are asked of it; missing: it has none. */
+  readonly embeddings?: EmbeddingsTranslation;
   readonly capabilities: Capabilities;
   /** Where `capabilities` is not the whole truth: sentences for the docs. */
   readonly limits: readonly string[];
   /** Its own list of models; null: it has none. */
-  readonly models: ModelList | null;
+  readonly models: ProviderModels | null;
   /** An answer with status ≥ 400, or an error out of a stream, as our error, scrubbed of the target's secrets. */
   readError(status: number, body: Buffer, retryAfter: string | undefined, target: UpstreamTarget): RingsideError;
 }

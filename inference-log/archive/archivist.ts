@@ -24,7 +24,8 @@ import { writeArchive } from './write-archive.ts';
  *   one that matches and was dropped, restored or verified ──read back──▶ it is used again
  *   none, or no longer whole ──▶ writing ──read back──▶ verified
  *                                   ├──crash──▶ the next leader removes it and begins anew
- *                                   └──not what was written──▶ damaged, and the partition stays
+ *                                   └──not what was written──▶ damaged, and the partition stays; so does the file, to be
+ *                                                              looked at, until the next try
  */
 export interface Archivist {
   /**
@@ -65,13 +66,14 @@ export function createArchivist(deps: ArchivistDeps): Archivist {
     const unused = known.filter(
       (archive) =>
         archive.state === 'writing' ||
+        archive.state === 'damaged' || // its copies would fill a disk that stays bad
         (archive.state === 'verified' && countsKey(archive.counts!) !== countsKey(counts)),
     );
     for (const archive of unused) {
       if (await deleteArchive(db, archive)) await removeFiles(storage, archive.location);
     }
     for (const archive of known) {
-      if (archive.state === 'writing' || archive.state === 'damaged' || archive.counts === null) continue;
+      if (unused.includes(archive) || archive.counts === null) continue;
       if (countsKey(archive.counts) === countsKey(counts) && (await isWhole(archive))) return archive.id;
     }
     return undefined;

@@ -14,7 +14,7 @@ export function createDiskStorage(folder: string, sync: (path: string) => Promis
     place: folder,
     async write(name, chunks) {
       const path = join(root, name);
-      const unfinished = `${path}.unfinished`;
+      const unfinished = unfinishedOf(path);
       const made = await mkdir(dirname(path), { recursive: true, mode: 0o700 });
       try {
         const file = await open(unfinished, 'w', 0o600);
@@ -39,8 +39,15 @@ export function createDiskStorage(folder: string, sync: (path: string) => Promis
         throw new ArchiveMissingError(`there is no file ${name} in ${folder}`, { cause: error });
       }
     },
-    remove: (name) => rm(join(folder, name), { force: true }),
+    async remove(name) {
+      await rm(join(root, name), { force: true });
+      await rm(unfinishedOf(join(root, name)), { force: true }); // a writer that was killed had no time to
+    },
   };
+}
+
+function unfinishedOf(path: string): string {
+  return `${path}.unfinished`;
 }
 
 /**

@@ -28,7 +28,7 @@ const NO_PAYLOAD = '"payload":null}';
  * Reads a whole file and compares it with what was written: length, checksum, rows, payloads, rows by gateway, status and
  * outcome, and that each row is of the partition.
  * @param use is given the lines on their way, for a restore; what it throws is thrown on
- * @throws storage errors; a damaged file is an answer
+ * @throws storage errors, and those of the temporary folder that a format may need; a damaged file is an answer
  */
 export async function readBack(
   storage: ArchiveStorage,
@@ -57,6 +57,7 @@ export async function readBack(
     }
   } catch (error) {
     if (failures.length > 0) throw failures[0];
+    if (isOfSystem(error)) throw error;
     return { kind: 'damaged', reason: `it cannot be decoded: ${reasonOf(error)}` };
   }
   const { bytes, sha256 } = digest.result();
@@ -68,6 +69,11 @@ export async function readBack(
     difference('rows by gateway, status and outcome', countsKey(tally.counts()), countsKey(expected.counts)),
   ].flatMap((text) => text ?? []);
   return differences.length === 0 ? { kind: 'whole' } : { kind: 'damaged', reason: differences.join(', ') };
+}
+
+/** Whether a system call failed: that is no fault of the bytes either. */
+function isOfSystem(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error;
 }
 
 /** What an archive's row says of its file. @throws when it was never written to its end */

@@ -4,7 +4,17 @@ import { describe, expect, test } from 'vitest';
 
 /** The import directions of docs/architecture.md, checked on every file. */
 const ROOT = resolve(import.meta.dirname, '../..');
-const ROOMS = ['core', 'store', 'inference-log', 'gateway', 'control-plane', 'simulator', 'cli', 'migrations'] as const;
+const ROOMS = [
+  'core',
+  'translation',
+  'store',
+  'inference-log',
+  'gateway',
+  'control-plane',
+  'simulator',
+  'cli',
+  'migrations',
+] as const;
 
 interface Import {
   readonly file: string;
@@ -19,7 +29,7 @@ const files = ROOMS.flatMap((room) =>
 );
 const imports: Import[] = files.flatMap((file) => {
   const source = readFileSync(join(ROOT, file), 'utf8');
-  const specifiers = [...source.matchAll(/(?<![$'\w])(?:from|import)\s*\(?\s*'([^']+)'/g)].map((match) => match[1]!);
+  const specifiers = [...source.matchAll(/(?<![$'.\w])(?:from|import)\s*\(?\s*'([^']+)'/g)].map((match) => match[1]!);
   return specifiers.map((specifier) => ({ file, target: targetOf(file, specifier) }));
 });
 
@@ -34,10 +44,11 @@ const offences = (rule: (entry: Import) => boolean) =>
   imports.filter(rule).map(({ file, target }) => `${file} → ${target}`);
 const MAY_IMPORT: Record<(typeof ROOMS)[number], readonly string[]> = {
   core: ['core'],
+  translation: ['core', 'translation'],
   store: ['core', 'store', 'migrations'],
   'inference-log': ['core', 'store', 'inference-log'],
-  gateway: ['core', 'store', 'inference-log', 'gateway'],
-  'control-plane': ['core', 'store', 'inference-log', 'control-plane'],
+  gateway: ['core', 'translation', 'store', 'inference-log', 'gateway'],
+  'control-plane': ['core', 'translation', 'store', 'inference-log', 'control-plane'],
   simulator: ['simulator'],
   cli: [...ROOMS],
   migrations: [],
@@ -67,6 +78,15 @@ describe('import directions', () => {
     ).toEqual([]);
   });
 
+  test('translation is pure: no package, and of Node what decodes characters', () => {
+    expect(
+      offences(
+        ({ file, target }) =>
+          roomOf(file) === 'translation' && roomOf(target) === undefined && target !== 'node:string_decoder',
+      ),
+    ).toEqual([]);
+  });
+
   test('SQL is spoken in store, migrations and the sinks', () => {
     const speaks = (file: string) => /^(store|migrations|inference-log\/sinks)\//.test(file);
     expect(offences(({ file, target }) => /^(kysely|pg)(\/|$)/.test(target) && !speaks(file))).toEqual([]);
@@ -90,7 +110,8 @@ describe('import directions', () => {
   });
 
   test('no provider or dialect folder imports another', () => {
-    const folder = (path: string) => /^(?:gateway|simulator)\/(?:providers|dialects)\/[^/]+\//.exec(path)?.[0];
+    const folder = (path: string) =>
+      /^(?:gateway|simulator|translation)\/(?:providers|dialects)\/[^/]+\//.exec(path)?.[0];
     expect(
       offences(({ file, target }) => {
         const [from, to] = [folder(file), folder(target)];

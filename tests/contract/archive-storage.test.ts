@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -42,6 +42,13 @@ async function* bytes(count: number): AsyncGenerator<Uint8Array> {
 test('on disk, nothing unfinished is left behind', async () => {
   const entries = await readdir(folder, { recursive: true });
   expect(entries.filter((name) => name.endsWith('.unfinished'))).toEqual([]);
+});
+
+test('on disk, what a writer that died left of a file goes with it', async () => {
+  await mkdir(join(folder, 'died'));
+  await writeFile(join(folder, 'died', 'a.zst.unfinished'), 'half of it');
+  await disk.remove('died/a.zst');
+  expect(await readdir(join(folder, 'died'))).toEqual([]);
 });
 
 test('on disk, every folder that got an entry is synced before a file counts as written, up to what was there', async () => {

@@ -3,12 +3,12 @@ import { describe, expect, test } from 'vitest';
 import { RingsideError } from '#core/errors.ts';
 import { PROVIDER_KINDS, type ProviderKind } from '#core/names.ts';
 import type { CompiledDeployment } from '#core/snapshot/compile.ts';
-import type { ChatEvent } from '#gateway/chat/events.ts';
-import type { UserPart } from '#gateway/chat/parts.ts';
-import { createRefusals } from '#gateway/chat/refusals.ts';
-import { type ChatRequest, type Message, NO_SETTINGS, type Settings } from '#gateway/chat/request.ts';
 import { type Capabilities, FEATURES } from '#gateway/providers/capabilities.ts';
 import { ADAPTERS } from '#gateway/providers/registry.ts';
+import type { ChatEvent } from '#translation/chat/events.ts';
+import type { UserPart } from '#translation/chat/parts.ts';
+import { createRefusals } from '#translation/chat/refusals.ts';
+import { type ChatRequest, type Message, NO_SETTINGS, type Settings } from '#translation/chat/request.ts';
 
 /** What every provider kind must do, whatever its API is. */
 const SECRET = 'sk-planted-canary-0123456789';

@@ -201,8 +201,13 @@ const stopServer = await describeWithClickHouse('the ClickHouse sink', (server) 
     await migrateClickHouse({ address });
     const made = await store.rows(`SELECT name, engine_full AS how FROM system.tables
       WHERE database = '${address.database}' ORDER BY name`);
-    expect(made.map(({ name }) => name)).toEqual(['inference_payloads', 'inferences', 'ringside_migrations']);
-    for (const { how } of made.slice(0, 2)) expect(how).toMatch(/TTL toDateTime\(created_at\) \+ toIntervalDay\(90\)/);
+    expect(made.map(({ name }) => name)).toEqual([
+      'expiry_fences',
+      'inference_payloads',
+      'inferences',
+      'ringside_migrations',
+    ]);
+    for (const { how } of made.slice(1, 3)) expect(how).toMatch(/TTL toDateTime\(created_at\) \+ toIntervalDay\(90\)/);
     await store.client.query(`DROP DATABASE ${address.database}`, { inDatabase: false });
   });
 });

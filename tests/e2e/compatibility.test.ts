@@ -1,4 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { PROVIDER_KINDS } from '#core/names.ts';
+import { FEATURES } from '#gateway/providers/capabilities.ts';
+import { ADAPTERS } from '#gateway/providers/registry.ts';
 import { anthropicClient } from '../support/chat-clients/anthropic.ts';
 import type { ChatClient } from '../support/chat-clients/client.ts';
 import { geminiClient } from '../support/chat-clients/gemini.ts';
@@ -123,7 +126,31 @@ function renderPage(): string {
       '',
     ].join('\n');
   });
-  return `${INTRODUCTION}\n${sections.join('\n')}`;
+  return `${INTRODUCTION}\n${sections.join('\n')}\n${renderCapabilities()}`;
+}
+
+/** What each kind can be told, as its folder says; tests/contract/provider-adapter.test.ts holds it against the code. */
+function renderCapabilities(): string {
+  const chats = PROVIDER_KINDS.filter((kind) => kind === 'custom' || ADAPTERS[kind].chat !== null);
+  const rows = chats.map((kind) => {
+    const { capabilities } = ADAPTERS[kind];
+    return `| ${kind} | ${FEATURES.map((feature) => (capabilities[feature] ? 'yes' : 'no')).join(' | ')} |`;
+  });
+  const limits = chats.flatMap((kind) => ADAPTERS[kind].limits.map((limit) => `- ${kind}: ${limit}`));
+  return [
+    '## What a provider kind can be told',
+    '',
+    'Whether a model can do it is another matter. "no" is a 400 that names the parameter, or, where the group is `lenient`, a parameter left out.',
+    '',
+    `| provider | ${FEATURES.join(' | ')} |`,
+    `| --- |${' --- |'.repeat(FEATURES.length)}`,
+    ...rows,
+    '',
+    'Where "yes" is not the whole truth:',
+    '',
+    ...limits,
+    '',
+  ].join('\n');
 }
 
 const INTRODUCTION = `# Compatibility

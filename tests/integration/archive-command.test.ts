@@ -63,6 +63,12 @@ test('lists, verifies and restores, for people and for programs', async () => {
     { id: archive!.id, groupId, state: 'dropped', rows: 30, sha256: archive!.file_sha256 },
   ]);
   expect(await ringside(['verify'])).toMatchObject({ code: 0, stdout: `${archive!.id}  whole\n` });
+  // Where archives cannot be read at the moment, nobody knows whether they are whole.
+  const unread = await ringside(['verify'], { RINGSIDE_ARCHIVE_DIR: '/dev/null' });
+  expect(unread).toMatchObject({ code: 1, stdout: expect.stringMatching(/^\S+ {2}NOT READ: ENOTDIR.*\n$/) });
+  const absent = await ringside(['verify'], { RINGSIDE_ARCHIVE_DIR: join(folder, 'empty') });
+  expect(absent).toMatchObject({ code: 1, stdout: expect.stringMatching(/^\S+ {2}DAMAGED: there is no file .*\n$/) });
+  expect((await ringside(['restore', ''])).stderr).toMatch(/there is no such archive/); // an unset variable of a script
   const path = join(folder, archive!.location);
   const bytes = await readFile(path);
   const flipped = Buffer.from(bytes);

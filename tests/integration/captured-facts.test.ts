@@ -108,7 +108,7 @@ test('a redacted stream that was cut is neither shown nor exported as whole', as
   // The reassembler drops most of it: what is kept is valid JSON and has a reason why it ended.
   const long = [...Array.from({ length: 40 }, () => delta('word '.repeat(50))), delta('', 'stop'), done].join('');
   const dropped = await ask('redacted', { stream: true }, sends(long, stream));
-  expect(dropped).toMatchObject({ outcome: 'completed', answer: null });
+  expect(dropped).toMatchObject({ outcome: 'completed', answerIsWhole: false });
   expect(dropped.response).toMatchObject({ redacted: true, truncated: true, sha256: null });
   expect(dropped.response.cutBy).toContain('reassembly');
   // One event is no JSON.
@@ -117,12 +117,17 @@ test('a redacted stream that was cut is neither shown nor exported as whole', as
     { stream: true },
     sends(`${delta('a')}data: {\n\n${delta('b', 'stop')}${done}`, stream),
   );
-  expect(broken).toMatchObject({ answer: null, response: { truncated: true, cutBy: ['reassembly'] } });
+  expect(broken).toMatchObject({
+    answer: { content: 'ab' },
+    answerIsWhole: false,
+    response: { truncated: true, cutBy: ['reassembly'] },
+  });
   // It ends well for HTTP, and in the middle of the message.
   const middle = await ask('redacted', { stream: true }, sends(delta('half a sen'), stream));
   expect(middle).toMatchObject({
     outcome: 'completed',
-    answer: null,
+    answer: { content: 'half a sen' },
+    answerIsWhole: false,
     response: { truncated: true, cutBy: ['interrupted'] },
   });
   // Without its terminal event, and yet with a reason: some servers do that.
@@ -157,7 +162,7 @@ test('bodies as they came: whole, longer than the limit, broken off', async () =
     response.writeHead(200, stream);
     response.write(delta('half'), () => setImmediate(() => response.destroy()));
   });
-  expect(cut).toMatchObject({ outcome: 'failed', answer: null });
+  expect(cut).toMatchObject({ outcome: 'failed', answer: { content: 'half' }, answerIsWhole: false });
   expect(cut.response).toMatchObject({ truncated: true, cutBy: ['interrupted'], sha256: null });
   expect(cut.response.body).toContain('half');
 });

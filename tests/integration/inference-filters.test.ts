@@ -30,6 +30,10 @@ const answer = (content: string) =>
 const events = (...pieces: string[]) =>
   `${[...pieces.map((content) => JSON.stringify({ choices: [{ index: 0, delta: { content } }] })), '[DONE]'].map((data) => `data: ${data}\n\n`).join('')}`;
 
+const named = (...all: ({ type: string } & Record<string, unknown>)[]) =>
+  all.map((event) => `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`).join('');
+const gemini = (...parts: object[]) => ({ candidates: [{ index: 0, content: { role: 'model', parts } }] });
+
 /** Each differs from the others in what one filter asks for; each is an hour older than the one before. */
 const ROWS: Record<string, Row> = {
   plain: {},
@@ -57,6 +61,100 @@ const ROWS: Record<string, Row> = {
   cut: { request: '{"messages":[{"role":"user","content":"left\\nunfinished', row: { request_bytes: 9_999 } },
   bytes: { request: Buffer.from([0x7b, 0xff, 0x00, 0x20, 0x78, 0x79, 0x7a, 0x7a, 0x79, 0x20, 0xc3]) },
   second: { group: 'second' },
+  // What each dialect says where: no filter but a search for a word of its own finds it.
+  anthropic: {
+    row: { dialect: 'anthropic' },
+    request: JSON.stringify({
+      system: [{ type: 'text', text: 'anthrosystem' }],
+      messages: [
+        { role: 'user', content: [{ type: 'text', text: 'anthroasked' }] },
+        {
+          role: 'assistant',
+          content: [{ type: 'tool_use', id: 'toolu', name: 'f', input: { deep: ['anthrocalled'] } }],
+        },
+        { role: 'user', content: [{ type: 'tool_result', content: [{ type: 'text', text: 'anthroresult' }] }] },
+        { role: 'user', content: [{ type: 'image', source: { type: 'base64', data: 'base64word' } }] },
+      ],
+    }),
+    response: JSON.stringify({
+      content: [
+        { type: 'thinking', thinking: 'secretthought' },
+        { type: 'text', text: 'anthroanswer' },
+        { type: 'tool_use', input: { q: 'anthrowants' } },
+      ],
+    }),
+  },
+  anthropicStream: {
+    row: { dialect: 'anthropic', streamed: true },
+    response: named(
+      { type: 'message_start', message: { role: 'assistant' } },
+      { type: 'content_block_start', index: 0, content_block: { type: 'thinking', thinking: '' } },
+      { type: 'content_block_delta', index: 0, delta: { type: 'thinking_delta', thinking: 'secretthought' } },
+      { type: 'content_block_start', index: 1, content_block: { type: 'text', text: '' } },
+      { type: 'content_block_delta', index: 1, delta: { type: 'text_delta', text: 'streaman' } },
+      { type: 'content_block_delta', index: 1, delta: { type: 'text_delta', text: 'thro' } },
+      { type: 'content_block_start', index: 2, content_block: { type: 'tool_use', input: {} } },
+      { type: 'content_block_delta', index: 2, delta: { type: 'input_json_delta', partial_json: '{"q":"arg' } },
+      { type: 'content_block_delta', index: 2, delta: { type: 'input_json_delta', partial_json: 'anthro"}' } },
+    ),
+  },
+  responses: {
+    row: { dialect: 'openai-responses' },
+    request: JSON.stringify({
+      instructions: 'respinstructions',
+      input: [
+        { role: 'user', content: [{ type: 'input_text', text: 'respasked' }] },
+        { type: 'function_call', arguments: '{"q":"respcalled"}' },
+        { type: 'function_call_output', output: 'respresult' },
+      ],
+    }),
+    response: JSON.stringify({
+      output: [
+        { type: 'message', content: [{ type: 'output_text', text: 'respanswer' }] },
+        { type: 'function_call', arguments: '{"q":"respwants"}' },
+      ],
+    }),
+  },
+  responsesStream: {
+    row: { dialect: 'openai-responses', streamed: true },
+    response: named(
+      { type: 'response.output_item.added', output_index: 0 },
+      { type: 'response.reasoning_summary_text.delta', delta: 'secretthought' },
+      { type: 'response.output_item.added', output_index: 1 },
+      { type: 'response.output_text.delta', delta: 'stream' },
+      { type: 'response.output_text.delta', delta: 'resp' },
+      { type: 'response.output_item.added', output_index: 2 },
+      { type: 'response.function_call_arguments.delta', delta: '{"q":"arg' },
+      { type: 'response.function_call_arguments.delta', delta: 'resp"}' },
+    ),
+  },
+  gemini: {
+    row: { dialect: 'gemini' },
+    request: JSON.stringify({
+      systemInstruction: { parts: [{ text: 'gemsystem' }] },
+      contents: [
+        { role: 'user', parts: [{ text: 'gemasked' }, { inlineData: { data: 'base64word' } }] },
+        { role: 'model', parts: [{ functionCall: { name: 'f', args: { q: 'gemcalled' } } }] },
+        { role: 'user', parts: [{ functionResponse: { name: 'f', response: { output: 'gemresult' } } }] },
+      ],
+    }),
+    response: JSON.stringify(gemini({ text: 'secretthought', thought: true }, { text: 'gemanswer' })),
+  },
+  geminiStream: {
+    row: { dialect: 'gemini', streamed: true },
+    response: [gemini({ text: 'streamg' }), gemini({ text: 'em' }), gemini({ functionCall: { args: { q: 'arggem' } } })]
+      .map((response) => `data: ${JSON.stringify(response)}\r\n\r\n`)
+      .join(''),
+  },
+  geminiArray: {
+    row: { dialect: 'gemini', streamed: true },
+    response: JSON.stringify([gemini({ text: 'arrayg' }), gemini({ text: 'em' })]),
+  },
+  tensors: {
+    row: { dialect: 'oip', operation: 'infer' },
+    request: JSON.stringify({ inputs: [{ name: 'text', datatype: 'BYTES', shape: [1], data: ['tensorasked'] }] }),
+    response: JSON.stringify({ outputs: [{ datatype: 'BYTES', shape: [1, 1], data: [['tensoranswer']] }] }),
+  },
 };
 
 const names = (answered: { body: { items: { id: string }[] } }) =>
@@ -118,8 +216,12 @@ const CASES: Record<string, string[]> = {
   'model=b': ['challenger'],
   'model=up-a&variant=b': ['challenger'],
   'operation=embeddings': ['embedding'],
+  'operation=infer': ['tensors'],
+  'dialect=anthropic': ['anthropic', 'anthropicStream'],
+  'dialect=gemini&streamed=false': ['gemini'],
+  'dialect=openai-responses&operation=chat': ['responses', 'responsesStream'],
   'finishReason=length': ['long'],
-  'streamed=true': ['streamed', 'events'],
+  'streamed=true&dialect=openai-chat': ['streamed', 'events'],
   'streamed=false&finishReason=length': ['long'],
   'latencyFromMs=9000': ['slow'],
   'latencyToMs=2.9': [],
@@ -148,6 +250,15 @@ const CASES: Record<string, string[]> = {
   'q=refund&outcome=failed': [],
   'q=refund&metadata.tenant=acme': [],
   'q=refund&order=asc': ['spoken'],
+  'q=anthrosystem anthroasked anthrocalled anthroresult anthroanswer anthrowants': ['anthropic'],
+  'q=streamanthro arganthro': ['anthropicStream'],
+  'q=respinstructions respasked respcalled respresult respanswer respwants': ['responses'],
+  'q=streamresp argresp': ['responsesStream'],
+  'q=gemsystem gemasked gemcalled gemresult gemanswer': ['gemini'],
+  'q=streamgem arggem': ['geminiStream'],
+  'q=arraygem': ['geminiArray'],
+  'q=tensorasked tensoranswer': ['tensors'],
+  'q=secretthought or base64word or input_text or content_block_start': [],
 };
 
 describe('filters', () => {
@@ -178,6 +289,7 @@ describe('filters', () => {
       ['errorCode=oops', 'errorCode'],
       ['traceId=xyz', 'traceId'],
       ['streamed=maybe', 'streamed'],
+      ['dialect=latin', 'dialect'],
       ['latencyFromMs=-1', 'latencyFromMs'],
       ['inputTokensTo=1.5', 'inputTokensTo'],
       ['metadata=[1]', 'metadata'],
@@ -188,6 +300,15 @@ describe('filters', () => {
       ['q=%20', 'q'],
       ['sort=size', 'sort'],
       ['colour=red', 'colour'],
+      ['unit=a%00b', 'unit'],
+      ['traceId=%00', 'traceId'],
+      ['model=%00', 'model'],
+      ['finishReason=%00', 'finishReason'],
+      ['q=%00', 'q'],
+      ['key=%00', 'key'],
+      ['group=%00', 'group'],
+      ['metadata=%7B%22a%22:%22%00%22%7D', 'metadata'],
+      ['metadata.a=%00', 'metadata.a'],
       ['sort=latency', 'sort'],
       ['sort=cost&group=demo,second', 'sort'],
     ]) {
@@ -248,6 +369,18 @@ describe('order', () => {
       expect(await api('GET', `/inferences?limit=1&${query}&cursor=${nextCursor}`), query).toMatchObject({
         status: 400,
         body: { type: 'urn:ringside:problem:bad_request', field: 'cursor' },
+      });
+    }
+    const sorted = (await api('GET', '/inferences?limit=1&group=demo&sort=latency')).body.nextCursor;
+    const [of, id] = JSON.parse(Buffer.from(sorted, 'base64url').toString());
+    for (const value of [1.5, 1e30]) {
+      const forged = Buffer.from(JSON.stringify([of, id, value])).toString('base64url');
+      expect(
+        await api('GET', `/inferences?limit=1&group=demo&sort=latency&cursor=${forged}`),
+        `${value}`,
+      ).toMatchObject({
+        status: 422,
+        body: { field: 'cursor' },
       });
     }
     for (const cursor of ['x', Buffer.from('["a"]').toString('base64url'), Buffer.from('{}').toString('base64url')]) {

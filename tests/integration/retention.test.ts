@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { sql } from 'kysely';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { LogPolicy } from '#core/snapshot/log-policy.ts';
@@ -236,9 +236,19 @@ test.each([
     expect(await rig.contents(groupId)).toEqual(contents);
   }
   expect(await auditOf(groupId, 'partition.drop')).toEqual([]);
-  expect((await archives(groupId)).map(({ state }) => state)).toEqual(['damaged', 'damaged', 'damaged']);
+  // The last one is there to be looked at. A disk that stays bad is tried again and again, and must not fill up with them.
+  const filesOf = async (archive: { location: string }) => {
+    const [name, below] = [basename(archive.location), dirname(archive.location)];
+    expect((await readdir(join(folder, below))).sort()).toEqual([name, `${name}.manifest.json`]);
+  };
+  const [last, ...others] = await archives(groupId);
+  expect([last!.state, others]).toEqual(['damaged', []]);
+  await filesOf(last!);
   await rig.retain(disk);
   expect(await rig.contents(groupId)).toHaveLength(contents.length - 220);
+  const [used, ...unused] = await archives(groupId);
+  expect([used!.state, unused]).toEqual(['dropped', []]);
+  await filesOf(used!);
 });
 
 test('a byte that flips later is found by the restore, which then changes nothing', async () => {

@@ -1,13 +1,13 @@
 import { type Cohere, CohereClientV2, CohereError, CohereTimeoutError } from 'cohere-ai';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ReplyCollector } from '#gateway/chat/collect.ts';
-import { createRefusals } from '#gateway/chat/refusals.ts';
-import type { ChatRequest } from '#gateway/chat/request.ts';
 import { cohereChat } from '#gateway/providers/cohere/chat.ts';
 import { MODELS } from '#gateway/providers/cohere/models.ts';
 import type { BehaviourInput } from '#simulator/behaviour.ts';
 import { createSimulator } from '#simulator/server.ts';
 import { chatRequest, textPart, userTurn } from '#tests/support/chat-request.ts';
+import { ReplyCollector } from '#translation/chat/collect.ts';
+import { createRefusals } from '#translation/chat/refusals.ts';
+import type { ChatRequest } from '#translation/chat/request.ts';
 
 const simulator = createSimulator({ behaviours: { 'command-a-03-2025': {} } });
 let origin: string;

@@ -1,12 +1,12 @@
 import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { ChatEvent } from '#gateway/chat/events.ts';
 import { huggingfaceChat } from '#gateway/providers/huggingface/chat.ts';
 import { readError } from '#gateway/providers/huggingface/errors.ts';
 import { MODELS } from '#gateway/providers/huggingface/models.ts';
 import { createSimulator } from '#simulator/server.ts';
 import { chatRequest } from '#tests/support/chat-request.ts';
 import { describeSdk, describeTranslation, reply, type Server, send } from '#tests/support/openai-like.ts';
+import type { ChatEvent } from '#translation/chat/events.ts';
 
 const simulator = createSimulator({ behaviours: { 'openai/gpt-oss-120b': {} } });
 let origin: string;

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { oip } from '#gateway/dialects/oip/ingress.ts';
 import { readModels } from '#gateway/providers/oip/models.ts';
 import { inferPath } from '#gateway/providers/oip/request.ts';
 import { readReply } from '#gateway/wires/oip/reply.ts';
 import { createSimulator, type Simulator } from '#simulator/server.ts';
+import { oip } from '#translation/dialects/oip/ingress.ts';
 
 /** The protocol has no official JavaScript client: the requests are those of its specification. */
 let simulator: Simulator;

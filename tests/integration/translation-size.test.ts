@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
-import type { ChatDialect } from '#gateway/chat/dialect.ts';
-import { createRefusals } from '#gateway/chat/refusals.ts';
-import { anthropicDialect } from '#gateway/dialects/anthropic/dialect.ts';
-import { geminiDialect } from '#gateway/dialects/gemini/dialect.ts';
-import { openaiChatDialect } from '#gateway/dialects/openai-chat/dialect.ts';
-import { openaiResponsesDialect } from '#gateway/dialects/openai-responses/dialect.ts';
 import { ADAPTERS } from '#gateway/providers/registry.ts';
+import type { ChatDialect } from '#translation/chat/dialect.ts';
+import { createRefusals } from '#translation/chat/refusals.ts';
+import { anthropicDialect } from '#translation/dialects/anthropic/dialect.ts';
+import { geminiDialect } from '#translation/dialects/gemini/dialect.ts';
+import { openaiChatDialect } from '#translation/dialects/openai-chat/dialect.ts';
+import { openaiResponsesDialect } from '#translation/dialects/openai-responses/dialect.ts';
 
 /**
  * As many things as fit into a body that is allowed: what is as long as that must not be spread over the arguments of a call (a

@@ -1,14 +1,14 @@
 import Anthropic from '@anthropic-ai/sdk';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { ReplyCollector } from '#gateway/chat/collect.ts';
-import type { ChatEvent } from '#gateway/chat/events.ts';
-import { NO_SETTINGS } from '#gateway/chat/request.ts';
-import { anthropicDialect } from '#gateway/dialects/anthropic/dialect.ts';
-import { openReassembler } from '#gateway/dialects/anthropic/reassemble.ts';
 import { anthropicChat } from '#gateway/providers/anthropic/chat.ts';
 import { openStream } from '#gateway/providers/anthropic/stream.ts';
 import { chatStreams } from '#tests/support/chat-events.ts';
+import { ReplyCollector } from '#translation/chat/collect.ts';
+import type { ChatEvent } from '#translation/chat/events.ts';
+import { NO_SETTINGS } from '#translation/chat/request.ts';
+import { anthropicDialect } from '#translation/dialects/anthropic/dialect.ts';
+import { openReassembler } from '#translation/dialects/anthropic/reassemble.ts';
 
 const context = {
   inferenceId: '01890a5d-ac96-774b-bcce-b302099a8057',

@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { ReplyCollector } from '#gateway/chat/collect.ts';
-import type { ChatEvent } from '#gateway/chat/events.ts';
-import type { ChatReply } from '#gateway/chat/reply.ts';
 import { bedrockChat } from '#gateway/providers/bedrock/chat.ts';
 import { behaviourSchema } from '#simulator/behaviour.ts';
 import { readCall } from '#simulator/dialects/bedrock/converse.ts';
 import { createRandom } from '#simulator/random.ts';
+import { ReplyCollector } from '#translation/chat/collect.ts';
+import type { ChatEvent } from '#translation/chat/events.ts';
+import type { ChatReply } from '#translation/chat/reply.ts';
 
 const schema = { type: 'object', properties: { city: { type: 'string' }, days: { type: 'integer' } } };
 const tools = [{ toolSpec: { name: 'weather', inputSchema: { json: schema } } }];

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { ChatEvent } from '#gateway/chat/events.ts';
 import { cohereChat } from '#gateway/providers/cohere/chat.ts';
+import type { ChatEvent } from '#translation/chat/events.ts';
 
 const word = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 8 });
 

@@ -1,16 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { ReplyCollector } from '#gateway/chat/collect.ts';
-import type { AnswerContext } from '#gateway/chat/dialect.ts';
-import type { ChatEvent } from '#gateway/chat/events.ts';
-import { NO_SETTINGS } from '#gateway/chat/request.ts';
-import { openReassembler } from '#gateway/dialects/gemini/reassemble.ts';
-import { writeReply } from '#gateway/dialects/gemini/reply.ts';
-import { openWriter } from '#gateway/dialects/gemini/stream.ts';
 import { readReply } from '#gateway/providers/google/chat-reply.ts';
 import { openReader } from '#gateway/providers/google/chat-stream.ts';
 import { openStream } from '#gateway/providers/google/stream.ts';
-import { type Frame, openFrames } from '#gateway/wires/gemini/frames.ts';
+import { ReplyCollector } from '#translation/chat/collect.ts';
+import type { AnswerContext } from '#translation/chat/dialect.ts';
+import type { ChatEvent } from '#translation/chat/events.ts';
+import { NO_SETTINGS } from '#translation/chat/request.ts';
+import { openReassembler } from '#translation/dialects/gemini/reassemble.ts';
+import { writeReply } from '#translation/dialects/gemini/reply.ts';
+import { openWriter } from '#translation/dialects/gemini/stream.ts';
+import { type Frame, openFrames } from '#translation/wires/gemini/frames.ts';
 
 /** Whatever may stand in a text: quotes, brackets, escapes, characters of several bytes, half of one. */
 const text = fc.string({

@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { openReassembler } from '#gateway/dialects/openai-responses/reassemble.ts';
-import { readRequest } from '#gateway/dialects/openai-responses/request.ts';
-import { openWriter } from '#gateway/dialects/openai-responses/stream.ts';
 import { readResponse } from '#gateway/providers/openai/responses-reply.ts';
 import { openResponsesStream } from '#gateway/providers/openai/responses-stream.ts';
 import { called, refused, replyOf, said, thought } from '#tests/support/model-parts.ts';
 import { eventsOf } from '#tests/support/reply-events.ts';
+import { openReassembler } from '#translation/dialects/openai-responses/reassemble.ts';
+import { readRequest } from '#translation/dialects/openai-responses/request.ts';
+import { openWriter } from '#translation/dialects/openai-responses/stream.ts';
 
 const request = readRequest(Buffer.from('{"model":"group","input":"Hi"}'), {
   model: null,
@@ -186,7 +186,8 @@ describe('reassembler', () => {
         for (const piece of pieces(Buffer.from(isWhole ? shown + last : shown), points)) reassembler.push(piece);
         const message = reassembler.message();
         const said = JSON.parse(message.text) as { output: unknown[]; status: string };
-        const response = (JSON.parse(/data: (.*)/.exec(last)![1]!) as { response: { output: unknown[] } }).response;
+        const response = (JSON.parse(/data: ([^\r\n]*)/.exec(last)![1]!) as { response: { output: unknown[] } })
+          .response;
         expect(message.isWhole).toBe(true);
         if (isWhole) expect(said).toEqual(response);
         else {

@@ -1,15 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { ReplyCollector } from '#gateway/chat/collect.ts';
-import type { ChatEvent } from '#gateway/chat/events.ts';
-import type { ModelPart, Signature } from '#gateway/chat/parts.ts';
-import { SIGNATURE_ORIGINS } from '#gateway/chat/parts.ts';
-import { FINISH_REASONS } from '#gateway/chat/reply.ts';
-import { responseOf, writeReply } from '#gateway/dialects/openai-responses/reply.ts';
-import { readRequest } from '#gateway/dialects/openai-responses/request.ts';
-import { openWriter } from '#gateway/dialects/openai-responses/stream.ts';
 import { called, refused, replyOf, said, thought } from '#tests/support/model-parts.ts';
 import { eventsOf } from '#tests/support/reply-events.ts';
+import { ReplyCollector } from '#translation/chat/collect.ts';
+import type { ChatEvent } from '#translation/chat/events.ts';
+import type { ModelPart, Signature } from '#translation/chat/parts.ts';
+import { SIGNATURE_ORIGINS } from '#translation/chat/parts.ts';
+import { FINISH_REASONS } from '#translation/chat/reply.ts';
+import { responseOf, writeReply } from '#translation/dialects/openai-responses/reply.ts';
+import { readRequest } from '#translation/dialects/openai-responses/request.ts';
+import { openWriter } from '#translation/dialects/openai-responses/stream.ts';
 
 const TARGET = { model: null, stream: null, framing: 'sse' } as const;
 const request = readRequest(Buffer.from('{"model":"group","input":"Hi"}'), TARGET);

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { ReplyCollector } from '#gateway/chat/collect.ts';
-import type { ChatReply } from '#gateway/chat/reply.ts';
 import { openaiTranslation } from '#gateway/providers/openai/chat.ts';
 import { behaviourSchema } from '#simulator/behaviour.ts';
 import { readChat } from '#simulator/dialects/openai/chat.ts';
 import { createRandom } from '#simulator/random.ts';
+import { ReplyCollector } from '#translation/chat/collect.ts';
+import type { ChatReply } from '#translation/chat/reply.ts';
 
 const functionOf = (name: string) => {
   return {

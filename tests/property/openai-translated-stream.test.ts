@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { ReplyCollector } from '#gateway/chat/collect.ts';
-import type { AnswerContext } from '#gateway/chat/dialect.ts';
-import type { ChatEvent } from '#gateway/chat/events.ts';
-import type { ModelPart } from '#gateway/chat/parts.ts';
-import type { ChatReply } from '#gateway/chat/reply.ts';
-import { NO_SETTINGS } from '#gateway/chat/request.ts';
-import { openaiChatDialect } from '#gateway/dialects/openai-chat/dialect.ts';
 import { openaiTranslation } from '#gateway/providers/openai/chat.ts';
+import { ReplyCollector } from '#translation/chat/collect.ts';
+import type { AnswerContext } from '#translation/chat/dialect.ts';
+import type { ChatEvent } from '#translation/chat/events.ts';
+import type { ModelPart } from '#translation/chat/parts.ts';
+import type { ChatReply } from '#translation/chat/reply.ts';
+import { NO_SETTINGS } from '#translation/chat/request.ts';
+import { openaiChatDialect } from '#translation/dialects/openai-chat/dialect.ts';
 
 const context: AnswerContext = {
   inferenceId: '01890a5d-ac96-774b-bcce-b302099a8057',

@@ -9,13 +9,11 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createRandomPool } from '#core/ids.ts';
 import { captureSchema } from '#core/snapshot/log-policy.ts';
 import { snapshotSchema } from '#core/snapshot/schema.ts';
-import { findRoute } from '#gateway/dialects/routes.ts';
 import { createBodyPool } from '#gateway/flow/body-pool.ts';
 import { createRequestHandler } from '#gateway/flow/handle-request.ts';
 import { SignsOfLife } from '#gateway/flow/signs-of-life.ts';
 import { createPending } from '#gateway/pending.ts';
 import { planScans } from '#gateway/scan-plans.ts';
-
 import { bindOrganization } from '#gateway/snapshot/bind.ts';
 import { createClock } from '#gateway/telemetry/clock.ts';
 import { allocateCells } from '#gateway/telemetry/layout.ts';
@@ -24,6 +22,7 @@ import type { UpstreamHandler } from '#gateway/upstream/handler.ts';
 import { decodeFrame } from '#inference-log/frame.ts';
 import type { SpoolWriter } from '#inference-log/spool.ts';
 import { createSpoolWriter } from '#inference-log/spool-writer.ts';
+import { findRoute } from '#translation/dialects/routes.ts';
 import { canariesIn, cutAt, textWithCanaries } from '../support/canaries.ts';
 
 /** The whole flow with the real spool writer behind a real HTTP server; the upstream is a function that sends chunks. */

@@ -4,9 +4,9 @@ import { CUT, REDACTED, type SideFacts, WHOLE } from '#core/capture-facts.ts';
 import { hasLuhnDigit, isCardNumber } from '#core/redaction/card.ts';
 import { hasIbanCheck } from '#core/redaction/iban.ts';
 import { compileRedactor } from '#core/redaction/redactor.ts';
-import { openReassembler } from '#gateway/dialects/openai-chat/reassemble.ts';
 import { RedactedBody, RedactedStream } from '#gateway/flow/redacted-capture.ts';
 import { openStream } from '#gateway/wires/openai/tap.ts';
+import { openReassembler } from '#translation/dialects/openai-chat/reassemble.ts';
 import { canariesIn, cutAt, plainText, textWithCanaries } from '../support/canaries.ts';
 
 const detectors = ['email', 'phone', 'card', 'iban'] as const;

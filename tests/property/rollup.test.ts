@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { EndRecord, InferenceRow } from '#inference-log/record.ts';
 import { rollUp } from '#inference-log/rollup.ts';
+import { RefusedBatchError } from '#inference-log/spool.ts';
 import { figuresOf, figuresOfRollups } from '#tests/support/figures.ts';
 import { createMemorySink } from '#tests/support/memory-sink.ts';
 import { beginRecord, endRecord, newInferenceId } from '#tests/support/records.ts';
@@ -78,4 +79,17 @@ test('cut into batches anywhere, with batches repeated and refused, they add up 
     }),
     { numRuns: 60 },
   );
+});
+
+test.each([
+  1.5,
+  1e30,
+  Number.POSITIVE_INFINITY,
+])('a duration of %d ns is refused as data, so that its record stands alone', (ns) => {
+  const row = (end: Partial<EndRecord>): InferenceRow => ({
+    ...{ id: newInferenceId(MINUTE, GROUPS[0]), gatewayId: randomUUID(), request: null, response: null },
+    ...{ begin: beginRecord({ groupId: GROUPS[0] }), end: endRecord(end) },
+  });
+  expect(() => rollUp([row({ totalNs: ns })])).toThrow(RefusedBatchError);
+  expect(() => rollUp([row({ firstTokenNs: ns })])).toThrow(RefusedBatchError);
 });

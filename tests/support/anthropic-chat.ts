@@ -1,8 +1,8 @@
 import { RingsideError } from '#core/errors.ts';
-import type { ModelPart, UserPart } from '#gateway/chat/parts.ts';
-import { createRefusals } from '#gateway/chat/refusals.ts';
-import { type ChatRequest, type Message, NO_SETTINGS, type Settings, type Tool } from '#gateway/chat/request.ts';
 import { anthropicChat } from '#gateway/providers/anthropic/chat.ts';
+import type { ModelPart, UserPart } from '#translation/chat/parts.ts';
+import { createRefusals } from '#translation/chat/refusals.ts';
+import { type ChatRequest, type Message, NO_SETTINGS, type Settings, type Tool } from '#translation/chat/request.ts';
 
 /** Chats in the neutral words, and the bodies that they become for Anthropic. */
 export const part = { at: 'messages[0].content', cache: null };

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
-import type { ChatEvent, PartDelta, PartHead } from '#gateway/chat/events.ts';
-import type { Citation, SignatureOrigin } from '#gateway/chat/parts.ts';
-import { type ChatUsage, FINISH_REASONS } from '#gateway/chat/reply.ts';
+import type { ChatEvent, PartDelta, PartHead } from '#translation/chat/events.ts';
+import type { Citation, SignatureOrigin } from '#translation/chat/parts.ts';
+import { type ChatUsage, FINISH_REASONS } from '#translation/chat/reply.ts';
 
 /** Streams of one candidate in the neutral words, whose parts may be open at the same time: for properties of what writes them. */
 interface PlannedPart {
@@ -57,17 +57,17 @@ const callPart: fc.Arbitrary<PlannedPart> = fc
     fc.dictionary(fc.stringMatching(/^[a-z]{1,5}$/), fc.jsonValue({ maxDepth: 2 }), { maxKeys: 4 }),
     fc.nat(20),
     fc.option(signatureOf('google')),
+    fc.boolean(),
   )
-  .map(([id, input, cut, signature]) => {
+  .map(([id, input, cut, signature, isLate]) => {
     // Once read, once written: what a number such as 1e21 looks like is not of interest here.
     const json = JSON.stringify(JSON.parse(JSON.stringify(input)));
     const fragments = [json.slice(0, cut), json.slice(cut)].filter((piece) => piece !== '');
+    const texts = fragments.map((piece): PartDelta => ({ kind: 'text', text: piece }));
+    const signed: PartDelta[] = signature === null ? [] : [{ kind: 'signature', signature, redacted: false }];
     return {
       head: { kind: 'tool_call', id, name: 'weather' },
-      deltas: [
-        ...(signature === null ? [] : [{ kind: 'signature', signature, redacted: false } as const]),
-        ...fragments.map((piece): PartDelta => ({ kind: 'text', text: piece })),
-      ],
+      deltas: isLate ? [...texts, ...signed] : [...signed, ...texts],
     };
   });
 

@@ -1,5 +1,5 @@
-import type { TextPart, UserPart } from '#gateway/chat/parts.ts';
-import { type ChatRequest, NO_SETTINGS, type Settings } from '#gateway/chat/request.ts';
+import type { TextPart, UserPart } from '#translation/chat/parts.ts';
+import { type ChatRequest, NO_SETTINGS, type Settings } from '#translation/chat/request.ts';
 
 /** A text part, for tests of providers' translations. */
 export const textPart = (text: string, at = 'messages[0].content'): TextPart => ({

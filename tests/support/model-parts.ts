@@ -1,6 +1,6 @@
-import type { ModelPart } from '#gateway/chat/parts.ts';
-import type { Candidate, ChatReply } from '#gateway/chat/reply.ts';
-import { NO_USAGE } from '#gateway/chat/reply.ts';
+import type { ModelPart } from '#translation/chat/parts.ts';
+import type { Candidate, ChatReply } from '#translation/chat/reply.ts';
+import { NO_USAGE } from '#translation/chat/reply.ts';
 
 type Of<Type extends ModelPart['type']> = Omit<Extract<ModelPart, { type: Type }>, 'type' | 'at' | 'cache'>;
 

@@ -1,13 +1,13 @@
 import type OpenAI from 'openai';
 import { APIError } from 'openai';
 import { describe, expect, test } from 'vitest';
-import { ReplyCollector } from '#gateway/chat/collect.ts';
-import type { ChatTranslation } from '#gateway/chat/provider.ts';
-import { createRefusals } from '#gateway/chat/refusals.ts';
-import type { ChatReply } from '#gateway/chat/reply.ts';
-import type { ChatRequest } from '#gateway/chat/request.ts';
 import type { BehaviourInput } from '#simulator/behaviour.ts';
 import { chatRequest, textPart, userTurn } from '#tests/support/chat-request.ts';
+import { ReplyCollector } from '#translation/chat/collect.ts';
+import type { ChatTranslation } from '#translation/chat/provider.ts';
+import { createRefusals } from '#translation/chat/refusals.ts';
+import type { ChatReply } from '#translation/chat/reply.ts';
+import type { ChatRequest } from '#translation/chat/request.ts';
 
 /** A server with OpenAI's chat completions, as the simulator speaks it, and what it has otherwise. */
 export interface Server {

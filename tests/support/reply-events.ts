@@ -1,6 +1,6 @@
-import type { ChatEvent } from '#gateway/chat/events.ts';
-import type { ModelPart } from '#gateway/chat/parts.ts';
-import type { ChatReply } from '#gateway/chat/reply.ts';
+import type { ChatEvent } from '#translation/chat/events.ts';
+import type { ModelPart } from '#translation/chat/parts.ts';
+import type { ChatReply } from '#translation/chat/reply.ts';
 
 /** The events of a stream that makes `reply`; texts come in pieces of `pieceLength` characters. */
 export function* eventsOf(reply: ChatReply, pieceLength = 5): Iterable<Exclude<ChatEvent, { type: 'end' | 'error' }>> {

@@ -2,9 +2,9 @@ import { createOpenAI } from '@ai-sdk/openai';
 import { ChatOpenAI } from '@langchain/openai';
 import OpenAI from 'openai';
 import { RingsideError } from '#core/errors.ts';
-import type { ChatReply } from '#gateway/chat/reply.ts';
-import type { ChatRequest } from '#gateway/chat/request.ts';
-import { openaiResponsesDialect as dialect } from '#gateway/dialects/openai-responses/dialect.ts';
+import type { ChatReply } from '#translation/chat/reply.ts';
+import type { ChatRequest } from '#translation/chat/request.ts';
+import { openaiResponsesDialect as dialect } from '#translation/dialects/openai-responses/dialect.ts';
 import { called, drawn, refused, replyOf, said, thought } from './model-parts.ts';
 import { eventsOf } from './reply-events.ts';
 

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import type { ModelPart } from '#gateway/chat/parts.ts';
-import { type ChatReply, NO_USAGE } from '#gateway/chat/reply.ts';
-import { NO_SETTINGS } from '#gateway/chat/request.ts';
-import { anthropicDialect } from '#gateway/dialects/anthropic/dialect.ts';
 import { anthropicChat } from '#gateway/providers/anthropic/chat.ts';
+import type { ModelPart } from '#translation/chat/parts.ts';
+import { type ChatReply, NO_USAGE } from '#translation/chat/reply.ts';
+import { NO_SETTINGS } from '#translation/chat/request.ts';
+import { anthropicDialect } from '#translation/dialects/anthropic/dialect.ts';
 
 /** Answers as Anthropic writes them (API reference, "Messages", read 2026-11), by hand. */
 const context = {
@@ -126,8 +126,8 @@ describe('a whole answer, written', () => {
     expect(content.map(({ type, signature, data }: Record<string, unknown>) => [type, signature ?? data])).toEqual([
       ['thinking', 'rs1.openai.o='],
       ['redacted_thinking', 'rs1.bedrock.b='],
-      ['redacted_thinking', 'rs1.google.g='],
       ['tool_use', undefined],
+      ['redacted_thinking', 'rs1.google.g='],
     ]);
     const body = { model: 'g', max_tokens: 1, messages: [{ role: 'assistant', content }] };
     const target = { model: null, stream: null, framing: 'sse' } as const;

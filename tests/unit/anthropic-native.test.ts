@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { RingsideError } from '#core/errors.ts';
-import { anthropic } from '#gateway/dialects/anthropic/ingress.ts';
 import { adapter } from '#gateway/providers/anthropic/adapter.ts';
 import { CAPABILITIES } from '#gateway/providers/anthropic/capabilities.ts';
 import { MODELS } from '#gateway/providers/anthropic/models.ts';
+import { anthropic } from '#translation/dialects/anthropic/ingress.ts';
 
 /** Anthropic's callers at Anthropic's own API: bytes pass, and are looked at. */
 const wire = adapter.natives.anthropic!;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { openReassembler } from '#gateway/dialects/anthropic/reassemble.ts';
+import { openReassembler } from '#translation/dialects/anthropic/reassemble.ts';
 
 describe('put together for a log that redacts', () => {
   const event = (type: string, fields: object = {}) =>

@@ -1,9 +1,9 @@
 // Past 300 lines because the wire bodies of all features stand beside each other.
 import { describe, expect, test } from 'vitest';
 import { RingsideError } from '#core/errors.ts';
-import { createRefusals } from '#gateway/chat/refusals.ts';
-import { anthropicDialect } from '#gateway/dialects/anthropic/dialect.ts';
 import { anthropicChat } from '#gateway/providers/anthropic/chat.ts';
+import { createRefusals } from '#translation/chat/refusals.ts';
+import { anthropicDialect } from '#translation/dialects/anthropic/dialect.ts';
 
 /**
  * From Anthropic's words to ours and back: the wire bodies are written by hand after the Anthropic API reference, "Messages",
@@ -237,8 +237,8 @@ describe('what a request means in our words', () => {
           role: 'assistant',
           content: [
             { type: 'thinking', thinking: 'hm', signature: 'rs1.openai.a.b=' },
-            { type: 'redacted_thinking', data: 'rs1.google.g=' },
             { type: 'tool_use', id: 't', name: 'weather', input: {} },
+            { type: 'redacted_thinking', data: 'rs1.google.g=' },
             { type: 'thinking', thinking: '', signature: '' },
             { type: 'thinking', thinking: '', signature: 'rs1.nobody.x' },
           ],

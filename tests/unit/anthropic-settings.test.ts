@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import type { UserPart } from '#gateway/chat/parts.ts';
-import type { Message, Settings, Tool } from '#gateway/chat/request.ts';
 import { HI, part, refused, request, said, tool, turn, write } from '#tests/support/anthropic-chat.ts';
+import type { UserPart } from '#translation/chat/parts.ts';
+import type { Message, Settings, Tool } from '#translation/chat/request.ts';
 
 /** Chats of other dialects in Anthropic’s words (Anthropic API reference, "Messages", read 2026-11). */
 describe('settings', () => {

@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { ReplyCollector } from '#gateway/chat/collect.ts';
-import type { ChatEvent } from '#gateway/chat/events.ts';
-import { MAX_EVENT_BYTES } from '#gateway/chat/provider.ts';
-import { NO_USAGE } from '#gateway/chat/reply.ts';
-import { NO_SETTINGS } from '#gateway/chat/request.ts';
-import { anthropicDialect } from '#gateway/dialects/anthropic/dialect.ts';
 import { anthropicChat } from '#gateway/providers/anthropic/chat.ts';
+import { ReplyCollector } from '#translation/chat/collect.ts';
+import type { ChatEvent } from '#translation/chat/events.ts';
+import { MAX_EVENT_BYTES } from '#translation/chat/provider.ts';
+import { NO_USAGE } from '#translation/chat/reply.ts';
+import { NO_SETTINGS } from '#translation/chat/request.ts';
+import { anthropicDialect } from '#translation/dialects/anthropic/dialect.ts';
 
 /** Streams as Anthropic writes them ("Streaming messages", read 2026-11), by hand. */
 const context = {
@@ -77,7 +77,7 @@ describe('a stream, written', () => {
       delta(0, '}'),
       close(0),
     ]);
-    expect(pieces.map((piece) => names(piece).length)).toEqual([0, 0, 2, 0, 0, 0, 1, 1 + 4]);
+    expect(pieces.map((piece) => names(piece).length)).toEqual([1, 0, 1, 0, 0, 0, 1, 1 + 4]);
     expect(pieces.slice(3, 6).join('')).toBe('');
   });
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { Settings } from '#gateway/chat/request.ts';
 import { part, refused, request, said, tool, write } from '#tests/support/anthropic-chat.ts';
+import type { Settings } from '#translation/chat/request.ts';
 
 /** What chats of other dialects say about thoughts, in Anthropic’s words (Anthropic API reference, "Messages", read 2026-11). */
 describe('thoughts', () => {

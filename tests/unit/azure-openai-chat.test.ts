@@ -1,9 +1,6 @@
 // Answers and errors as Microsoft's reference has them (learn.microsoft.com: Azure OpenAI REST reference, Content streaming, Guardrail
 // annotations, and OAuth 2.0 client credentials on the identity platform; read 2026-11).
 import { describe, expect, test } from 'vitest';
-import { ReplyCollector } from '#gateway/chat/collect.ts';
-import type { ChatEvent } from '#gateway/chat/events.ts';
-import { createRefusals } from '#gateway/chat/refusals.ts';
 import { azureChat } from '#gateway/providers/azure-openai/chat.ts';
 import {
   readEntraClient,
@@ -14,6 +11,9 @@ import {
 } from '#gateway/providers/azure-openai/entra-token.ts';
 import { readError } from '#gateway/providers/azure-openai/errors.ts';
 import { chatRequest } from '#tests/support/chat-request.ts';
+import { ReplyCollector } from '#translation/chat/collect.ts';
+import type { ChatEvent } from '#translation/chat/events.ts';
+import { createRefusals } from '#translation/chat/refusals.ts';
 
 const SAFE = { hate: { filtered: false, severity: 'safe' }, violence: { filtered: false, severity: 'safe' } };
 const EMPTY = { id: '', object: '', created: 0, model: '' };

@@ -1,8 +1,8 @@
 // Answers: Amazon Bedrock API reference, Converse and ConverseStream, and the types of @aws-sdk/client-bedrock-runtime 3.1164, read 2026-11.
 import { EventStreamCodec, Int64 } from '@smithy/eventstream-codec';
 import { describe, expect, test } from 'vitest';
-import type { ChatEvent } from '#gateway/chat/events.ts';
 import { bedrockChat } from '#gateway/providers/bedrock/chat.ts';
+import type { ChatEvent } from '#translation/chat/events.ts';
 
 const codec = new EventStreamCodec(
   (bytes) => Buffer.from(bytes as Uint8Array).toString(),

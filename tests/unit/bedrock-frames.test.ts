@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
-import { MAX_EVENT_BYTES } from '#gateway/chat/provider.ts';
 import { type Frame, openFrames } from '#gateway/providers/bedrock/event-frames.ts';
+import { MAX_EVENT_BYTES } from '#translation/chat/provider.ts';
 
 const PROTOCOL = expect.objectContaining({ code: 'upstream_protocol' });
 

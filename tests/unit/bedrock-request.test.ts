@@ -1,10 +1,10 @@
 // Wire bodies: Amazon Bedrock API reference, Converse, and the types of @aws-sdk/client-bedrock-runtime 3.1164, read 2026-11.
 import { describe, expect, test } from 'vitest';
 import { RingsideError } from '#core/errors.ts';
-import type { ModelPart, UserPart } from '#gateway/chat/parts.ts';
-import { createRefusals } from '#gateway/chat/refusals.ts';
-import { type ChatRequest, type Message, NO_SETTINGS, type Settings, type Tool } from '#gateway/chat/request.ts';
 import { bedrockChat } from '#gateway/providers/bedrock/chat.ts';
+import type { ModelPart, UserPart } from '#translation/chat/parts.ts';
+import { createRefusals } from '#translation/chat/refusals.ts';
+import { type ChatRequest, type Message, NO_SETTINGS, type Settings, type Tool } from '#translation/chat/request.ts';
 
 const CLAUDE = 'eu.anthropic.claude-sonnet-4-5-20250929-v1:0';
 const base = { at: 'here', cache: null };

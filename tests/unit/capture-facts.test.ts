@@ -54,3 +54,9 @@ test('a reason why nothing is kept is not overwritten by a later one', () => {
   expect(unendedFacts(REDACTED, false)).toBe(missingFacts('interrupted'));
   expect(unendedFacts(CUT.limit, true)).toBe(CUT.interrupted);
 });
+
+test('an upload is counted only; what that says of the answer of a gateway that died is nothing', () => {
+  expect(unendedFacts(missingFacts('binary'), false)).toBe(missingFacts('interrupted'));
+  expect(unendedFacts(missingFacts('capture_off'), false)).toBe(missingFacts('capture_off'));
+  expect(unendedFacts(missingFacts('binary'), true)).toBe(CUT.interrupted);
+});

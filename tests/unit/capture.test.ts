@@ -3,9 +3,9 @@ import { describe, expect, test } from 'vitest';
 import { CUT, missingFacts, REDACTED, WHOLE } from '#core/capture-facts.ts';
 import { compileRedactor } from '#core/redaction/redactor.ts';
 import { redactionSchema } from '#core/snapshot/log-policy.ts';
-import { openReassembler } from '#gateway/dialects/openai-chat/reassemble.ts';
 import { type BodyCapture, Capture, hashBeside } from '#gateway/flow/capture.ts';
 import { RedactedBody, RedactedStream, UnreadableBody } from '#gateway/flow/redacted-capture.ts';
+import { openReassembler } from '#translation/dialects/openai-chat/reassemble.ts';
 
 test('what is hashed beside the call may be overwritten at once: its memory is used again', async () => {
   const bytes = Buffer.alloc(1_000_000, 'prompt');

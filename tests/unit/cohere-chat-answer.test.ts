@@ -1,11 +1,11 @@
 // Answers as the Cohere API reference has them (docs.cohere.com/reference/chat and /chat-stream, and the guides to streaming,
 // RAG and tool use beside them; read 2026-11).
 import { describe, expect, test } from 'vitest';
-import { ReplyCollector } from '#gateway/chat/collect.ts';
-import type { ChatEvent } from '#gateway/chat/events.ts';
-import { MAX_EVENT_BYTES } from '#gateway/chat/provider.ts';
-import { NO_USAGE } from '#gateway/chat/reply.ts';
 import { cohereChat } from '#gateway/providers/cohere/chat.ts';
+import { ReplyCollector } from '#translation/chat/collect.ts';
+import type { ChatEvent } from '#translation/chat/events.ts';
+import { MAX_EVENT_BYTES } from '#translation/chat/provider.ts';
+import { NO_USAGE } from '#translation/chat/reply.ts';
 
 const USAGE = {
   billed_units: { input_tokens: 5, output_tokens: 7 },

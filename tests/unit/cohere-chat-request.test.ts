@@ -1,10 +1,10 @@
 // Bodies as the Cohere API reference, Chat v2, has them (docs.cohere.com/reference/chat, read 2026-11).
 import { describe, expect, test } from 'vitest';
-import type { DocumentPart, ModelPart } from '#gateway/chat/parts.ts';
-import { createRefusals } from '#gateway/chat/refusals.ts';
-import type { ChatRequest, Tool } from '#gateway/chat/request.ts';
 import { cohereChat } from '#gateway/providers/cohere/chat.ts';
 import { chatRequest, textPart, userTurn } from '#tests/support/chat-request.ts';
+import type { DocumentPart, ModelPart } from '#translation/chat/parts.ts';
+import { createRefusals } from '#translation/chat/refusals.ts';
+import type { ChatRequest, Tool } from '#translation/chat/request.ts';
 
 const MODEL = { upstreamModel: 'command-a-03-2025', defaultMaxTokens: 4096 };
 
@@ -149,7 +149,7 @@ describe('what is said', () => {
     expect(uncited['citation_options']).toEqual({ mode: 'OFF' });
     const pdf = document({ source: { kind: 'base64', mediaType: 'application/pdf', data: 'JVBERi0=' } });
     expect(refusal(chatRequest({ messages: [userTurn('What rings?', pdf)] })).message).toBe(
-      '"messages[0].content[1]" cannot be sent on: the provider kind "cohere" reads documents as plain text only.',
+      '"messages[0].content[1]" cannot be sent on: the provider kind "cohere" reads documents as plain text only. Remove it, or ask a model group whose provider takes it.',
     );
   });
 

@@ -4,14 +4,14 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseCustomProvider } from '#core/custom-provider.ts';
 import { RingsideError } from '#core/errors.ts';
-import { ReplyCollector } from '#gateway/chat/collect.ts';
-import type { ChatEvent } from '#gateway/chat/events.ts';
-import type { ModelPart, TextPart, UserPart } from '#gateway/chat/parts.ts';
-import { MAX_EVENT_BYTES } from '#gateway/chat/provider.ts';
-import { createRefusals } from '#gateway/chat/refusals.ts';
-import { type ChatRequest, type Message, NO_SETTINGS, type Settings, type Tool } from '#gateway/chat/request.ts';
 import { adapter } from '#gateway/providers/custom/adapter.ts';
 import { compilePointer } from '#gateway/providers/custom/pointer.ts';
+import { ReplyCollector } from '#translation/chat/collect.ts';
+import type { ChatEvent } from '#translation/chat/events.ts';
+import type { ModelPart, TextPart, UserPart } from '#translation/chat/parts.ts';
+import { MAX_EVENT_BYTES } from '#translation/chat/provider.ts';
+import { createRefusals } from '#translation/chat/refusals.ts';
+import { type ChatRequest, type Message, NO_SETTINGS, type Settings, type Tool } from '#translation/chat/request.ts';
 
 /** The JSON of the example in docs/custom-providers.md, in its order. */
 const [EXAMPLE, SENT, ANSWERED, STREAMED] = [

@@ -5,7 +5,6 @@ import { afterEach, expect, test, vi } from 'vitest';
 import { createRandomPool } from '#core/ids.ts';
 import { DEFAULT_CAPTURE } from '#core/snapshot/log-policy.ts';
 import { DEFAULT_TRAFFIC_POLICY } from '#core/snapshot/traffic-policy.ts';
-import { findRoute } from '#gateway/dialects/routes.ts';
 import { createBodyPool } from '#gateway/flow/body-pool.ts';
 import { createRequestHandler } from '#gateway/flow/handle-request.ts';
 import type { FlowDeps } from '#gateway/flow/ports.ts';
@@ -18,6 +17,7 @@ import { createClock } from '#gateway/telemetry/clock.ts';
 import { allocateCells, GAUGE } from '#gateway/telemetry/layout.ts';
 import { createRecorder } from '#gateway/telemetry/recorder.ts';
 import type { UpstreamHandler } from '#gateway/upstream/handler.ts';
+import { findRoute } from '#translation/dialects/routes.ts';
 import { waitFor } from '../support/wait.ts';
 
 // A defect of our own, wherever it lies, ends the request: with an answer, an end frame and a line in the log.

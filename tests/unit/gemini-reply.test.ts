@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { RingsideError } from '#core/errors.ts';
-import type { AnswerContext } from '#gateway/chat/dialect.ts';
-import type { ChatEvent } from '#gateway/chat/events.ts';
-import type { ModelPart } from '#gateway/chat/parts.ts';
-import { type ChatReply, NO_USAGE } from '#gateway/chat/reply.ts';
-import { NO_SETTINGS } from '#gateway/chat/request.ts';
-import { geminiDialect } from '#gateway/dialects/gemini/dialect.ts';
-import { openReassembler } from '#gateway/dialects/gemini/reassemble.ts';
+import type { AnswerContext } from '#translation/chat/dialect.ts';
+import type { ChatEvent } from '#translation/chat/events.ts';
+import type { ModelPart } from '#translation/chat/parts.ts';
+import { type ChatReply, NO_USAGE } from '#translation/chat/reply.ts';
+import { NO_SETTINGS } from '#translation/chat/request.ts';
+import { geminiDialect } from '#translation/dialects/gemini/dialect.ts';
+import { openReassembler } from '#translation/dialects/gemini/reassemble.ts';
 
 const base = { at: '', cache: null };
 const ID = '01890000-0000-7000-8000-0123456789ab';

@@ -1,12 +1,12 @@
 // The answers are written from the Gemini API reference ("GenerateContentResponse", "Candidate", "GroundingMetadata", read 2026-11).
 import { describe, expect, test } from 'vitest';
 import { RingsideError } from '#core/errors.ts';
-import { ReplyCollector } from '#gateway/chat/collect.ts';
-import type { ChatEvent } from '#gateway/chat/events.ts';
-import { MAX_EVENT_BYTES } from '#gateway/chat/provider.ts';
-import { NO_USAGE } from '#gateway/chat/reply.ts';
 import { readReply } from '#gateway/providers/google/chat-reply.ts';
 import { openReader } from '#gateway/providers/google/chat-stream.ts';
+import { ReplyCollector } from '#translation/chat/collect.ts';
+import type { ChatEvent } from '#translation/chat/events.ts';
+import { MAX_EVENT_BYTES } from '#translation/chat/provider.ts';
+import { NO_USAGE } from '#translation/chat/reply.ts';
 
 const reply = (body: object) => readReply(Buffer.from(JSON.stringify(body)));
 const answer = (parts: object[], rest: object = {}) =>
@@ -173,6 +173,14 @@ describe('an answer of Google', () => {
     '{"candidates":[{"content":{}}]}',
     '{"candidates":[{"finishReason":"STOP","index":1000000000}]}',
   ])('what is none: %s', (body) => protocol(() => readReply(Buffer.from(body))));
+});
+
+test('what is nested too deeply to be written again is none, either', () => {
+  // With a number that is kept digit by digit, which takes a recursion for each level.
+  const args = `${'{"a":'.repeat(50_000)}12345678901234567890${'}'.repeat(50_000)}`;
+  const body = `{"candidates":[{"content":{"parts":[{"functionCall":{"name":"f","args":${args}}}]},"finishReason":"STOP"}]}`;
+  protocol(() => readReply(Buffer.from(body)));
+  protocol(() => events(`data: ${body}\n\n`));
 });
 
 describe('a stream of Google', () => {

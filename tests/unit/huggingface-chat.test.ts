@@ -1,12 +1,12 @@
 // Bodies as Hugging Face's references have them (Inference Providers, Chat Completion task; Text Generation Inference, Messages API and its
 // openapi.json; read 2026-11).
 import { describe, expect, test } from 'vitest';
-import type { ChatEvent } from '#gateway/chat/events.ts';
-import { createRefusals } from '#gateway/chat/refusals.ts';
-import type { ChatRequest } from '#gateway/chat/request.ts';
 import { huggingfaceChat } from '#gateway/providers/huggingface/chat.ts';
 import { readError } from '#gateway/providers/huggingface/errors.ts';
 import { chatRequest, userTurn } from '#tests/support/chat-request.ts';
+import type { ChatEvent } from '#translation/chat/events.ts';
+import { createRefusals } from '#translation/chat/refusals.ts';
+import type { ChatRequest } from '#translation/chat/request.ts';
 
 function write(request: ChatRequest, upstreamModel: string): Record<string, unknown> {
   const facts = { upstreamModel, defaultMaxTokens: 4096 };

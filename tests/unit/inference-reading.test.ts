@@ -4,7 +4,7 @@ import { splitCheckpoints } from '#cli/export/checkpoints.ts';
 import { parseExportOptions } from '#cli/export/options.ts';
 import { createProgress } from '#cli/export/progress.ts';
 import { responseOf } from '#control-plane/inferences/captured.ts';
-import { chatAnswerOf, chatRequestOf } from '#control-plane/inferences/chat-answer.ts';
+import { chatAnswerOf, openAiChatOf } from '#control-plane/inferences/chat-answer.ts';
 import { csvLine } from '#control-plane/inferences/csv.ts';
 import { fingerprintOf } from '#control-plane/inferences/cursor.ts';
 import { explainAssignment } from '#control-plane/inferences/detail.ts';
@@ -18,6 +18,9 @@ const delta = (fields: object, finish: string | null = null) => ({
   choices: [{ index: 0, delta: fields, finish_reason: finish }],
 });
 
+const answerOf = (body: string, type: string | null) => chatAnswerOf('openai-chat', body, type);
+const whole = (said: object) => ({ said, isWhole: true });
+
 describe('a chat answer', () => {
   test('of a stream is put together: text, refusal and tool calls', () => {
     const call = (index: number, fields: object) => delta({ tool_calls: [{ index, ...fields }] });
@@ -29,22 +32,27 @@ describe('a chat answer', () => {
       call(0, { function: { arguments: '{"q":' } }),
       call(1, { id: 'call_2', type: 'function', function: { name: 'sum', arguments: '{}' } }),
       call(0, { function: { arguments: '1}' } }),
-      'not json',
       delta({}, 'tool_calls'),
       '[DONE]',
     );
-    expect(chatAnswerOf(body, 'text/event-stream')).toEqual({
+    const said = {
       role: 'assistant',
       content: 'Let me look.',
       tool_calls: [
         { id: 'call_1', type: 'function', function: { name: 'find', arguments: '{"q":1}' } },
         { id: 'call_2', type: 'function', function: { name: 'sum', arguments: '{}' } },
       ],
-    });
+    };
+    expect(answerOf(body, 'text/event-stream')).toEqual(whole(said));
+    // An event that is no JSON may have said more.
+    expect(answerOf(body.replace('data: [DONE]', 'data: not json'), null)).toEqual({ said, isWhole: false });
   });
 
-  test('of a stream that was cut, or of something else, is none', () => {
-    expect(chatAnswerOf(sse(delta({ content: 'Hel' })), 'text/event-stream')).toBeUndefined();
+  test('of a stream that was cut is what came, of something else there is none', () => {
+    expect(answerOf(sse(delta({ content: 'Hel' })), 'text/event-stream')).toEqual({
+      said: { role: 'assistant', content: 'Hel' },
+      isWhole: false,
+    });
     for (const body of [
       '',
       '[]',
@@ -53,27 +61,27 @@ describe('a chat answer', () => {
       '{',
       `${'['.repeat(99_999)}${']'.repeat(99_999)}`,
     ]) {
-      expect(chatAnswerOf(body, 'application/json')).toBeUndefined();
+      expect(answerOf(body, 'application/json')).toBeUndefined();
     }
     const deep = `{"choices":[{"message":{"role":"assistant","content":${'['.repeat(9_999)}${']'.repeat(9_999)}}}]}`;
-    expect(chatAnswerOf(deep, null)).toBeUndefined();
-    expect(
-      chatAnswerOf(sse(delta({ tool_calls: [{ index: 1e9 }, { index: -1 }, { index: 0.5 }] }, 'stop')), null),
-    ).toEqual({ role: 'assistant', content: null });
+    expect(answerOf(deep, null)).toBeUndefined();
   });
 
   test('line ends and comments are those of event streams', () => {
     const body = `: hi\r\n\r\ndata:${JSON.stringify(delta({ content: 'a' }))}\r\n\r\nevent: x\rdata: ${JSON.stringify(delta({ content: 'b' }, 'stop'))}\r\r`;
-    expect(chatAnswerOf(body, 'text/event-stream')).toMatchObject({ content: 'ab' });
+    expect(answerOf(body, 'text/event-stream')).toMatchObject({ said: { content: 'ab' } });
   });
 
-  test('messages of a request, or none', () => {
-    expect(chatRequestOf('{"messages":[{"role":"user","content":"x"}],"tools":[1]}')).toEqual({
-      messages: [{ role: 'user', content: 'x' }],
+  test('a conversation with its answer, or none', () => {
+    const answer = whole({ role: 'assistant', content: 'y' });
+    expect(openAiChatOf('openai-chat', '{"messages":[{"role":"user","content":"x"}],"tools":[1]}', answer)).toEqual({
+      messages: [{ role: 'user', content: 'x' }, answer.said],
       tools: [1],
     });
-    for (const body of ['{}', '{"messages":[]}', '{"messages":[1]}', '{"messages":"x"}'])
-      expect(chatRequestOf(body)).toBeUndefined();
+    for (const body of ['', '{}', '{"messages":[]}', '{"messages":[1]}', '{"messages":"x"}'])
+      expect(openAiChatOf('openai-chat', body, answer)).toBeUndefined();
+    expect(openAiChatOf('oip', '{}', answer)).toBeUndefined();
+    expect(openAiChatOf('toString', '{}', answer)).toBeUndefined();
   });
 });
 
@@ -104,7 +112,7 @@ test('what was kept is whole, redacted or the beginning', () => {
   expect(side(undefined, json.subarray(0, 5), 20)).toMatchObject({ isWhole: false, cutBy: null, sha256: null });
   expect(side(undefined, null)).toMatchObject({ kind: 'missing', why: null });
   const redacted = '{"choices":[{"message":{"role":"assistant","content":"[redacted:email]"}}]}';
-  expect(chatAnswerOf(redacted, 'text/event-stream')).toEqual({ role: 'assistant', content: '[redacted:email]' });
+  expect(answerOf(redacted, 'text/event-stream')).toEqual(whole({ role: 'assistant', content: '[redacted:email]' }));
 });
 
 test('csv cells', () => {

@@ -1,16 +1,16 @@
 // Bodies as Mistral's API reference has them (docs.mistral.ai/api, Chat completions, and the types of its SDK; read 2026-11).
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { ReplyCollector } from '#gateway/chat/collect.ts';
-import type { ChatEvent } from '#gateway/chat/events.ts';
-import type { ModelPart } from '#gateway/chat/parts.ts';
-import { createRefusals } from '#gateway/chat/refusals.ts';
-import type { ChatRequest } from '#gateway/chat/request.ts';
-import { openaiChatDialect } from '#gateway/dialects/openai-chat/dialect.ts';
 import { mistralCallId } from '#gateway/providers/mistral/call-id.ts';
 import { mistralChat } from '#gateway/providers/mistral/chat.ts';
 import { readError } from '#gateway/providers/mistral/errors.ts';
 import { chatRequest, textPart, userTurn } from '#tests/support/chat-request.ts';
+import { ReplyCollector } from '#translation/chat/collect.ts';
+import type { ChatEvent } from '#translation/chat/events.ts';
+import type { ModelPart } from '#translation/chat/parts.ts';
+import { createRefusals } from '#translation/chat/refusals.ts';
+import type { ChatRequest } from '#translation/chat/request.ts';
+import { openaiChatDialect } from '#translation/dialects/openai-chat/dialect.ts';
 
 const MODEL = { upstreamModel: 'mistral-large-latest', defaultMaxTokens: 4096 };
 const TARGET = { model: null, stream: null, framing: 'sse' } as const;

@@ -3,15 +3,15 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { RingsideError } from '#core/errors.ts';
-import { errorBody } from '#gateway/dialects/oip/errors.ts';
-import { liveBody, modelBody, modelReadyBody, readyBody, serverBody } from '#gateway/dialects/oip/metadata.ts';
-import { parseRequest, planRequest } from '#gateway/dialects/oip/request.ts';
-import { findRoute } from '#gateway/dialects/oip/routes.ts';
 import { adapter } from '#gateway/providers/oip/adapter.ts';
 import { readError } from '#gateway/providers/oip/errors.ts';
 import { readModels } from '#gateway/providers/oip/models.ts';
 import { inferPath } from '#gateway/providers/oip/request.ts';
 import { readReply } from '#gateway/wires/oip/reply.ts';
+import { errorBody } from '#translation/dialects/oip/errors.ts';
+import { liveBody, modelBody, modelReadyBody, readyBody, serverBody } from '#translation/dialects/oip/metadata.ts';
+import { parseRequest, planRequest } from '#translation/dialects/oip/request.ts';
+import { findRoute } from '#translation/dialects/oip/routes.ts';
 
 const INPUT = { name: 'input__0', shape: [2, 2], datatype: 'FP32', data: [1, 2, 3, 4] };
 const TARGET = { model: 'fraud', stream: null, framing: 'sse' } as const;

@@ -1,11 +1,17 @@
 // Answers as OpenAI's API reference gives them: "The chat completion object", read 2026-11.
 import { describe, expect, test } from 'vitest';
-import type { AnswerContext } from '#gateway/chat/dialect.ts';
-import type { ChatEvent } from '#gateway/chat/events.ts';
-import type { ModelPart } from '#gateway/chat/parts.ts';
-import { type Candidate, type ChatReply, type ChatUsage, type FinishReason, NO_USAGE } from '#gateway/chat/reply.ts';
-import { NO_SETTINGS } from '#gateway/chat/request.ts';
-import { openaiChatDialect } from '#gateway/dialects/openai-chat/dialect.ts';
+import type { AnswerContext } from '#translation/chat/dialect.ts';
+import type { ChatEvent } from '#translation/chat/events.ts';
+import type { ModelPart } from '#translation/chat/parts.ts';
+import {
+  type Candidate,
+  type ChatReply,
+  type ChatUsage,
+  type FinishReason,
+  NO_USAGE,
+} from '#translation/chat/reply.ts';
+import { NO_SETTINGS } from '#translation/chat/request.ts';
+import { openaiChatDialect } from '#translation/dialects/openai-chat/dialect.ts';
 
 const context: AnswerContext = {
   inferenceId: '01890a5d-ac96-774b-bcce-b302099a8057',

@@ -1,8 +1,8 @@
 // Bodies as OpenAI's API reference gives them: "Create chat completion", read 2026-11.
 import { describe, expect, test } from 'vitest';
 import { RingsideError } from '#core/errors.ts';
-import { NO_SETTINGS } from '#gateway/chat/request.ts';
-import { openaiChatDialect } from '#gateway/dialects/openai-chat/dialect.ts';
+import { NO_SETTINGS } from '#translation/chat/request.ts';
+import { openaiChatDialect } from '#translation/dialects/openai-chat/dialect.ts';
 
 const TARGET = { model: null, stream: null, framing: 'sse' } as const;
 const read = (body: unknown) => openaiChatDialect.readRequest(Buffer.from(JSON.stringify(body)), TARGET);

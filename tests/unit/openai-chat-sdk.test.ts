@@ -2,13 +2,13 @@
 import OpenAI, { APIError } from 'openai';
 import { describe, expect, test } from 'vitest';
 import { RingsideError } from '#core/errors.ts';
-import { ReplyCollector } from '#gateway/chat/collect.ts';
-import type { AnswerContext } from '#gateway/chat/dialect.ts';
-import type { ChatEvent } from '#gateway/chat/events.ts';
-import { NO_USAGE } from '#gateway/chat/reply.ts';
-import { NO_SETTINGS } from '#gateway/chat/request.ts';
-import { openaiChatDialect } from '#gateway/dialects/openai-chat/dialect.ts';
-import { errorEvent } from '#gateway/dialects/openai-chat/errors.ts';
+import { ReplyCollector } from '#translation/chat/collect.ts';
+import type { AnswerContext } from '#translation/chat/dialect.ts';
+import type { ChatEvent } from '#translation/chat/events.ts';
+import { NO_USAGE } from '#translation/chat/reply.ts';
+import { NO_SETTINGS } from '#translation/chat/request.ts';
+import { openaiChatDialect } from '#translation/dialects/openai-chat/dialect.ts';
+import { errorEvent } from '#translation/dialects/openai-chat/errors.ts';
 
 type Written = Exclude<ChatEvent, { type: 'end' | 'error' }>;
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { RingsideError } from '#core/errors.ts';
-import { openaiResponses } from '#gateway/dialects/openai-responses/ingress.ts';
-import { findRoute } from '#gateway/dialects/routes.ts';
+import { openaiResponses } from '#translation/dialects/openai-responses/ingress.ts';
+import { findRoute } from '#translation/dialects/routes.ts';
 
 const plan = openaiResponses.planRequest(['api_base']);
 const target = { model: null, stream: null, framing: 'sse' } as const;

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { openReassembler } from '#gateway/dialects/openai-responses/reassemble.ts';
+import { openReassembler } from '#translation/dialects/openai-responses/reassemble.ts';
 
 const event = (type: string, fields: object) => `event: ${type}\ndata: ${JSON.stringify({ type, ...fields })}\n\n`;
 const open = (maxHeld = 100_000, lookAhead = 10) => openReassembler({ maxHeld, lookAhead });

@@ -1,9 +1,9 @@
 // The Response object after OpenAI's API reference, "The response object" (openai 7.55.0, resources/responses), read 2026-11.
 import { expect, test } from 'vitest';
 import { RingsideError } from '#core/errors.ts';
-import { FINISH_REASONS, NO_USAGE } from '#gateway/chat/reply.ts';
-import { openaiResponsesDialect as dialect } from '#gateway/dialects/openai-responses/dialect.ts';
 import { called, replyOf, said, thought } from '#tests/support/model-parts.ts';
+import { FINISH_REASONS, NO_USAGE } from '#translation/chat/reply.ts';
+import { openaiResponsesDialect as dialect } from '#translation/dialects/openai-responses/dialect.ts';
 
 const INFERENCE = '019ad0c6-2c1e-7abc-8def-0123456789ab';
 const HEX = '019ad0c62c1e7abc8def0123456789ab';

@@ -1,7 +1,7 @@
 // Bodies and their meaning after OpenAI's API reference, "Create a model response" (openai 7.55.0, resources/responses), read 2026-11.
 import { describe, expect, test } from 'vitest';
 import type { RingsideError } from '#core/errors.ts';
-import { readRequest } from '#gateway/dialects/openai-responses/request.ts';
+import { readRequest } from '#translation/dialects/openai-responses/request.ts';
 
 const TARGET = { model: null, stream: null, framing: 'sse' } as const;
 const read = (body: object) =>

@@ -2,11 +2,11 @@
 // "File inputs", read 2026-11.
 import { describe, expect, test } from 'vitest';
 import { RingsideError } from '#core/errors.ts';
-import type { ModelPart, UserPart } from '#gateway/chat/parts.ts';
-import { createRefusals, type Refusals } from '#gateway/chat/refusals.ts';
-import { type ChatRequest, NO_SETTINGS, type Settings } from '#gateway/chat/request.ts';
-import { openaiChatDialect } from '#gateway/dialects/openai-chat/dialect.ts';
 import { openaiTranslation } from '#gateway/providers/openai/chat.ts';
+import type { ModelPart, UserPart } from '#translation/chat/parts.ts';
+import { createRefusals, type Refusals } from '#translation/chat/refusals.ts';
+import { type ChatRequest, NO_SETTINGS, type Settings } from '#translation/chat/request.ts';
+import { openaiChatDialect } from '#translation/dialects/openai-chat/dialect.ts';
 
 const TARGET = { model: null, stream: null, framing: 'sse' } as const;
 const strict = () => createRefusals('openai', false);

@@ -1,9 +1,9 @@
 // Chunks as OpenAI's API reference gives them ("The chat completion chunk object", read 2026-11), and what compatible servers make of them.
 import { describe, expect, test } from 'vitest';
 import { RingsideError } from '#core/errors.ts';
-import type { ChatEvent } from '#gateway/chat/events.ts';
-import { MAX_EVENT_BYTES } from '#gateway/chat/provider.ts';
 import { openaiTranslation } from '#gateway/providers/openai/chat.ts';
+import type { ChatEvent } from '#translation/chat/events.ts';
+import { MAX_EVENT_BYTES } from '#translation/chat/provider.ts';
 
 const IDENTITY = { id: 'chatcmpl-1', object: 'chat.completion.chunk', created: 1, model: 'gpt-5' };
 const event = (body: object) => `data: ${JSON.stringify(body)}\n\n`;

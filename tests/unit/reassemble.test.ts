@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { openReassembler } from '#gateway/dialects/openai-chat/reassemble.ts';
+import { openReassembler } from '#translation/dialects/openai-chat/reassemble.ts';
 
 const event = (value: unknown) => `data: ${JSON.stringify(value)}\n\n`;
 const open = (maxHeld = 100_000, lookAhead = 10) => openReassembler({ maxHeld, lookAhead });
@@ -111,6 +111,10 @@ test('what is no JSON object is counted and not kept', () => {
   long.push(Buffer.from(`data: {"secret":"${'x'.repeat(5_000_000)}`));
   long.push(Buffer.from(`more"}\r\n\r\n${event({ id: 'c' })}`));
   expect(JSON.parse(long.message().text)).toEqual({ id: 'c', unreadable_events: 1 });
+  // Lines with nothing in them take memory, too.
+  const empty = open();
+  for (let lines = 0; lines <= 1_048_576; lines += 1_024) empty.push(Buffer.from('data:\n'.repeat(1_024)));
+  expect(message(`data: {"secret":"x"}\n\n${event({ id: 'd' })}`, empty)).toEqual({ id: 'd', unreadable_events: 1 });
 });
 
 test('memory is bounded; a text that goes on in what was dropped loses its end', () => {

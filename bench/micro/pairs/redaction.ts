@@ -1,5 +1,5 @@
 import { compileRedactor } from '#core/redaction/redactor.ts';
-import { openReassembler } from '#gateway/dialects/openai-chat/reassemble.ts';
+import { openReassembler } from '#translation/dialects/openai-chat/reassemble.ts';
 import type { Pair } from '../pair.ts';
 
 const SENTENCE = 'The quick brown fox jumps over the lazy dog, then reads 3 of its 27 mails from 2026-11-25 10:30. ';

@@ -1,7 +1,14 @@
-import type { ModelPart, ReasoningPart, TextPart, ToolCallPart, ToolResultPart, UserPart } from '../../chat/parts.ts';
-import type { Refusals } from '../../chat/refusals.ts';
-import type { JsonObject } from '../../chat/request.ts';
-import { writeDocumentCitation } from '../../wires/anthropic/citations.ts';
+import type {
+  ModelPart,
+  ReasoningPart,
+  TextPart,
+  ToolCallPart,
+  ToolResultPart,
+  UserPart,
+} from '#translation/chat/parts.ts';
+import type { Refusals } from '#translation/chat/refusals.ts';
+import type { JsonObject } from '#translation/chat/request.ts';
+import { writeDocumentCitation } from '#translation/wires/anthropic/citations.ts';
 import { writeCacheMark } from './chat-settings.ts';
 import { writeDocumentSource, writeImageSource } from './chat-sources.ts';
 

@@ -1,8 +1,8 @@
 import { RingsideError } from '#core/errors.ts';
-import type { ModelPart } from '../../chat/parts.ts';
-import type { ChatReply } from '../../chat/reply.ts';
-import type { JsonObject } from '../../chat/request.ts';
-import { readCitation } from '../../wires/anthropic/citations.ts';
+import type { ModelPart } from '#translation/chat/parts.ts';
+import type { ChatReply } from '#translation/chat/reply.ts';
+import type { JsonObject } from '#translation/chat/request.ts';
+import { readCitation } from '#translation/wires/anthropic/citations.ts';
 import { readChatUsage } from './chat-usage.ts';
 import { readStopReason } from './stop-reasons.ts';
 

@@ -1,7 +1,7 @@
-import type { UserPart } from '../../chat/parts.ts';
-import type { ModelFacts } from '../../chat/provider.ts';
-import type { Refusals } from '../../chat/refusals.ts';
-import type { ChatRequest, JsonObject, Message } from '../../chat/request.ts';
+import type { UserPart } from '#translation/chat/parts.ts';
+import type { ModelFacts } from '#translation/chat/provider.ts';
+import type { Refusals } from '#translation/chat/refusals.ts';
+import type { ChatRequest, JsonObject, Message } from '#translation/chat/request.ts';
 import { writeBlock } from './chat-blocks.ts';
 import { writeSettings } from './chat-settings.ts';
 

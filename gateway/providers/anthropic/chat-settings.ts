@@ -1,6 +1,6 @@
-import type { ModelFacts } from '../../chat/provider.ts';
-import type { Refusals } from '../../chat/refusals.ts';
-import type { ChatRequest, JsonObject, Setting, Tool } from '../../chat/request.ts';
+import type { ModelFacts } from '#translation/chat/provider.ts';
+import type { Refusals } from '#translation/chat/refusals.ts';
+import type { ChatRequest, JsonObject, Setting, Tool } from '#translation/chat/request.ts';
 import { takesSampling } from './generations.ts';
 import { planThinking, type Thinking } from './thinking.ts';
 

@@ -1,6 +1,6 @@
-import type { At, DocumentPart, ImagePart } from '../../chat/parts.ts';
-import type { Refusals } from '../../chat/refusals.ts';
-import type { JsonObject } from '../../chat/request.ts';
+import type { At, DocumentPart, ImagePart } from '#translation/chat/parts.ts';
+import type { Refusals } from '#translation/chat/refusals.ts';
+import type { JsonObject } from '#translation/chat/request.ts';
 
 /** What Claude sees (Anthropic's page "Vision", read 2026-11). */
 const IMAGE_TYPES: ReadonlySet<string> = new Set(['image/jpeg', 'image/png', 'image/gif', 'image/webp']);

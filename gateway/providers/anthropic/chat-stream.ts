@@ -1,8 +1,8 @@
-import type { ChatEvent, PartDelta, PartHead } from '../../chat/events.ts';
-import type { StreamReader } from '../../chat/provider.ts';
-import type { JsonObject } from '../../chat/request.ts';
-import { openEventStream } from '../../chat/sse.ts';
-import { readCitation } from '../../wires/anthropic/citations.ts';
+import type { ChatEvent, PartDelta, PartHead } from '#translation/chat/events.ts';
+import type { StreamReader } from '#translation/chat/provider.ts';
+import type { JsonObject } from '#translation/chat/request.ts';
+import { openEventStream } from '#translation/chat/sse.ts';
+import { readCitation } from '#translation/wires/anthropic/citations.ts';
 import { protocol } from './chat-reply.ts';
 import { mergeUsage, readChatUsage } from './chat-usage.ts';
 import { statusOf } from './error-types.ts';

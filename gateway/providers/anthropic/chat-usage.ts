@@ -1,5 +1,5 @@
-import type { ChatUsage } from '../../chat/reply.ts';
-import type { JsonObject } from '../../chat/request.ts';
+import type { ChatUsage } from '#translation/chat/reply.ts';
+import type { JsonObject } from '#translation/chat/request.ts';
 
 /**
  * Anthropic's usage in our words; null unless it is an object. Its `input_tokens` leaves out what was read from or written to a

@@ -1,4 +1,4 @@
-import type { ChatTranslation } from '../../chat/provider.ts';
+import type { ChatTranslation } from '#translation/chat/provider.ts';
 import { readReply } from './chat-reply.ts';
 import { writeRequest } from './chat-request.ts';
 import { openReader } from './chat-stream.ts';

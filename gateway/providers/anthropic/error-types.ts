@@ -1,4 +1,4 @@
-import type { JsonObject } from '../../chat/request.ts';
+import type { JsonObject } from '#translation/chat/request.ts';
 
 /** The status that each error type comes with (API reference, "Errors", read 2026-11): inside a stream only the type is said. */
 const STATUSES: Readonly<Record<string, number>> = {

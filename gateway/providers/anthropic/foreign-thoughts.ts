@@ -1,5 +1,5 @@
-import type { JsonObject } from '../../chat/request.ts';
-import { readSignature } from '../../wires/anthropic/signatures.ts';
+import type { JsonObject } from '#translation/chat/request.ts';
+import { readSignature } from '#translation/wires/anthropic/signatures.ts';
 
 /** One of these is in every body with a thought that another provider had. */
 const HINTS = ['"rs1.', '"signature":""', '"signature": ""'];

@@ -1,5 +1,5 @@
-import type { JsonObject } from '../../chat/request.ts';
-import type { ListedModel, ModelList } from '../model-list.ts';
+import type { ListedModel, ProviderModels } from '#translation/chat/provider-models.ts';
+import type { JsonObject } from '#translation/chat/request.ts';
 import { protocol } from './chat-reply.ts';
 
 /** Reads the provider's list of models. Throws `upstream_protocol` for what is none. */
@@ -34,4 +34,4 @@ function readTime(text: unknown): number | null {
 }
 
 /** Behind the base URL. A page holds up to 1 000 models, which is more than there are (API reference, "List Models", read 2026-11). */
-export const MODELS: ModelList = { method: 'GET', path: '/models?limit=1000', read: readModels };
+export const MODELS: ProviderModels = { method: 'GET', path: '/models?limit=1000', read: readModels };

@@ -1,4 +1,4 @@
-import type { FinishReason } from '../../chat/reply.ts';
+import type { FinishReason } from '#translation/chat/reply.ts';
 
 /** Anthropic's stop reasons (API reference, Messages, `stop_reason`, read 2026-11); unknown ones are `other`. */
 export function readStopReason(reason: string): FinishReason {

@@ -1,5 +1,12 @@
-import type { JsonObject } from '../../chat/request.ts';
-import { dataOf, endOfEvent, lastEventEnd, SEAM_BYTES, startOfEvent, tailOf } from '../../wires/sse/event-bytes.ts';
+import type { JsonObject } from '#translation/chat/request.ts';
+import {
+  dataOf,
+  endOfEvent,
+  lastEventEnd,
+  SEAM_BYTES,
+  startOfEvent,
+  tailOf,
+} from '#translation/wires/sse/event-bytes.ts';
 import type { StreamPiece, StreamTap } from '../provider.ts';
 import { mergeUsage, readChatUsage } from './chat-usage.ts';
 import { statusOf } from './error-types.ts';

@@ -1,4 +1,4 @@
-import type { JsonObject, Reasoning } from '../../chat/request.ts';
+import type { JsonObject, Reasoning } from '#translation/chat/request.ts';
 import { takesEffort } from './generations.ts';
 
 /** What a request says about thoughts, and the limit that they force. */

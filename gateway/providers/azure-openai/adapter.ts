@@ -1,4 +1,4 @@
-import { openaiNative } from '../../wires/openai/native.ts';
+import { openaiNative } from '#gateway/wires/openai/native.ts';
 import type { ProviderAdapter } from '../provider.ts';
 import { CAPABILITIES, LIMITS } from './capabilities.ts';
 import { azureChat } from './chat.ts';

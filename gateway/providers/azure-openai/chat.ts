@@ -1,9 +1,9 @@
-import type { ChatTranslation } from '../../chat/provider.ts';
-import { readReply } from '../../wires/openai/reply.ts';
-import { writeRequest } from '../../wires/openai/request.ts';
-import type { OpenAiServer } from '../../wires/openai/server.ts';
-import { OPENAI } from '../../wires/openai/servers.ts';
-import { openReader } from '../../wires/openai/stream.ts';
+import type { ChatTranslation } from '#translation/chat/provider.ts';
+import { readReply } from '#translation/wires/openai/reply.ts';
+import { writeRequest } from '#translation/wires/openai/request.ts';
+import type { OpenAiServer } from '#translation/wires/openai/server.ts';
+import { OPENAI } from '#translation/wires/openai/servers.ts';
+import { openReader } from '#translation/wires/openai/stream.ts';
 
 /** OpenAI's parameters as Azure has them. */
 const AZURE: OpenAiServer = Object.freeze({

@@ -1,6 +1,6 @@
 import type { RingsideError } from '#core/errors.ts';
-import { type ErrorSource, readError as readWireError } from '../../wires/openai/errors.ts';
-import { isObject, type Json, objectOf, textOf } from '../../wires/openai/json.ts';
+import { type ErrorSource, readError as readWireError } from '#translation/wires/openai/errors.ts';
+import { isObject, type Json, objectOf, textOf } from '#translation/wires/openai/json.ts';
 
 /**
  * Reads Azure's errors: OpenAI's body, or `{statusCode, message}` of the gateway before it. A prompt that the filters stopped is the caller's

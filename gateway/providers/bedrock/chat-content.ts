@@ -6,8 +6,8 @@ import type {
   TextPart,
   ToolCallPart,
   UserPart,
-} from '../../chat/parts.ts';
-import type { Refusals } from '../../chat/refusals.ts';
+} from '#translation/chat/parts.ts';
+import type { Refusals } from '#translation/chat/refusals.ts';
 import { writeCitation } from './citations.ts';
 import { isRecord } from './json.ts';
 import { documentName, writeMedia } from './media.ts';

@@ -1,5 +1,5 @@
-import type { Citation, ModelPart } from '../../chat/parts.ts';
-import type { ChatReply, ChatUsage, FinishReason } from '../../chat/reply.ts';
+import type { Citation, ModelPart } from '#translation/chat/parts.ts';
+import type { ChatReply, ChatUsage, FinishReason } from '#translation/chat/reply.ts';
 import { readCitation, readTexts } from './citations.ts';
 import { isRecord, notAnAnswer, parseObject } from './json.ts';
 import { imageType } from './media.ts';

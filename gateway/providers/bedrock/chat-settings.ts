@@ -1,5 +1,5 @@
-import type { Refusals } from '../../chat/refusals.ts';
-import type { ChatRequest, Reasoning, Setting, Settings } from '../../chat/request.ts';
+import type { Refusals } from '#translation/chat/refusals.ts';
+import type { ChatRequest, Reasoning, Setting, Settings } from '#translation/chat/request.ts';
 
 /** Where the settings stand in a Converse request. */
 export interface WrittenSettings {

@@ -1,6 +1,6 @@
 import { RingsideError } from '#core/errors.ts';
-import type { ChatEvent, PartDelta, PartHead } from '../../chat/events.ts';
-import { MAX_EVENT_BYTES, type StreamReader } from '../../chat/provider.ts';
+import type { ChatEvent, PartDelta, PartHead } from '#translation/chat/events.ts';
+import { MAX_EVENT_BYTES, type StreamReader } from '#translation/chat/provider.ts';
 import { readFinish, readUsage } from './chat-reply.ts';
 import { readCitation } from './citations.ts';
 import { type Frame, openFrames } from './event-frames.ts';

@@ -1,5 +1,5 @@
-import type { Refusals } from '../../chat/refusals.ts';
-import type { ChatRequest, Tool } from '../../chat/request.ts';
+import type { Refusals } from '#translation/chat/refusals.ts';
+import type { ChatRequest, Tool } from '#translation/chat/request.ts';
 import { cachePoint } from './chat-content.ts';
 
 /** `toolConfig`: the tools and which of them must be called; empty where none may be. */

@@ -1,4 +1,4 @@
-import type { Citation } from '../../chat/parts.ts';
+import type { Citation } from '#translation/chat/parts.ts';
 import { isRecord } from './json.ts';
 
 const LOCATIONS = [

@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
 import { RingsideError } from '#core/errors.ts';
-import { MAX_EVENT_BYTES } from '../../chat/provider.ts';
+import { MAX_EVENT_BYTES } from '#translation/chat/provider.ts';
 
 /**
  * The binary framing of AWS event streams (`application/vnd.amazon.eventstream`):

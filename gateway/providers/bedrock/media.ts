@@ -1,5 +1,5 @@
-import type { Source } from '../../chat/parts.ts';
-import type { Refusals } from '../../chat/refusals.ts';
+import type { Source } from '#translation/chat/parts.ts';
+import type { Refusals } from '#translation/chat/refusals.ts';
 
 /** Media types by the formats that Converse names (enums ImageFormat, DocumentFormat, AudioFormat, VideoFormat). */
 const FORMATS = {

@@ -1,4 +1,4 @@
-import { type ListedModel, type ModelList, parseModelList } from '../model-list.ts';
+import { type ListedModel, type ProviderModels, parseModelList } from '#translation/chat/provider-models.ts';
 import { isRecord } from './json.ts';
 
 /** The models of an answer; those that are no longer offered are left out. Bedrock says neither their context nor their age. */
@@ -14,7 +14,7 @@ export function readModels(body: unknown): ListedModel[] {
 }
 
 /** `ListFoundationModels`, on the host `bedrock.<region>.amazonaws.com` and not on the runtime's; text models that are paid by the token. */
-export const MODELS: ModelList = {
+export const MODELS: ProviderModels = {
   method: 'GET',
   path: '/foundation-models?byOutputModality=TEXT&byInferenceType=ON_DEMAND',
   read: (body) => readModels(parseModelList(body)),

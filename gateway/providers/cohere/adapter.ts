@@ -1,6 +1,7 @@
 import type { ProviderAdapter } from '../provider.ts';
 import { CAPABILITIES, LIMITS } from './capabilities.ts';
 import { cohereChat } from './chat.ts';
+import { cohereEmbeddings } from './embeddings.ts';
 import { readError } from './errors.ts';
 import { MODELS } from './models.ts';
 import { bind } from './request.ts';
@@ -11,6 +12,7 @@ export const adapter: ProviderAdapter = {
   bind,
   natives: {},
   chat: cohereChat,
+  embeddings: cohereEmbeddings,
   capabilities: CAPABILITIES,
   limits: LIMITS,
   models: MODELS,

@@ -1,6 +1,6 @@
-import type { Citation } from '../../chat/parts.ts';
-import { type ChatUsage, type FinishReason, NO_USAGE, type TokenLogprob } from '../../chat/reply.ts';
-import { isObject, type Json, listOf, objectOf, textOf } from '../../wires/openai/json.ts';
+import type { Citation } from '#translation/chat/parts.ts';
+import { type ChatUsage, type FinishReason, NO_USAGE, type TokenLogprob } from '#translation/chat/reply.ts';
+import { isObject, type Json, listOf, objectOf, textOf } from '#translation/wires/openai/json.ts';
 
 /** What plain answers and streams of Cohere's say in the same words. */
 

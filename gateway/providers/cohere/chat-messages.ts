@@ -1,6 +1,13 @@
-import type { DocumentPart, ImagePart, ModelPart, TextPart, ToolResultPart, UserPart } from '../../chat/parts.ts';
-import type { Refusals } from '../../chat/refusals.ts';
-import type { ChatRequest, Message } from '../../chat/request.ts';
+import type {
+  DocumentPart,
+  ImagePart,
+  ModelPart,
+  TextPart,
+  ToolResultPart,
+  UserPart,
+} from '#translation/chat/parts.ts';
+import type { Refusals } from '#translation/chat/refusals.ts';
+import type { ChatRequest, Message } from '#translation/chat/request.ts';
 
 type Json = Record<string, unknown>;
 

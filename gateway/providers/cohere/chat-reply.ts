@@ -1,7 +1,7 @@
 import { RingsideError } from '#core/errors.ts';
-import type { Citation, ModelPart } from '../../chat/parts.ts';
-import type { ChatReply } from '../../chat/reply.ts';
-import { isObject, type Json, listOf, objectOf, parseUpstream, textOf } from '../../wires/openai/json.ts';
+import type { Citation, ModelPart } from '#translation/chat/parts.ts';
+import type { ChatReply } from '#translation/chat/reply.ts';
+import { isObject, type Json, listOf, objectOf, parseUpstream, textOf } from '#translation/wires/openai/json.ts';
 import { FAILED, readCitation, readFinish, readLogprobs, readUsage } from './chat-facts.ts';
 
 /** Reads a whole answer of `POST /v2/chat`. */

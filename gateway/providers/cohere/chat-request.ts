@@ -1,6 +1,6 @@
-import type { ModelFacts } from '../../chat/provider.ts';
-import type { Refusals } from '../../chat/refusals.ts';
-import type { ChatRequest } from '../../chat/request.ts';
+import type { ModelFacts } from '#translation/chat/provider.ts';
+import type { Refusals } from '#translation/chat/refusals.ts';
+import type { ChatRequest } from '#translation/chat/request.ts';
 import { writeConversation } from './chat-messages.ts';
 import { writeSettings } from './chat-settings.ts';
 

@@ -1,5 +1,5 @@
-import type { Refusals } from '../../chat/refusals.ts';
-import type { ChatRequest, OutputFormat, Reasoning, Setting, Tool, ToolChoice } from '../../chat/request.ts';
+import type { Refusals } from '#translation/chat/refusals.ts';
+import type { ChatRequest, OutputFormat, Reasoning, Setting, Tool, ToolChoice } from '#translation/chat/request.ts';
 
 type Body = Record<string, unknown>;
 

@@ -1,8 +1,8 @@
 import { RingsideError } from '#core/errors.ts';
-import type { ChatEvent, PartHead } from '../../chat/events.ts';
-import type { StreamReader } from '../../chat/provider.ts';
-import { openEventStream } from '../../chat/sse.ts';
-import { type Json, objectOf, parseUpstream, textOf } from '../../wires/openai/json.ts';
+import type { ChatEvent, PartHead } from '#translation/chat/events.ts';
+import type { StreamReader } from '#translation/chat/provider.ts';
+import { openEventStream } from '#translation/chat/sse.ts';
+import { type Json, objectOf, parseUpstream, textOf } from '#translation/wires/openai/json.ts';
 import { count, FAILED, readCitation, readFinish, readLogprobs, readUsage } from './chat-facts.ts';
 
 type Emit = (event: ChatEvent) => void;

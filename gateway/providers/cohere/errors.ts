@@ -1,5 +1,5 @@
 import type { RingsideError } from '#core/errors.ts';
-import { type ErrorSource, readError as readWireError } from '../../wires/openai/errors.ts';
+import { type ErrorSource, readError as readWireError } from '#translation/wires/openai/errors.ts';
 
 /** Cohere's own status for a prompt or an answer that it blocked. */
 const BLOCKED = 498;

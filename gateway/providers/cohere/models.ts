@@ -1,5 +1,5 @@
-import { isObject, listOf, parseUpstream, textOf } from '../../wires/openai/json.ts';
-import type { ListedModel, ModelList } from '../model-list.ts';
+import type { ListedModel, ProviderModels } from '#translation/chat/provider-models.ts';
+import { isObject, listOf, parseUpstream, textOf } from '#translation/wires/openai/json.ts';
 import { count } from './chat-facts.ts';
 
 /** Reads `GET /v1/models`; what is deprecated is left out. Cohere says when none of its models was born. */
@@ -13,4 +13,4 @@ function readModels(body: Buffer): ListedModel[] {
 }
 
 /** Behind the base URL. The list has pages of up to 1 000, and Cohere has fewer. */
-export const MODELS: ModelList = { method: 'GET', path: '/v1/models?page_size=1000', read: readModels };
+export const MODELS: ProviderModels = { method: 'GET', path: '/v1/models?page_size=1000', read: readModels };

@@ -10,7 +10,7 @@ export function bind(
 ): UpstreamTarget {
   const { apiKey } = credentials;
   return bindTarget(deployment, credentials, defaults, {
-    paths: { chat: '/v2/chat' },
+    paths: { chat: '/v2/chat', embed: '/v2/embed' },
     authorization: apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` },
   });
 }

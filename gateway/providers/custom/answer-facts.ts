@@ -1,5 +1,5 @@
 import type { CustomChat } from '#core/custom-provider.ts';
-import { type ChatUsage, type FinishReason, NO_USAGE } from '../../chat/reply.ts';
+import { type ChatUsage, type FinishReason, NO_USAGE } from '#translation/chat/reply.ts';
 import { compileOptional, compilePointer } from './pointer.ts';
 
 export interface Finish {

@@ -1,7 +1,7 @@
 import type { CustomChat } from '#core/custom-provider.ts';
 import { RingsideError } from '#core/errors.ts';
-import type { ModelPart } from '../../chat/parts.ts';
-import type { ChatReply } from '../../chat/reply.ts';
+import type { ModelPart } from '#translation/chat/parts.ts';
+import type { ChatReply } from '#translation/chat/reply.ts';
 import { compileFinish, compileUsage } from './answer-facts.ts';
 import { compileOptional, compilePointer } from './pointer.ts';
 

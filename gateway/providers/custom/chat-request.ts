@@ -1,7 +1,7 @@
 import type { CustomChat, PickName } from '#core/custom-provider.ts';
-import type { ModelFacts } from '../../chat/provider.ts';
-import type { Refusals } from '../../chat/refusals.ts';
-import type { ChatRequest, OutputFormat, Reasoning, Setting, Settings } from '../../chat/request.ts';
+import type { ModelFacts } from '#translation/chat/provider.ts';
+import type { Refusals } from '#translation/chat/refusals.ts';
+import type { ChatRequest, OutputFormat, Reasoning, Setting, Settings } from '#translation/chat/request.ts';
 import { type Takes, writeMessages, writeToolChoice, writeTools } from './openai-messages.ts';
 import { promptText, systemText } from './plain-text.ts';
 import { compileTemplate } from './template.ts';

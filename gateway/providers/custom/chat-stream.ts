@@ -1,9 +1,9 @@
 import type { CustomChat } from '#core/custom-provider.ts';
 import { RingsideError } from '#core/errors.ts';
-import type { ChatEvent } from '../../chat/events.ts';
-import type { StreamReader } from '../../chat/provider.ts';
-import type { ChatUsage } from '../../chat/reply.ts';
-import { openEventStream } from '../../chat/sse.ts';
+import type { ChatEvent } from '#translation/chat/events.ts';
+import type { StreamReader } from '#translation/chat/provider.ts';
+import type { ChatUsage } from '#translation/chat/reply.ts';
+import { openEventStream } from '#translation/chat/sse.ts';
 import { compileFinish, compileUsage, type Finish } from './answer-facts.ts';
 import { parseJson } from './chat-reply.ts';
 import { openLines } from './lines.ts';

@@ -1,5 +1,5 @@
 import type { CustomChat } from '#core/custom-provider.ts';
-import type { ChatTranslation } from '../../chat/provider.ts';
+import type { ChatTranslation } from '#translation/chat/provider.ts';
 import { compileReply } from './chat-reply.ts';
 import { compileRequest } from './chat-request.ts';
 import { compileStream } from './chat-stream.ts';

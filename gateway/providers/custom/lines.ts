@@ -1,7 +1,7 @@
 import { StringDecoder } from 'node:string_decoder';
 import { RingsideError } from '#core/errors.ts';
-import { MAX_EVENT_BYTES } from '../../chat/provider.ts';
-import type { EventStream } from '../../chat/sse.ts';
+import { MAX_EVENT_BYTES } from '#translation/chat/provider.ts';
+import type { EventStream } from '#translation/chat/sse.ts';
 
 /** Splits lines of JSON (ndjson) out of chunks that are cut anywhere. Empty lines are skipped. */
 export function openLines(onLine: (line: string) => void): EventStream {

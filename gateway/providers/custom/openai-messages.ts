@@ -1,6 +1,6 @@
-import type { ModelPart, ToolResultPart, UserPart } from '../../chat/parts.ts';
-import type { Refusals } from '../../chat/refusals.ts';
-import type { ChatRequest, Message, Tool, ToolChoice } from '../../chat/request.ts';
+import type { ModelPart, ToolResultPart, UserPart } from '#translation/chat/parts.ts';
+import type { Refusals } from '#translation/chat/refusals.ts';
+import type { ChatRequest, Message, Tool, ToolChoice } from '#translation/chat/request.ts';
 
 /** What a provider takes in its messages. */
 export interface Takes {

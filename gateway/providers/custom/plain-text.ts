@@ -1,5 +1,5 @@
-import type { Refusals } from '../../chat/refusals.ts';
-import type { ChatRequest, Message } from '../../chat/request.ts';
+import type { Refusals } from '#translation/chat/refusals.ts';
+import type { ChatRequest, Message } from '#translation/chat/request.ts';
 
 const SPEAKERS = { system: 'System', user: 'User', assistant: 'Assistant' } as const;
 const BETWEEN = '\n\n';

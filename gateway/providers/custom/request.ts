@@ -1,7 +1,7 @@
 import { type CustomChat, chatOf, parseCustomProvider } from '#core/custom-provider.ts';
 import type { CompiledDeployment } from '#core/snapshot/compile.ts';
+import { INFER } from '#gateway/wires/oip/wire.ts';
 import { bindEndpoint, bindHead } from '../../upstream/request-head.ts';
-import { INFER } from '../../wires/oip/wire.ts';
 import type { DefaultTimeouts, ProviderCredentials } from '../provider.ts';
 import { compileChat, HEADS } from './chat.ts';
 import type { CustomTarget } from './errors.ts';

@@ -1,6 +1,7 @@
 import type { NativeWire, ProviderAdapter } from '../provider.ts';
 import { CAPABILITIES } from './capabilities.ts';
 import { googleChat } from './chat.ts';
+import { googleEmbeddings } from './embeddings.ts';
 import { readError } from './errors.ts';
 import { renameModels } from './model-names.ts';
 import { MODELS } from './models.ts';
@@ -33,6 +34,7 @@ export const adapter: ProviderAdapter = {
   bind,
   natives: { gemini },
   chat: googleChat,
+  embeddings: googleEmbeddings,
   capabilities: CAPABILITIES,
   limits: [],
   models: MODELS,

@@ -1,8 +1,8 @@
 import { RingsideError } from '#core/errors.ts';
-import type { ChatEvent, PartHead } from '../../chat/events.ts';
-import type { Signature } from '../../chat/parts.ts';
-import { isRecord, type JsonRecord } from '../../wires/gemini/exact-json.ts';
-import { readFinish } from '../../wires/gemini/finish.ts';
+import type { ChatEvent, PartHead } from '#translation/chat/events.ts';
+import type { Signature } from '#translation/chat/parts.ts';
+import { isRecord, type JsonRecord } from '#translation/wires/gemini/exact-json.ts';
+import { readFinish } from '#translation/wires/gemini/finish.ts';
 import { readCitations } from './citations.ts';
 import { readLogprobs } from './logprobs.ts';
 

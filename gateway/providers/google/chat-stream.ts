@@ -1,8 +1,8 @@
 import { RingsideError } from '#core/errors.ts';
-import type { ChatEvent } from '../../chat/events.ts';
-import type { StreamReader } from '../../chat/provider.ts';
-import { openEventStream } from '../../chat/sse.ts';
-import { isRecord, parseRecord } from '../../wires/gemini/exact-json.ts';
+import type { ChatEvent } from '#translation/chat/events.ts';
+import type { StreamReader } from '#translation/chat/provider.ts';
+import { openEventStream } from '#translation/chat/sse.ts';
+import { isRecord, parseRecord } from '#translation/wires/gemini/exact-json.ts';
 import { ResponseEvents } from './response-events.ts';
 
 /** Reads the answer of `streamGenerateContent?alt=sse`. It has no last event: the end of the connection is its end. */

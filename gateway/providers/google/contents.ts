@@ -6,10 +6,10 @@ import type {
   ToolCallPart,
   ToolResultPart,
   UserPart,
-} from '../../chat/parts.ts';
-import type { Refusals } from '../../chat/refusals.ts';
-import type { ChatRequest } from '../../chat/request.ts';
-import { isRecord, type JsonRecord, parseRecord } from '../../wires/gemini/exact-json.ts';
+} from '#translation/chat/parts.ts';
+import type { Refusals } from '#translation/chat/refusals.ts';
+import type { ChatRequest } from '#translation/chat/request.ts';
+import { isRecord, type JsonRecord, parseRecord } from '#translation/wires/gemini/exact-json.ts';
 import { isGemini3 } from './generation.ts';
 import { writeMedia } from './media.ts';
 

@@ -1,7 +1,7 @@
-import type { At, AudioPart, DocumentPart, ImagePart, Source, VideoPart } from '../../chat/parts.ts';
-import type { Refusals } from '../../chat/refusals.ts';
-import type { JsonRecord } from '../../wires/gemini/exact-json.ts';
-import { isGoogleFile, mediaTypeOfUrl } from '../../wires/gemini/media-types.ts';
+import type { At, AudioPart, DocumentPart, ImagePart, Source, VideoPart } from '#translation/chat/parts.ts';
+import type { Refusals } from '#translation/chat/refusals.ts';
+import type { JsonRecord } from '#translation/wires/gemini/exact-json.ts';
+import { isGoogleFile, mediaTypeOfUrl } from '#translation/wires/gemini/media-types.ts';
 
 type MediaPart = ImagePart | DocumentPart | AudioPart | VideoPart;
 

@@ -1,4 +1,4 @@
-import { isRecord, type JsonRecord, parseRecord } from '../../wires/gemini/exact-json.ts';
+import { isRecord, type JsonRecord, parseRecord } from '#translation/wires/gemini/exact-json.ts';
 
 /** Where a body of `countTokens` holds the request whose tokens are counted. */
 const NESTED = ['generateContentRequest', 'generate_content_request'] as const;

@@ -1,5 +1,5 @@
-import { isRecord } from '../../wires/gemini/exact-json.ts';
-import { type ListedModel, type ModelList, parseModelList } from '../model-list.ts';
+import { type ListedModel, type ProviderModels, parseModelList } from '#translation/chat/provider-models.ts';
+import { isRecord } from '#translation/wires/gemini/exact-json.ts';
 
 /**
  * Reads Google's list of models: `models` of the Gemini API, `publisherModels` of Vertex AI. Names come as `models/gemini-…` or
@@ -24,4 +24,4 @@ function readModels(body: Buffer): ListedModel[] {
 }
 
 /** Below the base URL; the largest page the API gives ("Models", read 2026-11). */
-export const MODELS: ModelList = { method: 'GET', path: '/models?pageSize=1000', read: readModels };
+export const MODELS: ProviderModels = { method: 'GET', path: '/models?pageSize=1000', read: readModels };

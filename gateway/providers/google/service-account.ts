@@ -1,5 +1,5 @@
 import { createPrivateKey, createSign, type KeyObject } from 'node:crypto';
-import { isRecord } from '../../wires/gemini/exact-json.ts';
+import { isRecord } from '#translation/wires/gemini/exact-json.ts';
 
 /** What a service account's JSON key file holds, as far as it is needed. The key is a secret. */
 export interface ServiceAccount {

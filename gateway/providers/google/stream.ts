@@ -1,6 +1,6 @@
-import { MAX_EVENT_BYTES } from '../../chat/provider.ts';
-import { isRecord, type JsonRecord } from '../../wires/gemini/exact-json.ts';
-import { type Frame, openFrames } from '../../wires/gemini/frames.ts';
+import { MAX_EVENT_BYTES } from '#translation/chat/provider.ts';
+import { isRecord, type JsonRecord } from '#translation/wires/gemini/exact-json.ts';
+import { type Frame, openFrames } from '#translation/wires/gemini/frames.ts';
 import type { ReplyFacts, StreamPiece, StreamTap } from '../provider.ts';
 import { finishOf, usageFacts } from './reply.ts';
 import { readUsage } from './usage.ts';

@@ -1,7 +1,7 @@
-import type { At } from '../../chat/parts.ts';
-import type { Refusals } from '../../chat/refusals.ts';
-import type { Reasoning } from '../../chat/request.ts';
-import type { JsonRecord } from '../../wires/gemini/exact-json.ts';
+import type { At } from '#translation/chat/parts.ts';
+import type { Refusals } from '#translation/chat/refusals.ts';
+import type { Reasoning } from '#translation/chat/request.ts';
+import type { JsonRecord } from '#translation/wires/gemini/exact-json.ts';
 import { budgetRange, isGemini3, thinkingLevels } from './generation.ts';
 
 type Effort = NonNullable<Reasoning['effort']>;
@@ -24,8 +24,14 @@ export function writeThinking(reasoning: Reasoning, model: string, at: At, refus
   const amount = isGemini3(model)
     ? writeLevel(reasoning, model, at, refusals)
     : writeBudget(reasoning, model, at, refusals);
-  const config = { ...amount, ...(reasoning.show === null ? {} : { includeThoughts: reasoning.show }) };
+  const show = reasoning.show ?? showsByDefault(reasoning);
+  const config = { ...amount, ...(show === null ? {} : { includeThoughts: show }) };
   return Object.keys(config).length === 0 ? undefined : config;
+}
+
+/** Anthropic's callers, who are the ones that give a budget without a word on showing, see the thoughts that they pay for. */
+function showsByDefault({ budgetTokens }: Reasoning): true | null {
+  return budgetTokens !== null && budgetTokens > 0 ? true : null;
 }
 
 function writeLevel({ effort, budgetTokens }: Reasoning, model: string, at: At, refusals: Refusals): JsonRecord {

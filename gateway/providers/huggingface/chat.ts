@@ -1,11 +1,11 @@
-import type { ChatEvent } from '../../chat/events.ts';
-import type { ChatTranslation, ModelFacts, StreamReader } from '../../chat/provider.ts';
-import type { Refusals } from '../../chat/refusals.ts';
-import type { ChatRequest, OutputFormat } from '../../chat/request.ts';
-import { isObject, type Json, objectOf } from '../../wires/openai/json.ts';
-import { readReply } from '../../wires/openai/reply.ts';
-import { writeBody } from '../../wires/openai/request.ts';
-import { openReader as openWireReader } from '../../wires/openai/stream.ts';
+import type { ChatEvent } from '#translation/chat/events.ts';
+import type { ChatTranslation, ModelFacts, StreamReader } from '#translation/chat/provider.ts';
+import type { Refusals } from '#translation/chat/refusals.ts';
+import type { ChatRequest, OutputFormat } from '#translation/chat/request.ts';
+import { isObject, type Json, objectOf } from '#translation/wires/openai/json.ts';
+import { readReply } from '#translation/wires/openai/reply.ts';
+import { writeBody } from '#translation/wires/openai/request.ts';
+import { openReader as openWireReader } from '#translation/wires/openai/stream.ts';
 import { ROUTER, TGI, TGI_MODEL } from './servers.ts';
 
 /** Chats at Hugging Face: through the router to its Inference Providers, or with a server of Text Generation Inference. */

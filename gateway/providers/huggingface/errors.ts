@@ -1,2 +1,2 @@
 /** The router's errors are OpenAI's or `{error: text}`, TGI's are `{error: text, error_type}`: the wire's reader knows them all. */
-export { readError } from '../../wires/openai/errors.ts';
+export { readError } from '#translation/wires/openai/errors.ts';

@@ -1,6 +1,6 @@
-import { isObject, listOf, parseUpstream } from '../../wires/openai/json.ts';
-import { readModels as readWireModels } from '../../wires/openai/models.ts';
-import type { ListedModel, ModelList } from '../model-list.ts';
+import type { ListedModel, ProviderModels } from '#translation/chat/provider-models.ts';
+import { isObject, listOf, parseUpstream } from '#translation/wires/openai/json.ts';
+import { readModels as readWireModels } from '#translation/wires/openai/models.ts';
 
 /**
  * Reads `GET /models` of the router or of TGI. The router lists the providers of each model with the context that each of them gives: without a
@@ -22,4 +22,4 @@ function readModels(body: Buffer): ListedModel[] {
 }
 
 /** Behind the base URL. */
-export const MODELS: ModelList = { method: 'GET', path: '/models', read: readModels };
+export const MODELS: ProviderModels = { method: 'GET', path: '/models', read: readModels };

@@ -1,6 +1,6 @@
-import { writeImage } from '../../wires/openai/media.ts';
-import type { OpenAiServer } from '../../wires/openai/server.ts';
-import { COMPATIBLE } from '../../wires/openai/servers.ts';
+import { writeImage } from '#translation/wires/openai/media.ts';
+import type { OpenAiServer } from '#translation/wires/openai/server.ts';
+import { COMPATIBLE } from '#translation/wires/openai/servers.ts';
 
 /** The name of the only model that a TGI server has, whatever it was started with. */
 export const TGI_MODEL = 'tgi';

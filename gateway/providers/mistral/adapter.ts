@@ -1,6 +1,7 @@
 import type { ProviderAdapter } from '../provider.ts';
 import { CAPABILITIES, LIMITS } from './capabilities.ts';
 import { mistralChat } from './chat.ts';
+import { mistralEmbeddings } from './embeddings.ts';
 import { readError } from './errors.ts';
 import { MODELS } from './models.ts';
 import { bind } from './request.ts';
@@ -13,6 +14,7 @@ export const adapter: ProviderAdapter = {
   bind,
   natives: {},
   chat: mistralChat,
+  embeddings: mistralEmbeddings,
   capabilities: CAPABILITIES,
   limits: LIMITS,
   models: MODELS,

@@ -1,11 +1,11 @@
-import type { ModelFacts } from '../../chat/provider.ts';
-import type { Refusals } from '../../chat/refusals.ts';
-import type { ChatRequest } from '../../chat/request.ts';
-import { type Json, listOf } from '../../wires/openai/json.ts';
-import { writeImage } from '../../wires/openai/media.ts';
-import { writeBody } from '../../wires/openai/request.ts';
-import type { MediaPart, OpenAiServer } from '../../wires/openai/server.ts';
-import { OPENAI } from '../../wires/openai/servers.ts';
+import type { ModelFacts } from '#translation/chat/provider.ts';
+import type { Refusals } from '#translation/chat/refusals.ts';
+import type { ChatRequest } from '#translation/chat/request.ts';
+import { type Json, listOf } from '#translation/wires/openai/json.ts';
+import { writeImage } from '#translation/wires/openai/media.ts';
+import { writeBody } from '#translation/wires/openai/request.ts';
+import type { MediaPart, OpenAiServer } from '#translation/wires/openai/server.ts';
+import { OPENAI } from '#translation/wires/openai/servers.ts';
 import { mistralCallId } from './call-id.ts';
 
 /** Where the wire leaves the thoughts of a turn, until they become a chunk of its content. */

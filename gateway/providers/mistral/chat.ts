@@ -1,9 +1,9 @@
 import { RingsideError } from '#core/errors.ts';
-import type { ChatEvent } from '../../chat/events.ts';
-import type { ChatTranslation, StreamReader } from '../../chat/provider.ts';
-import type { ChatReply } from '../../chat/reply.ts';
-import { readReply as readWireReply } from '../../wires/openai/reply.ts';
-import { openReader as openWireReader } from '../../wires/openai/stream.ts';
+import type { ChatEvent } from '#translation/chat/events.ts';
+import type { ChatTranslation, StreamReader } from '#translation/chat/provider.ts';
+import type { ChatReply } from '#translation/chat/reply.ts';
+import { readReply as readWireReply } from '#translation/wires/openai/reply.ts';
+import { openReader as openWireReader } from '#translation/wires/openai/stream.ts';
 import { writeRequest } from './chat-request.ts';
 
 /** The finish that says that generating failed: no answer, whatever has come before it. */

@@ -1,6 +1,6 @@
 import type { RingsideError } from '#core/errors.ts';
-import { type ErrorSource, readError as readWireError } from '../../wires/openai/errors.ts';
-import { isObject, type Json, listOf, objectOf, textOf } from '../../wires/openai/json.ts';
+import { type ErrorSource, readError as readWireError } from '#translation/wires/openai/errors.ts';
+import { isObject, type Json, listOf, objectOf, textOf } from '#translation/wires/openai/json.ts';
 
 /**
  * Reads Mistral's errors: `{object: 'error', message, type, param, code}`, `{detail: 'Unauthorized'}` or, of a body with a wrong shape,

@@ -1,6 +1,6 @@
-import { isObject, listOf, objectOf, parseUpstream } from '../../wires/openai/json.ts';
-import { readModels as readWireModels } from '../../wires/openai/models.ts';
-import type { ListedModel, ModelList } from '../model-list.ts';
+import type { ListedModel, ProviderModels } from '#translation/chat/provider-models.ts';
+import { isObject, listOf, objectOf, parseUpstream } from '#translation/wires/openai/json.ts';
+import { readModels as readWireModels } from '#translation/wires/openai/models.ts';
 
 /** Reads `GET /models`, without what does not chat. Mistral lists a model once for each of its names. */
 function readModels(body: Buffer): ListedModel[] {
@@ -14,4 +14,4 @@ function readModels(body: Buffer): ListedModel[] {
 }
 
 /** Behind the base URL. */
-export const MODELS: ModelList = { method: 'GET', path: '/models', read: readModels };
+export const MODELS: ProviderModels = { method: 'GET', path: '/models', read: readModels };

@@ -10,7 +10,7 @@ export function bind(
 ): UpstreamTarget {
   const { apiKey } = credentials;
   return bindTarget(deployment, credentials, defaults, {
-    paths: { chat: '/chat/completions' },
+    paths: { chat: '/chat/completions', embeddings: '/embeddings' },
     authorization: apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` },
   });
 }

@@ -1,4 +1,4 @@
-import { oipWire } from '../../wires/oip/wire.ts';
+import { oipWire } from '#gateway/wires/oip/wire.ts';
 import type { ProviderAdapter } from '../provider.ts';
 import { CAPABILITIES } from './capabilities.ts';
 import { readError } from './errors.ts';

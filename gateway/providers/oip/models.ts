@@ -1,4 +1,4 @@
-import { type ListedModel, type ModelList, parseModelList } from '../model-list.ts';
+import { type ListedModel, type ProviderModels, parseModelList } from '#translation/chat/provider-models.ts';
 
 /** The models that are loaded, each version under its pinned name where there are several. */
 export function readModels(body: unknown): ListedModel[] {
@@ -18,7 +18,7 @@ export function readModels(body: unknown): ListedModel[] {
 }
 
 /** The protocol itself lists no models; Triton, MLServer and OpenVINO have this extension. It is asked with a POST of `{}`. */
-export const MODELS: ModelList = {
+export const MODELS: ProviderModels = {
   method: 'POST',
   path: '/v2/repository/index',
   read: (body) => readModels(parseModelList(body)),

@@ -1,6 +1,6 @@
 import type { CompiledDeployment } from '#core/snapshot/compile.ts';
+import { INFER } from '#gateway/wires/oip/wire.ts';
 import { bindEndpoint, bindHead } from '../../upstream/request-head.ts';
-import { INFER } from '../../wires/oip/wire.ts';
 import type { DefaultTimeouts, ProviderCredentials, UpstreamTarget } from '../provider.ts';
 
 const VERSIONED = /^(.+)\/versions\/([^/]+)$/;

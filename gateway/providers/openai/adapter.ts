@@ -1,7 +1,9 @@
-import { openaiNative } from '../../wires/openai/native.ts';
+import { openaiNative } from '#gateway/wires/openai/native.ts';
 import type { NativeWire, ProviderAdapter } from '../provider.ts';
 import { CAPABILITIES } from './capabilities.ts';
 import { openaiTranslation } from './chat.ts';
+import { openaiEmbeddings } from './embeddings.ts';
+import { openaiEndpoints } from './endpoints.ts';
 import { readError } from './errors.ts';
 import { MODELS } from './models.ts';
 import { bind } from './request.ts';
@@ -19,8 +21,9 @@ const openaiResponses: NativeWire = {
 export const adapter: ProviderAdapter = {
   kind: 'openai',
   bind,
-  natives: { 'openai-chat': openaiNative, 'openai-responses': openaiResponses },
+  natives: { 'openai-chat': openaiNative, 'openai-responses': openaiResponses, openai: openaiEndpoints },
   chat: openaiTranslation,
+  embeddings: openaiEmbeddings,
   capabilities: CAPABILITIES,
   limits: [],
   models: MODELS,

@@ -1,8 +1,8 @@
-import type { ChatTranslation } from '../../chat/provider.ts';
-import { readReply } from '../../wires/openai/reply.ts';
-import { writeRequest } from '../../wires/openai/request.ts';
-import { COMPATIBLE, OPENAI } from '../../wires/openai/servers.ts';
-import { openReader } from '../../wires/openai/stream.ts';
+import type { ChatTranslation } from '#translation/chat/provider.ts';
+import { readReply } from '#translation/wires/openai/reply.ts';
+import { writeRequest } from '#translation/wires/openai/request.ts';
+import { COMPATIBLE, OPENAI } from '#translation/wires/openai/servers.ts';
+import { openReader } from '#translation/wires/openai/stream.ts';
 
 /** OpenAI itself, and its regions (`eu.api.openai.com`). */
 const OWN_HOST = /^(?:[a-z0-9-]+\.)?api\.openai\.com$/;

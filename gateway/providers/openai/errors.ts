@@ -1,1 +1,1 @@
-export { readError } from '../../wires/openai/errors.ts';
+export { readError } from '#translation/wires/openai/errors.ts';

@@ -1,5 +1,5 @@
-import { readModels } from '../../wires/openai/models.ts';
-import type { ModelList } from '../model-list.ts';
+import type { ProviderModels } from '#translation/chat/provider-models.ts';
+import { readModels } from '#translation/wires/openai/models.ts';
 
 /** Where the list of models is, below the provider's base URL. */
-export const MODELS: ModelList = { method: 'GET', path: '/models', read: readModels };
+export const MODELS: ProviderModels = { method: 'GET', path: '/models', read: readModels };

@@ -18,6 +18,9 @@ export function bind(
   headers.set('accept-encoding', 'identity');
   const fixed = [...headers].flat();
   const head = (path: string) => bindHead(base.origin, `${prefix}${path}`, fixed);
+  // A form's media type has its boundary: the call appends it.
+  const unnamed = [...headers].filter(([name]) => name !== 'content-type').flat();
+  const formHead = (path: string) => bindHead(base.origin, `${prefix}${path}`, unnamed);
   return {
     kind: provider.kind,
     providerName: provider.name,
@@ -27,6 +30,14 @@ export function bind(
       chat: head('/chat/completions'),
       completions: head('/completions'),
       embeddings: head('/embeddings'),
+      moderations: head('/moderations'),
+      rerank: head('/rerank'),
+      'image-generations': head('/images/generations'),
+      'image-edits': formHead('/images/edits'),
+      'image-variations': formHead('/images/variations'),
+      speech: head('/audio/speech'),
+      transcriptions: formHead('/audio/transcriptions'),
+      translations: formHead('/audio/translations'),
       responses: head('/responses'),
     },
     modelJson: Buffer.from(JSON.stringify(upstreamModel)),

@@ -1,6 +1,13 @@
 import { decodeString, planScan, scanBody } from '#core/body-scan.ts';
-import { MAX_EVENT_BYTES } from '../../chat/provider.ts';
-import { dataOf, endOfEvent, lastEventEnd, SEAM_BYTES, startOfEvent, tailOf } from '../../wires/sse/event-bytes.ts';
+import { MAX_EVENT_BYTES } from '#translation/chat/provider.ts';
+import {
+  dataOf,
+  endOfEvent,
+  lastEventEnd,
+  SEAM_BYTES,
+  startOfEvent,
+  tailOf,
+} from '#translation/wires/sse/event-bytes.ts';
 import type { ReplyFacts, StreamPiece, StreamTap } from '../provider.ts';
 import { readResponse } from './responses-reply.ts';
 

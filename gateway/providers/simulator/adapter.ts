@@ -1,10 +1,10 @@
-import { readError } from '../../wires/openai/errors.ts';
-import { readModels } from '../../wires/openai/models.ts';
-import { openaiNative } from '../../wires/openai/native.ts';
-import { readReply } from '../../wires/openai/reply.ts';
-import { writeRequest } from '../../wires/openai/request.ts';
-import { COMPATIBLE } from '../../wires/openai/servers.ts';
-import { openReader } from '../../wires/openai/stream.ts';
+import { openaiNative } from '#gateway/wires/openai/native.ts';
+import { readError } from '#translation/wires/openai/errors.ts';
+import { readModels } from '#translation/wires/openai/models.ts';
+import { readReply } from '#translation/wires/openai/reply.ts';
+import { writeRequest } from '#translation/wires/openai/request.ts';
+import { COMPATIBLE } from '#translation/wires/openai/servers.ts';
+import { openReader } from '#translation/wires/openai/stream.ts';
 import { bindTarget } from '../bind-target.ts';
 import { FEATURES } from '../capabilities.ts';
 import type { ProviderAdapter } from '../provider.ts';

@@ -7,15 +7,19 @@ import { createRowBinaryBuffer, type RowBinaryBuffer } from './row-binary.ts';
 
 /** Puts the rows of a batch into both tables. */
 export interface RowInserter {
-  /** Repeating it is harmless. @throws RefusedBatchError and the client's errors */
-  insert(batch: SinkBatch): Promise<void>;
+  /**
+   * Repeating it is harmless.
+   * @param epoch another one once retention may have removed what a try before had stored: ClickHouse must not take this one for that
+   * @throws RefusedBatchError and the client's errors
+   */
+  insert(batch: SinkBatch, epoch: string): Promise<void>;
 }
 
 export function createRowInserter(client: ClickHouseClient): RowInserter {
   const idle: RowBinaryBuffer[] = [];
   const take = () => idle.pop() ?? createRowBinaryBuffer();
   return {
-    async insert(batch) {
+    async insert(batch, epoch) {
       const { rows } = batch;
       if (rows.length === 0) return;
       const payloads = rows.filter(hasPayload);
@@ -23,7 +27,7 @@ export function createRowInserter(client: ClickHouseClient): RowInserter {
       // Both before the first leaves: a value that no column takes is refused while nothing of the batch is stored.
       const encoded = buffer.encode(INFERENCES.columns, rows);
       const encodedPayloads = payloadBuffer.encode(PAYLOADS.columns, payloads);
-      const token = tokenOf(batch);
+      const token = tokenOf(batch, epoch);
       // Payloads first: whoever finds an inference finds its payload.
       if (payloads.length > 0) await client.insert(PAYLOADS.insert, encodedPayloads, token);
       await client.insert(INFERENCES.insert, encoded, token);
@@ -34,11 +38,11 @@ export function createRowInserter(client: ClickHouseClient): RowInserter {
 }
 
 /**
- * The same for the same part of a spool with the same inferences in it. The ids belong to it because rows may change between two
+ * The same for the same part of a spool with the same inferences in it, within an epoch. The ids belong to it because rows may change between two
  * tries (a record that was ahead of the clock no longer is): a token of cursors alone would then swallow a row.
  */
-function tokenOf({ spoolId, expected, cursor, rows }: SinkBatch): string {
-  const hash = createHash('sha256');
+function tokenOf({ spoolId, expected, cursor, rows }: SinkBatch, epoch: string): string {
+  const hash = createHash('sha256').update(epoch);
   for (const { id } of rows) hash.update(id);
   return `${spoolId}/${placeOf(expected)}/${placeOf(cursor)}/${hash.digest('hex').slice(0, 32)}`;
 }

@@ -11,7 +11,7 @@ import type { ClickHouseAddress } from './address.ts';
 import { createClickHouseClient } from './client.ts';
 import { isRefusal } from './errors.ts';
 import { createRowInserter } from './insert-rows.ts';
-import { splitByRetention } from './late-rows.ts';
+import { noteLateRows, splitByRetention } from './late-rows.ts';
 import { createTurns } from './turns.ts';
 
 export interface ClickHouseSinkOptions {
@@ -58,9 +58,10 @@ export function createClickHouseSink(options: ClickHouseSinkOptions): Sink {
     const connection = await pool.connect();
     await inTransaction(connection, async () => {
       await moveCursor(connection, batch);
-      const { rows, late } = await splitByRetention(connection, batch.rows);
-      await inserter.insert(late.length === 0 ? batch : { ...batch, rows });
+      const { rows, late, epoch } = await splitByRetention(connection, batch.rows);
+      await inserter.insert(late.length === 0 ? batch : { ...batch, rows }, epoch);
       await addToRollups(connection, batch.gatewayId, batch.rows);
+      await noteLateRows(connection, batch.gatewayId, late);
       await addToLedger(connection, batch.gatewayId, tallyOf(batch, rows, late));
     });
   };

@@ -1,6 +1,7 @@
 import type { Dialect, Route } from '../../dialect.ts';
 import { drawText } from '../../random.ts';
 import { readChat } from './chat.ts';
+import { readEmbeddings } from './embeddings.ts';
 import { refuse, streamError } from './errors.ts';
 import { listModels } from './models.ts';
 
@@ -10,10 +11,11 @@ const BEARER = /^bearer +(\S+)\s*$/i;
 
 const ROUTES: ReadonlyMap<string, { readonly method: string; readonly route: Route }> = new Map([
   ['/v1/chat/completions', { method: 'POST', route: { kind: 'route', takesBody: true, read: readChat } }],
+  ['/v1/embeddings', { method: 'POST', route: { kind: 'route', takesBody: true, read: readEmbeddings } }],
   ['/v1/models', { method: 'GET', route: { kind: 'route', takesBody: false, read: () => listModels() } }],
 ]);
 
-/** The Mistral API below `/mistral`: its chat completions and its list of models. */
+/** The Mistral API below `/mistral`: its chat completions, embeddings and list of models. */
 export const mistralDialect: Dialect = {
   name: 'mistral',
   route({ method, path }) {

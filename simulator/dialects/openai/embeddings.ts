@@ -1,12 +1,10 @@
 import { z } from 'zod';
 import type { Answer, AnswerContext, Call, Problem } from '../../dialect.ts';
-import { createRandom } from '../../random.ts';
+import { embedOne } from '../../vectors.ts';
 import { badRequest } from './errors.ts';
 import { digestInput } from './prompt.ts';
 
 const DEFAULT_DIMENSIONS = 1536;
-/** In how many dimensions each word shows. */
-const DIMENSIONS_PER_WORD = 8;
 
 const tokenNumbers = z.array(z.int()).min(1);
 
@@ -55,23 +53,4 @@ function embed(request: EmbeddingsRequest, { seed, behaviour }: AnswerContext): 
     body: JSON.stringify({ object: 'list', data, model: request.model, usage }),
     tokens: 0,
   };
-}
-
-/**
- * A unit vector by feature hashing: each word adds ±1 in a few dimensions of its own, so that texts which share words
- * are near each other (a semantic cache can be tried) and texts which share none are nearly orthogonal.
- */
-function embedOne(input: Input, space: string, dimensions: number): Float32Array<ArrayBuffer> {
-  const words = typeof input === 'string' ? (input.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [input]) : input;
-  const vector = new Float32Array(dimensions);
-  for (const word of words) {
-    const random = createRandom(`embedding ${space} ${word}`);
-    for (let times = 0; times < DIMENSIONS_PER_WORD; times++) {
-      vector[Math.floor(random() * dimensions)]! += random() < 0.5 ? -1 : 1;
-    }
-  }
-  const length = Math.sqrt(vector.reduce((sum, value) => sum + value * value, 0));
-  if (length === 0) vector[0] = 1;
-  else for (let at = 0; at < dimensions; at++) vector[at]! /= length;
-  return vector;
 }

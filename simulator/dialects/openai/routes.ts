@@ -1,11 +1,15 @@
 import { decodePath } from '../../decode-path.ts';
 import type { Call, Dialect, Problem, Route } from '../../dialect.ts';
 import { drawText } from '../../random.ts';
+import { readSpeech, readTranscription, readTranslation } from './audio.ts';
 import { readChat } from './chat.ts';
 import { readCompletion } from './completions.ts';
 import { readEmbeddings } from './embeddings.ts';
 import { refuse } from './errors.ts';
+import { readImageEdit, readImageGeneration, readImageVariation } from './images.ts';
 import { getModel, listModels } from './models.ts';
+import { readModeration } from './moderations.ts';
+import { readRerank } from './rerank.ts';
 import { readResponses } from './responses.ts';
 
 const PREFIX = '/v1/';
@@ -20,6 +24,9 @@ interface FixedRoute {
 const post = (read: (body: unknown) => Call | Problem): FixedRoute => {
   return { method: 'POST', route: { kind: 'route', takesBody: true, read } };
 };
+const postForm = (read: (body: unknown) => Call | Problem): FixedRoute => {
+  return { method: 'POST', route: { kind: 'route', takesBody: true, takesForm: true, read } };
+};
 const get = (call: Call): FixedRoute => {
   return { method: 'GET', route: { kind: 'route', takesBody: false, read: () => call } };
 };
@@ -28,6 +35,14 @@ const ROUTES: ReadonlyMap<string, FixedRoute> = new Map([
   ['/v1/chat/completions', post(readChat)],
   ['/v1/completions', post(readCompletion)],
   ['/v1/embeddings', post(readEmbeddings)],
+  ['/v1/moderations', post(readModeration)],
+  ['/v1/rerank', post(readRerank)],
+  ['/v1/images/generations', post(readImageGeneration)],
+  ['/v1/images/edits', postForm(readImageEdit)],
+  ['/v1/images/variations', postForm(readImageVariation)],
+  ['/v1/audio/speech', post(readSpeech)],
+  ['/v1/audio/transcriptions', postForm(readTranscription)],
+  ['/v1/audio/translations', postForm(readTranslation)],
   ['/v1/responses', post(readResponses)],
   ['/v1/models', get(listModels())],
 ]);
@@ -39,7 +54,7 @@ function findRoute(path: string): FixedRoute | undefined {
   return id ? get(getModel(id)) : undefined;
 }
 
-/** The OpenAI API: chat completions, completions, embeddings, responses and models, below `/v1` only. */
+/** The OpenAI API: chats, responses, completions, embeddings, moderations, images, sound and models, below `/v1` only; and `/v1/rerank`. */
 export const openaiDialect: Dialect = {
   name: 'openai',
   route({ method, path }) {

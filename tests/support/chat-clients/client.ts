@@ -27,7 +27,7 @@ export interface Outcome {
   readonly text: string;
   readonly calls: readonly Call[];
   readonly reasoning: string;
-  /** In the words of gateway/chat/reply.ts. */
+  /** In the words of translation/chat/reply.ts. */
   readonly finish: 'stop' | 'length' | 'tool_calls' | 'stop_sequence' | 'content_filter' | 'other';
   readonly inputTokens: number | null;
   readonly outputTokens: number | null;

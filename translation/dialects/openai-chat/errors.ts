@@ -1,0 +1,1 @@
+export { errorBody, errorEvent } from '../openai-errors.ts';
