@@ -15,6 +15,7 @@ export function answerEmbeddings(
   return {
     takes: () => true,
     isStream: () => false,
+    takes: () => true,
     openStream() {
       throw new Error('embeddings are no stream');
     },

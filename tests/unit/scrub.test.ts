@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { scrub } from '#translation/chat/scrub.ts';
+import { scrub } from '#translation/wires/scrub.ts';
 
 test.each([
   ['key sk-secret-1 is bad', 'key [redacted] is bad'],

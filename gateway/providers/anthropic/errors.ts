@@ -1,6 +1,6 @@
 import { type ErrorCode, RingsideError } from '#core/errors.ts';
 import type { JsonObject } from '#translation/chat/request.ts';
-import { scrub } from '#translation/chat/scrub.ts';
+import { scrub } from '#translation/wires/scrub.ts';
 import type { UpstreamTarget } from '../provider.ts';
 
 /** Longest upstream message that is passed on. */

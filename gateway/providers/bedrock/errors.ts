@@ -1,5 +1,5 @@
 import { type ErrorCode, RingsideError } from '#core/errors.ts';
-import { scrub } from '#translation/chat/scrub.ts';
+import { scrub } from '#translation/wires/scrub.ts';
 import type { UpstreamTarget } from '../provider.ts';
 import { isRecord } from './json.ts';
 

@@ -1,6 +1,6 @@
 import { type ErrorCode, RingsideError } from '#core/errors.ts';
-import { scrub } from '#translation/chat/scrub.ts';
 import { isRecord, type JsonRecord } from '#translation/wires/gemini/exact-json.ts';
+import { scrub } from '#translation/wires/scrub.ts';
 import type { UpstreamTarget } from '../provider.ts';
 
 /** Longest upstream message that is passed on. */

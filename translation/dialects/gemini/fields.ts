@@ -1,7 +1,7 @@
 import { RingsideError } from '#core/errors.ts';
 import type { At } from '../../chat/parts.ts';
 import type { Extra } from '../../chat/request.ts';
-import { isRecord, type JsonRecord } from '../../wires/gemini/exact-json.ts';
+import { isRecord, type JsonRecord, roundedNumber } from '../../wires/gemini/exact-json.ts';
 
 /**
  * One object of a request. Google's servers read each field in camelCase and in snake_case (ProtoJSON), and one object where a list is
@@ -45,7 +45,7 @@ export class Fields {
 
   /** ProtoJSON takes numbers as texts, too. */
   number(name: string): number | null {
-    const value = this.take(name);
+    const value = roundedNumber(this.take(name));
     if (value === undefined) return null;
     const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
     if (typeof number !== 'number' || !Number.isFinite(number)) throw bad(this.where(name), 'must be a number');

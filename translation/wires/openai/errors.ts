@@ -1,5 +1,5 @@
 import { type ErrorCode, RingsideError } from '#core/errors.ts';
-import { scrub } from '../../chat/scrub.ts';
+import { scrub } from '../scrub.ts';
 
 /** Whose error it is, and what must not be passed on of it. */
 export interface ErrorSource {
