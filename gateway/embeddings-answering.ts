@@ -13,7 +13,6 @@ export function answerEmbeddings(
   request: EmbeddingsRequest,
 ): Answering {
   return {
-    takes: () => true,
     isStream: () => false,
     takes: () => true,
     openStream() {

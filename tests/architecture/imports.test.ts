@@ -151,6 +151,7 @@ describe('import directions', () => {
       'event-writer',
       'outflow',
       'signs-of-life',
+      'upstream-fault',
       'header-text',
     ].map((name) => `gateway/flow/${name}.ts`);
     const inFlow = (path: string) => path.startsWith('gateway/flow/');
