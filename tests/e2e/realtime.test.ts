@@ -369,11 +369,7 @@ describe('after the handshake', () => {
     await session.event('session.created');
     session.socket.pause();
     session.send({ type: 'response.create' });
-    const handshake = await lastHandshake();
-    await waitFor(
-      'the upstream to have been asked',
-      async () => (await lastHandshake()).bodyBytes > handshake.bodyBytes,
-    );
+    await waitFor('the upstream to have been asked', async () => (await lastHandshake()).bodyBytes > 0);
     session.socket.resume();
     await session.event('response.done');
     expect(session.events.filter(({ type }) => type === 'response.output_audio.delta')).toHaveLength(10_000);
