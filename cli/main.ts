@@ -82,7 +82,7 @@ Settings come from the environment: DATABASE_URL and RINGSIDE_… variables. Wit
 work on the \`ringside up\` that runs in RINGSIDE_DATA_DIR.
 Addresses (host:port or a port): RINGSIDE_GATEWAY_LISTEN (127.0.0.1:8080), RINGSIDE_CONTROL_LISTEN (…:8081),
 RINGSIDE_SIMULATOR_LISTEN (…:8082), RINGSIDE_METRICS_LISTEN (…:9464). Data: RINGSIDE_DATA_DIR (.ringside).
-All of them, with defaults: docs/production.md`;
+All of them, with defaults: docs/production.md. Providers are added through the control API, a line for each kind there.`;
 
 const [name, ...rest] = process.argv.slice(2);
 const known = name !== undefined && Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;

@@ -62,6 +62,10 @@ export interface ErrorDetails {
   readonly cause?: unknown;
 }
 
+/** A caller's own words may stand in a message: what comes back of them is bounded. */
+const MAX_MESSAGE_CHARS = 8_192;
+const MAX_PARAM_CHARS = 512;
+
 /** The one error class. `message` is public: it never holds a secret, an internal host or a stack. */
 export class RingsideError extends Error {
   readonly code: ErrorCode;
@@ -70,11 +74,11 @@ export class RingsideError extends Error {
   readonly retryAfterSeconds: number | undefined;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
-    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    super(cut(message, MAX_MESSAGE_CHARS), details.cause === undefined ? undefined : { cause: details.cause });
     this.name = 'RingsideError';
     this.code = code;
     this.status = details.status ?? ERROR_CODES[code].status;
-    this.param = details.param;
+    this.param = details.param === undefined ? undefined : cut(details.param, MAX_PARAM_CHARS);
     this.retryAfterSeconds = details.retryAfterSeconds;
   }
 
@@ -83,4 +87,8 @@ export class RingsideError extends Error {
     if (reason instanceof RingsideError) return reason;
     return new RingsideError('internal', 'The gateway failed to handle this request.', { cause: reason });
   }
+}
+
+function cut(text: string, max: number): string {
+  return text.length <= max ? text : `${text.slice(0, max)} ...`;
 }

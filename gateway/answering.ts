@@ -9,6 +9,8 @@ import type { NativeWire, ReplyFacts, StreamPiece, StreamTap } from './providers
 /** How the answers to one call are read and given to its caller. */
 export interface Answering {
   isStream(contentType: string): boolean;
+  /** Whether the caller could read an answer that is a stream, or is none. */
+  takes(isStream: boolean): boolean;
   openStream(): StreamTap;
   /** A whole answer, and what it says about itself. Throws `upstream_protocol` for one that cannot be read. */
   readWhole(body: Buffer, isReadable: boolean): { readonly body: Buffer; readonly facts: ReplyFacts | null };
@@ -55,6 +57,11 @@ class NativeAnswering implements Answering {
     return this.#wire.isStream(contentType, this.#framing);
   }
 
+  /** What its dialect's upstream answers is between the two. */
+  takes(): boolean {
+    return true;
+  }
+
   openStream(): StreamTap {
     return this.#wire.openStream(this.#hideUsage, this.#framing);
   }
@@ -72,6 +79,7 @@ export function answerTranslated(
 ): Answering {
   return {
     isStream: (contentType) => translation.streamTypes.includes(contentType.split(';', 1)[0]!.trim().toLowerCase()),
+    takes: (isStream) => isStream === context.request.stream,
     openStream: () => new TranslatedStream(dialect, translation, context),
     readWhole(body) {
       const reply = translation.readReply(body);

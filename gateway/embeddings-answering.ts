@@ -14,6 +14,7 @@ export function answerEmbeddings(
 ): Answering {
   return {
     isStream: () => false,
+    takes: () => true,
     openStream() {
       throw new Error('embeddings are no stream');
     },

@@ -26,6 +26,7 @@ import { GAUGE } from './telemetry/layout.ts';
 import { createRecorder } from './telemetry/recorder.ts';
 import { createUpstreamPools } from './upstream/pools.ts';
 import { createSessionOpener } from './upstream/session-socket.ts';
+import { createTokenSources } from './upstream/token-source.ts';
 import type { FromWorker, ToWorker, WorkerStart } from './worker-messages.ts';
 
 /** Composition root of one serving thread. loading ──start──▶ starting → serving → draining → stopped. */
@@ -91,8 +92,14 @@ async function startWorker(start: WorkerStart): Promise<void> {
   });
   send({ type: 'spool', spoolId: spool.spoolId, hold });
 
+  const nowMs = () => clock.nowNs() / 1e6;
   const policy = parseAddressPolicy(settings.privateUpstreams);
-  const upstream = createUpstreamPools({ policy, nowMs: () => clock.nowNs() / 1e6 });
+  const upstream = createUpstreamPools({ policy, nowMs });
+  const tokens = createTokenSources({
+    ...{ upstream, unixMs: clock.unixMs, nowMs, onDefect },
+    uniform: () => Number.parseInt(random.hex().slice(0, 8), 16) / 0x1_0000_0000,
+    log: (line) => send({ type: 'log', line }),
+  });
   const authenticator = createAuthenticator(() => keys, settings.pepper, clock.unixMs);
   const pending = createPending();
   const flow: FlowDeps = {
@@ -102,6 +109,7 @@ async function startWorker(start: WorkerStart): Promise<void> {
     organizations: () => organizations,
     scanPlans: planScans(),
     upstream,
+    tokens,
     spool,
     recorder,
     pending,

@@ -15,6 +15,8 @@ export interface Database {
     credential_hint: string | null;
     header_names: string[];
     timeouts: JSONColumnType<Timeouts>;
+    /** Of the kind `custom` only. */
+    definition: JSONColumnType<Record<string, unknown> | null, string | null, string | null>;
   };
   models: Versioned & { meta: JSONColumnType<Record<string, unknown>> };
   deployments: {

@@ -94,6 +94,7 @@ async function readDocument(tx: Tx, organizationId: string): Promise<SnapshotDoc
       baseUrl: provider.base_url,
       credentials: provider.credentials,
       timeouts: provider.timeouts,
+      ...(provider.definition === null ? {} : { definition: provider.definition }),
     })),
     models: models.map((model) => ({
       id: model.id,

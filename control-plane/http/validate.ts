@@ -1,8 +1,8 @@
 import type { z } from '@hono/zod-openapi';
 import { type Issue, refuseIssues } from '../problem.ts';
 
-/** Deeper than any configuration; what is nested further would overflow the stack of whoever walks it. */
-const MAX_DEPTH = 32;
+/** Deeper than any configuration (a template of a custom provider has 32 levels by itself); what is nested further would overflow the stack of whoever walks it. */
+const MAX_DEPTH = 40;
 
 /**
  * Parses a value with a schema. `name` is what the value as a whole is called in fields ("variants" gives

@@ -1,3 +1,5 @@
+import type { ProviderKind } from '#core/names.ts';
+import { regionOf } from '#core/provider-credentials/bedrock.ts';
 import { type AddressPolicy, literalAddress } from '#core/upstream-address.ts';
 import type { Issue } from '../problem.ts';
 
@@ -10,6 +12,7 @@ export function normaliseBaseUrl(
   text: string,
   policy: AddressPolicy,
   field = 'baseUrl',
+  kind: ProviderKind = 'openai',
 ): { readonly baseUrl: string } | { readonly issue: Issue } {
   const refuse = (message: string) => ({ issue: { field, message } });
   if (text.length > 2_048) return refuse('is longer than 2048 characters');
@@ -18,13 +21,41 @@ export function normaliseBaseUrl(
   if (url.protocol !== 'http:' && url.protocol !== 'https:') return refuse('must start with http:// or https://');
   if (url.username !== '' || url.password !== '')
     return refuse('must hold no credentials; send them as apiKey or headers');
-  if (/[?#]/.test(text)) return refuse('must have no query and no fragment');
+  const query = kind === 'azure-openai' ? AZURE_QUERY.exec(url.search)?.[0] : undefined;
+  if (/[?#]/.test(query === undefined ? text : url.hash)) {
+    const one = kind === 'azure-openai' ? ' but for "?api-version=…"' : '';
+    return refuse(`must have no query and no fragment${one}`);
+  }
   const host = url.hostname.replace(/\.$/, '');
   if (!isAllowed(host, policy)) {
     return refuse(`points to the private address "${host}"; an operator can allow it in RINGSIDE_PRIVATE_UPSTREAMS`);
   }
-  return { baseUrl: url.origin + url.pathname.replace(/\/+$/, '') };
+  const path = url.pathname.replace(/\/+$/, '');
+  const fault = FORM_FAULTS[kind]?.(host, path);
+  return fault === undefined ? { baseUrl: url.origin + path + (query ?? '') } : refuse(fault);
 }
+
+/** Azure's dated API wants to be told its version: `2024-10-21`, `2025-04-01-preview`. */
+const AZURE_QUERY = /^\?api-version=[A-Za-z0-9.-]{1,64}$/;
+const GEMINI_PATH = /\/v\d+(?:alpha|beta)?\d*$/;
+const VERTEX_PATH = /\/v\d+(?:beta\d*)?(?:\/projects\/[^/]+\/locations\/[^/]+)?\/publishers\/google$/;
+
+/** What a base URL of a kind must look like, where another form is a mistake that shows with the first call only. */
+const FORM_FAULTS: Readonly<Partial<Record<ProviderKind, (host: string, path: string) => string | undefined>>> = {
+  google: (_, path) =>
+    GEMINI_PATH.test(path) || VERTEX_PATH.test(path)
+      ? undefined
+      : 'must end in the version of the Gemini API ("https://generativelanguage.googleapis.com/v1beta"), or for Vertex AI in ' +
+        '"/v1/projects/<project>/locations/<location>/publishers/google"',
+  'azure-openai': (_, path) =>
+    /\/(?:deployments|chat|completions|embeddings|responses)(?:\/|$)/.test(path)
+      ? 'must end before the deployment: "https://<resource>.openai.azure.com", or "…/openai/v1"'
+      : undefined,
+  bedrock: (host) =>
+    /\.(?:amazonaws\.com(?:\.cn)?|api\.aws)$/.test(host) && regionOf(host) === null
+      ? 'is no endpoint of the Bedrock Runtime: "https://bedrock-runtime.<region>.amazonaws.com"'
+      : undefined,
+};
 
 function isAllowed(host: string, policy: AddressPolicy): boolean {
   if (policy.allowsHost(host)) return true;

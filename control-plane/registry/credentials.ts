@@ -1,6 +1,8 @@
 import { envelopeContext, type Keyring, open, seal } from '#core/envelope.ts';
+import type { ProviderKind } from '#core/names.ts';
+import { checkApiKey } from '#core/provider-credentials/check.ts';
 import type { Entropy } from '../entropy.ts';
-import type { Issue } from '../problem.ts';
+import { type Issue, invalid } from '../problem.ts';
 
 /** A provider's secrets, as they lie in its envelope and as the gateway opens them. */
 interface Credentials {
@@ -21,10 +23,21 @@ export interface CredentialColumns {
   readonly header_names: string[];
 }
 
-/** Opens a provider's present credentials, changes them and seals them again. */
+/** Whose credentials they are, as they will be: a key is one for a kind and a base URL. */
+export interface CredentialPlace {
+  readonly organizationId: string;
+  readonly providerId: string;
+  readonly kind: ProviderKind;
+  readonly baseUrl: string;
+}
+
+/**
+ * Opens a provider's present credentials, changes them and seals them again.
+ * @throws Problem `invalid` for a key that the kind cannot use, the present one as well as a new one
+ */
 export function changeCredentials(
   deps: { readonly keyring: Keyring; readonly entropy: Entropy },
-  place: { readonly organizationId: string; readonly providerId: string },
+  place: CredentialPlace,
   sealed: string | null,
   change: CredentialsChange,
 ): CredentialColumns {
@@ -42,12 +55,31 @@ export function changeCredentials(
   const empty = Object.keys(next).length === 0;
   return {
     credentials: empty ? null : seal(deps.keyring, context, JSON.stringify(next), deps.entropy.bytes(12)),
-    credential_hint: apiKey === undefined ? null : hintOf(apiKey),
+    credential_hint: apiKey === undefined ? null : checkedHint(place, apiKey),
     header_names: names.sort(),
   };
 }
 
-/** What is shown of a provider's key: little, and nothing at all of a short one. */
+/** Whether a key that is kept fits a base URL that changes. One whose envelope does not open is not judged. */
+export function checkKeptKey({ keyring }: { readonly keyring: Keyring }, place: CredentialPlace, sealed: string): void {
+  let kept: Credentials;
+  try {
+    kept = JSON.parse(
+      open(keyring, envelopeContext(place.organizationId, 'providers', place.providerId), sealed),
+    ) as Credentials;
+  } catch {
+    return; // gateways say so
+  }
+  if (kept.apiKey !== undefined) checkedHint(place, kept.apiKey);
+}
+
+function checkedHint({ kind, baseUrl }: CredentialPlace, apiKey: string): string {
+  const checked = checkApiKey(kind, baseUrl, apiKey);
+  if (checked.kind === 'invalid') throw invalid([{ field: 'apiKey', message: checked.message }]);
+  return checked.hint ?? hintOf(apiKey);
+}
+
+/** What is shown of a plain key: little, and nothing at all of a short one. */
 export function hintOf(apiKey: string): string {
   return apiKey.length < 16 ? '…' : `${apiKey.slice(0, 3)}…${apiKey.slice(-4)}`;
 }

@@ -1,11 +1,22 @@
 import { z } from '@hono/zod-openapi';
+import { customProviderSchema } from '#core/custom-provider.ts';
 import { nameSchema, PROVIDER_KINDS } from '#core/names.ts';
 import { timeoutsSchema } from '#core/snapshot/schema.ts';
 
+/** What a key must look like depends on the kind: core/provider-credentials. */
 const apiKeySchema = z
-  .string()
-  .regex(/^[\x21-\x7e]{1,8192}$/, 'is printable ASCII without spaces, at most 8192 characters')
-  .openapi({ description: 'Write-only; answers hold a hint.', example: 'sk-…' });
+  .union([z.string(), z.record(z.string(), z.unknown())], 'is neither a text nor an object')
+  .openapi({
+    description:
+      'Write-only; answers hold a hint. A key, or a document, as an object or as its text: for `bedrock` an access key ' +
+      '`{accessKeyId, secretAccessKey, sessionToken?, region?}`, for `google` on Vertex AI the key file of a service account, for ' +
+      '`azure-openai` a client of Entra `{tenantId, clientId, clientSecret, authorityHost?, scope?}`.',
+    example: 'sk-…',
+  });
+const definitionSchema = customProviderSchema.meta({
+  description:
+    'Of the kind `custom`, and required there: how the provider is asked and how its answers are read. See docs/custom-providers.md.',
+});
 const headersSchema = z.record(z.string(), z.string()).openapi({
   description: 'Extra request headers. Values are write-only.',
   example: { 'openai-organization': 'org-42' },
@@ -22,11 +33,14 @@ const name = nameSchema.meta({ example: 'openai' });
 export const createProviderSchema = z
   .strictObject({
     name,
-    kind: z.enum(PROVIDER_KINDS).openapi({ description: '`openai` fits every server that speaks that API.' }),
+    kind: z
+      .enum(PROVIDER_KINDS)
+      .openapi({ description: '`openai` fits every server that speaks that API. It cannot be changed later.' }),
     baseUrl: baseUrlSchema,
     apiKey: apiKeySchema.optional(),
     headers: headersSchema.optional(),
     timeouts: timeouts.optional(),
+    definition: definitionSchema.optional(),
   })
   .openapi('CreateProvider');
 
@@ -37,6 +51,7 @@ export const updateProviderSchema = z
     apiKey: apiKeySchema.nullable().optional().openapi({ description: 'Replaces the key; null removes it.' }),
     headers: headersSchema.nullable().optional().openapi({ description: 'Replaces all headers; null removes them.' }),
     timeouts: timeouts.optional(),
+    definition: definitionSchema.optional(),
   })
   .openapi('UpdateProvider');
 
@@ -49,6 +64,10 @@ export const providerSchema = z
     apiKeyHint: z.string().nullable(),
     headerNames: z.array(z.string()),
     timeouts: timeoutsSchema,
+    definition: z
+      .record(z.string(), z.unknown())
+      .nullable()
+      .openapi({ description: 'Null but for the kind `custom`.' }),
     version: z.int(),
     createdAt: z.iso.datetime(),
     updatedAt: z.iso.datetime(),

@@ -1,4 +1,5 @@
 import type { Keyring } from '#core/envelope.ts';
+import type { ProviderKind } from '#core/names.ts';
 import type { AddressPolicy } from '#core/upstream-address.ts';
 import type { RowLock } from '#store/named-rows.ts';
 import type { Tx } from '#store/pool.ts';
@@ -19,7 +20,7 @@ import { type Issue, inUse, notFound, refuseIssues } from '../problem.ts';
 import type { Change } from '../publish/change.ts';
 import { created, deleted, type ListQuery, updated } from '../publish/outcome.ts';
 import { normaliseBaseUrl } from './base-url.ts';
-import { changeCredentials, checkHeaders } from './credentials.ts';
+import { type CredentialsChange, changeCredentials, checkHeaders, checkKeptKey } from './credentials.ts';
 import type { CreateProvider, ProviderView, UpdateProvider } from './provider-schemas.ts';
 
 export interface ProvidersDeps {
@@ -42,32 +43,38 @@ export function createProviders(deps: ProvidersDeps) {
     },
 
     async create(tx: Tx, { organizationId, body }: ChangeCall<CreateProvider>): Promise<Change> {
-      const baseUrl = check(body, deps.privateUpstreams);
+      const { kind } = body;
+      const baseUrl = check(body, kind, deps.privateUpstreams) ?? body.baseUrl;
       const id = deps.entropy.id();
+      const place = { organizationId, providerId: id, kind, baseUrl };
       const row = await insertProvider(tx, {
         id,
         organization_id: organizationId,
         name: body.name,
-        kind: body.kind,
-        base_url: baseUrl ?? body.baseUrl,
+        kind,
+        base_url: baseUrl,
         timeouts: JSON.stringify(body.timeouts ?? {}),
-        ...changeCredentials(deps, { organizationId, providerId: id }, null, body),
+        definition: body.definition === undefined ? null : JSON.stringify(body.definition),
+        ...changeCredentials(deps, place, null, credentialsOf(body)),
       });
       return created('provider', viewOf(row));
     },
 
     async update(tx: Tx, { organizationId, ref, body, ifMatch }: ChangeCall<UpdateProvider>): Promise<Change> {
-      const baseUrl = check(body, deps.privateUpstreams);
       const row = await find(tx, organizationId, ref, 'update');
       requireMatch(ifMatch, row.version);
+      const kind = row.kind as ProviderKind;
+      const baseUrl = check(body, kind, deps.privateUpstreams);
       refuseIssues(redirectedSecrets(row, baseUrl, body));
       const resealed = body.apiKey !== undefined || body.headers !== undefined;
-      const place = { organizationId, providerId: row.id };
+      const place = { organizationId, providerId: row.id, kind, baseUrl: baseUrl ?? row.base_url };
+      if (!resealed && baseUrl !== undefined && row.credentials !== null) checkKeptKey(deps, place, row.credentials);
       const after = await updateProvider(tx, organizationId, row.id, {
         ...(body.name === undefined ? {} : { name: body.name }),
         ...(baseUrl === undefined ? {} : { base_url: baseUrl }),
         ...(body.timeouts === undefined ? {} : { timeouts: JSON.stringify(body.timeouts) }),
-        ...(resealed ? changeCredentials(deps, place, row.credentials, body) : {}),
+        ...(body.definition === undefined ? {} : { definition: JSON.stringify(body.definition) }),
+        ...(resealed ? changeCredentials(deps, place, row.credentials, credentialsOf(body)) : {}),
       });
       // A replaced secret may have the same hint; the audit log says all the same that it was replaced.
       return updated('provider', viewOf(row), viewOf(after), resealed ? { credentialsReplaced: true } : {});
@@ -91,12 +98,28 @@ async function find(tx: Tx, organizationId: string, ref: string, lock?: RowLock)
 }
 
 /** Checks what the schema cannot; gives the base URL in its one spelling. @throws Problem `invalid` */
-function check(body: Partial<UpdateProvider>, policy: AddressPolicy): string | undefined {
+function check(
+  body: Partial<CreateProvider> | UpdateProvider,
+  kind: ProviderKind,
+  policy: AddressPolicy,
+): string | undefined {
   const issues: Issue[] = body.headers == null ? [] : checkHeaders(body.headers);
-  const checked = body.baseUrl === undefined ? undefined : normaliseBaseUrl(body.baseUrl, policy);
+  const checked = body.baseUrl === undefined ? undefined : normaliseBaseUrl(body.baseUrl, policy, 'baseUrl', kind);
   if (checked !== undefined && 'issue' in checked) issues.push(checked.issue);
+  const isCustom = kind === 'custom';
+  if (body.definition !== undefined && !isCustom) {
+    issues.push({ field: 'definition', message: `belongs to the kind "custom", not to "${kind}"` });
+  }
+  if ('kind' in body && isCustom && body.definition === undefined) {
+    issues.push({ field: 'definition', message: 'is required for the kind "custom"' });
+  }
   refuseIssues(issues);
   return checked !== undefined && 'baseUrl' in checked ? checked.baseUrl : undefined;
+}
+
+/** A key that is a document may be sent as the object that it is. */
+function credentialsOf({ apiKey, headers }: Pick<UpdateProvider, 'apiKey' | 'headers'>): CredentialsChange {
+  return { apiKey: typeof apiKey === 'object' && apiKey !== null ? JSON.stringify(apiKey) : apiKey, headers };
 }
 
 /** A stored secret goes to the origin that it was given for: with another origin it must be given again, or removed. */
@@ -121,6 +144,7 @@ function viewOf(row: ProviderRow): ProviderView {
     apiKeyHint: row.credential_hint,
     headerNames: row.header_names,
     timeouts: row.timeouts,
+    definition: row.definition,
     version: row.version,
     createdAt: row.created_at.toISOString(),
     updatedAt: row.updated_at.toISOString(),

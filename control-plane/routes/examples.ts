@@ -9,6 +9,7 @@ export const PROVIDER_EXAMPLE = {
   apiKeyHint: 'sk-…4f2a',
   headerNames: [],
   timeouts: {},
+  definition: null,
   ...STAMPS,
 };
 

@@ -17,6 +17,8 @@ const CLOSE_BRACKET = 0x5d;
 const SCALAR = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null|NaN|-?Infinity/y;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: JSON forbids them in strings (RFC 8259, section 7)
 const SPECIAL = /["\\\u0000-\u001f]/g;
+/** Values that say nothing; answers of the Responses API have an empty list of log probabilities in every text. */
+const EMPTY = /null|\[[ \t\r\n]*\]|\{[ \t\r\n]*\}/y;
 const NOWHERE: Places = [];
 
 /** How a text is read. */
@@ -77,7 +79,7 @@ class JsonRedactor {
     this.#space();
     if (this.#at >= this.#keep) return this.#stop();
     const label = this.#isHiding ? null : labelAt(places);
-    if (label !== null && !this.#text.startsWith('null', this.#at)) return this.#hide(label);
+    if (label !== null && !this.#isEmpty()) return this.#hide(label);
     switch (this.#text.charCodeAt(this.#at)) {
       case QUOTE:
         return this.#string() !== null;
@@ -88,6 +90,11 @@ class JsonRedactor {
       default:
         return this.#scalar();
     }
+  }
+
+  #isEmpty(): boolean {
+    EMPTY.lastIndex = this.#at;
+    return EMPTY.test(this.#text);
   }
 
   /** Puts a label in place of a value. */

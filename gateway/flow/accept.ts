@@ -46,6 +46,7 @@ export function accept(
     requestSha256: null,
     begun: false,
     ended: false,
+    token: null,
     dispatchNs: null,
     attempt: null,
     attempts: [],

@@ -1,12 +1,12 @@
 import { RingsideError } from '#core/errors.ts';
 import type { Answering } from '../answering.ts';
-import type { ProviderAdapter, StreamTap } from '../providers/provider.ts';
-import { ADAPTERS } from '../providers/registry.ts';
+import type { StreamTap } from '../providers/provider.ts';
 import type { UpstreamController, UpstreamHeaders } from '../upstream/handler.ts';
 import type { BodyCapture } from './capture.ts';
 import { captureFor, openCapture } from './open-capture.ts';
 import { type AnswerHead, Outflow } from './outflow.ts';
 import type { AnswerListener, Ending, Exchange, FlowDeps } from './ports.ts';
+import { faultOfStream, readWhole, refusalOf } from './upstream-fault.ts';
 
 /** What adapt-response hands its results to; wired in handle-request.ts. */
 export interface AnswerOutlets {
@@ -18,6 +18,7 @@ export interface AnswerOutlets {
 
 const MAX_ERROR_BYTES = 65_536;
 const ENCODED = 'The upstream compressed its answer though it was asked not to.';
+const OTHER_KIND = 'The upstream streamed its answer, or did not, against what it was asked for.';
 const TOO_LARGE = 'The answer of the upstream is too large to be translated.';
 
 /**
@@ -66,6 +67,7 @@ export class Answer implements AnswerListener {
     this.#capture = captureFor(this.#capture, this.#exchange, contentType, isStream, this.#isEncoded());
     if (status >= 300) this.#state = 'refused';
     else if (this.#isEncoded() && !this.#answering.mayPass) this.#break(ENCODED);
+    else if (!this.#answering.takes(isStream)) this.#break(OTHER_KIND);
     else if (!isStream) this.#state = 'whole';
     else if (this.#isEncoded()) this.#startPassing();
     else this.#openStream();
@@ -168,12 +170,8 @@ export class Answer implements AnswerListener {
     }
   }
 
-  /** A failure that the upstream reported inside the stream, scrubbed, or a stream that nobody can read: the caller gets it as ours. */
-  #hasFailed({ errorBody, errorStatus, failure }: StreamTap): boolean {
-    const error =
-      errorBody === null
-        ? (failure ?? null)
-        : this.#adapter().readError(errorStatus ?? 502, errorBody, undefined, this.#exchange.target!);
+  #hasFailed(tap: StreamTap): boolean {
+    const error = faultOfStream(this.#exchange, tap);
     if (error !== null) this.#fail(error);
     return error !== null;
   }
@@ -207,7 +205,7 @@ export class Answer implements AnswerListener {
   #endWhole(): void {
     const held = this.#held.length === 1 ? this.#held[0]! : Buffer.concat(this.#held);
     const isReadable = !this.#isEncoded() && this.#answer.contentType.includes('json');
-    const whole = this.#readWhole(held, isReadable);
+    const whole = readWhole(this.#answering, held, isReadable);
     if (whole instanceof RingsideError) return this.failed(whole);
     const { body, facts } = whole;
     this.#answer = { ...this.#answer, contentType: this.#answering.wholeType ?? this.#answer.contentType };
@@ -217,16 +215,6 @@ export class Answer implements AnswerListener {
       if (recorded) this.#outflow.sendWhole(this.#answer, body);
       else this.#outlets.unrecorded();
     });
-  }
-
-  /** An answer that nobody can read is the upstream's fault, and no defect of ours. */
-  #readWhole(held: Buffer, isReadable: boolean): ReturnType<Answering['readWhole']> | RingsideError {
-    try {
-      return this.#answering.readWhole(held, isReadable);
-    } catch (reason) {
-      if (reason instanceof RingsideError) return reason;
-      throw reason;
-    }
   }
 
   #startPassing(): void {
@@ -261,19 +249,9 @@ export class Answer implements AnswerListener {
   }
 
   #refuse(): void {
-    const target = this.#exchange.target!;
-    const redirect = `The provider "${target.providerName}" answered with a redirect, which is not followed.`;
-    const retryAfter = [this.#answer.headers['retry-after']].flat()[0];
-    const error =
-      this.#answer.status < 400
-        ? new RingsideError('upstream_error', redirect)
-        : this.#adapter().readError(this.#answer.status, Buffer.concat(this.#held), retryAfter, target);
+    const error = refusalOf(this.#deps, this.#exchange, this.#answer, Buffer.concat(this.#held));
     this.#state = 'done';
     this.#outlets.fail(error, { firstByteNs: this.#firstByteNs });
-  }
-
-  #adapter(): ProviderAdapter {
-    return ADAPTERS[this.#exchange.target!.kind];
   }
 
   get #answering(): Answering {

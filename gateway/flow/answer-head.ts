@@ -59,8 +59,13 @@ export function upstreamRequestId(headers: Readonly<Record<string, string | stri
 
 const MAX_DROPPED_CHARS = 1_000;
 
-/** The caller's own spelling may hold anything: what no header can hold is percent-encoded. */
+/** The caller's own spelling may hold anything, half a character too: what no header can hold is percent-encoded. */
 function droppedList(dropped: readonly string[]): string {
-  const list = dropped.map((at) => encodeURI(at).replaceAll('%5B', '[').replaceAll('%5D', ']')).join(', ');
+  let list = '';
+  for (const at of dropped) {
+    if (list.length > MAX_DROPPED_CHARS) break;
+    const spelled = at.slice(0, MAX_DROPPED_CHARS).toWellFormed();
+    list += `${list === '' ? '' : ', '}${encodeURI(spelled).replaceAll('%5B', '[').replaceAll('%5D', ']')}`;
+  }
   return list.length <= MAX_DROPPED_CHARS ? list : `${list.slice(0, MAX_DROPPED_CHARS)} ...`;
 }

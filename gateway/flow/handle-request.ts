@@ -7,6 +7,7 @@ import { adaptRequest, pickTarget } from './adapt-request.ts';
 import { Answer } from './adapt-response.ts';
 import { admit } from './admit.ts';
 import { assign } from './assign.ts';
+import { authorize, unusable } from './authorize.ts';
 import { dispatch } from './dispatch.ts';
 import { failureEnding, sendFailure } from './fail.ts';
 import { readMetadata } from './metadata.ts';
@@ -72,6 +73,12 @@ function send(deps: FlowDeps, exchange: Exchange, body: Buffer): Answer | null {
   admit(deps, exchange.assignment.variant.terms);
   const target = pickTarget(exchange.assignment, exchange.id);
   exchange.target = target;
+  const { access } = target;
+  if (access?.kind === 'unusable') {
+    if (exchange.outgoing.destroyed) return null;
+    recordBegin(deps, exchange, body);
+    throw unusable(target.providerName);
+  }
   const call = adaptRequest(exchange, request, body, target, deps.clock.unixMs);
   if (exchange.outgoing.destroyed) return null;
   recordBegin(deps, exchange, body);
@@ -80,7 +87,8 @@ function send(deps: FlowDeps, exchange: Exchange, body: Buffer): Answer | null {
     fail: (error, partial) => fail(deps, exchange, error, partial),
     unrecorded: () => sendFailure(exchange, unrecorded(), deps.stalledReaderMs),
   });
-  dispatch(deps, exchange, call, answer);
+  if (access === undefined) dispatch(deps, exchange, call, answer);
+  else authorize(deps, exchange, access.grant, call, answer, (ready) => dispatch(deps, exchange, ready, answer));
   return answer;
 }
 

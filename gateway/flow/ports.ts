@@ -16,6 +16,7 @@ import type { KeyRecord } from '../snapshot/key-table.ts';
 import type { Clock } from '../telemetry/clock.ts';
 import type { Recorder } from '../telemetry/recorder.ts';
 import type { UpstreamController, UpstreamHeaders, UpstreamPools } from '../upstream/handler.ts';
+import type { TokenSources } from '../upstream/token-source.ts';
 import type { BodyPool } from './body-pool.ts';
 import type { BodyCapture } from './capture.ts';
 import type { EventWriter } from './event-writer.ts';
@@ -30,6 +31,7 @@ export interface FlowDeps {
   readonly organizations: () => ReadonlyMap<string, BoundOrganization>;
   readonly scanPlans: ReadonlyMap<Ingress, ScanPlan>;
   readonly upstream: UpstreamPools;
+  readonly tokens: TokenSources;
   readonly spool: SpoolWriter;
   readonly recorder: Recorder;
   /** Ends that are not written yet, though their caller may have left. */
@@ -107,8 +109,10 @@ export interface Exchange {
   begun: boolean;
   /** Set by the one call of `record`. */
   ended: boolean;
+  /** The access token that its call carries, where it needs one. */
+  token: string | null;
   dispatchNs: number | null;
-  /** The upstream call under way, once there is one. An object and not closures: docs/decisions/0011. */
+  /** The upstream call under way, or the wait for its token, once there is one. An object and not closures: docs/decisions/0011. */
   attempt: UpstreamAttempt | null;
   attempts: AttemptRecord[];
 }

@@ -1,3 +1,4 @@
+import type { ParsedCredentials } from '#core/provider-credentials/document.ts';
 import type { CompiledDeployment } from '#core/snapshot/compile.ts';
 import { bindEndpoint, bindHead } from '../upstream/request-head.ts';
 import type { DefaultTimeouts, ProviderCredentials, UpstreamTarget } from './provider.ts';
@@ -15,6 +16,17 @@ export interface TargetSpec {
   readonly authorization: Readonly<Record<string, string>>;
   /** More texts to keep secret, where the key is a document that holds them. */
   readonly secrets?: readonly string[];
+  /** Where the calls need a token. */
+  readonly access?: UpstreamTarget['access'];
+}
+
+/**
+ * The credentials in a key that is checked.
+ * @throws TypeError that names the field at fault and never holds a value
+ */
+export function usable<Credentials>(parsed: ParsedCredentials<Credentials>): Credentials {
+  if (parsed.kind === 'invalid') throw new TypeError(`its apiKey ${parsed.message}`);
+  return parsed.credentials;
 }
 
 /** Prepares calls to one deployment of a kind that speaks JSON over HTTP. */
@@ -22,7 +34,7 @@ export function bindTarget(
   deployment: CompiledDeployment,
   credentials: ProviderCredentials,
   defaults: DefaultTimeouts,
-  { paths, sessionPath, authorization, secrets = [] }: TargetSpec,
+  { paths, sessionPath, authorization, secrets = [], access }: TargetSpec,
 ): UpstreamTarget {
   const { provider, upstreamModel, maxOutputTokens } = deployment;
   const base = new URL(provider.baseUrl);
@@ -40,6 +52,7 @@ export function bindTarget(
     upstreamModel,
     endpoint: bindEndpoint(base.origin, provider.timeouts.connectMs ?? defaults.connectMs),
     heads: Object.fromEntries(heads),
+    ...(access === undefined ? {} : { access }),
     ...(sessionPath === undefined ? {} : { session: bindSession(`${prefix}${sessionPath}`, headers) }),
     model: { upstreamModel, defaultMaxTokens: maxOutputTokens, host: base.hostname },
     modelJson: Buffer.from(JSON.stringify(upstreamModel)),

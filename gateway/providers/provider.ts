@@ -7,6 +7,7 @@ import type { ProviderModels } from '#translation/chat/provider-models.ts';
 import type { EmbeddingsTranslation } from '#translation/embeddings/translation.ts';
 import type { Usage } from '../telemetry/recorder.ts';
 import type { UpstreamEndpoint } from '../upstream/handler.ts';
+import type { TokenGrant } from '../upstream/token-grant.ts';
 import type { Capabilities } from './capabilities.ts';
 
 /** The secrets of a provider, opened. */
@@ -15,6 +16,13 @@ export interface ProviderCredentials {
   readonly apiKey?: string | undefined;
   readonly headers?: Readonly<Record<string, string>> | undefined;
 }
+
+/** What stands between a target and its calls. */
+export type TargetAccess =
+  /** Each call carries an access token, which is fetched and renewed. */
+  | { readonly kind: 'token'; readonly grant: TokenGrant }
+  /** It cannot be called as it is configured. */
+  | { readonly kind: 'unusable'; readonly reason: string };
 
 /** A deployment made ready to call: everything that can be decided when a snapshot is compiled is decided here. */
 export interface UpstreamTarget {
@@ -31,7 +39,9 @@ export interface UpstreamTarget {
   readonly model: ModelFacts;
   /** How a chat is put to this one, where that is not the same for all of its kind. */
   readonly chat?: ChatTranslation;
-  /** Headers that depend on the finished call (a signature, a token that is renewed): names and values in turn. */
+  /** Missing where calls can be made at once: for nearly all. */
+  readonly access?: TargetAccess;
+  /** Headers that depend on the finished call (a signature): names and values in turn. */
   readonly sign?: (headName: string, body: readonly Buffer[], unixMs: number) => readonly string[];
   /** Where realtime sessions are opened, and with which headers, credentials included; missing where there are none. */
   readonly session?: { readonly path: string; readonly headers: Readonly<Record<string, string>> } | undefined;

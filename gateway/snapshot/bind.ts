@@ -11,6 +11,7 @@ import type { SpoolTerms } from '#inference-log/spool-terms.ts';
 import type { DefaultTimeouts, ProviderCredentials, UpstreamTarget } from '../providers/provider.ts';
 import { ADAPTERS } from '../providers/registry.ts';
 import { NONE, seriesKey } from '../telemetry/layout.ts';
+import { bindEndpoint } from '../upstream/request-head.ts';
 
 /** A variant with everything a call needs, and its place in the metrics. */
 export interface BoundVariant {
@@ -37,6 +38,8 @@ export interface BoundOrganization {
   /** Series of requests that named no group of ours. */
   readonly series: number;
   readonly groups: ReadonlyMap<string, BoundGroup>;
+  /** Providers that cannot be called as they are configured, and why: one sentence each. */
+  readonly faults: readonly string[];
 }
 
 /** A document on its way to a worker, with the series numbers that the main thread gave out. */
@@ -48,7 +51,8 @@ export interface SnapshotDelivery {
 
 /**
  * Compiles a document and opens its credentials. Throws when either fails; the document is then refused as a whole and the
- * one before stays.
+ * one before stays. Credentials that open and are of no use to their kind are the matter of their provider alone: its calls are
+ * answered with 502, and everything else is served.
  */
 export function bindOrganization(
   delivery: SnapshotDelivery,
@@ -63,7 +67,7 @@ export function bindOrganization(
     let target = targets.get(deployment);
     if (target === undefined) {
       const credentials = openCredentials(compiled.id, deployment, keyring);
-      target = ADAPTERS[deployment.provider.kind].bind(deployment, credentials, defaults);
+      target = bindTarget(deployment, credentials, defaults);
       targets.set(deployment, target);
     }
     return target;
@@ -80,7 +84,39 @@ export function bindOrganization(
       }),
     });
   }
-  return { id: compiled.id, name: compiled.name, version: delivery.version, series: seriesOf(NONE, NONE), groups };
+  const faults = new Set([...targets].flatMap(([{ provider }, { access }]) => faultOf(provider.name, access)));
+  const { id, name } = compiled;
+  return { id, name, version: delivery.version, series: seriesOf(NONE, NONE), groups, faults: [...faults] };
+}
+
+/** A target that cannot be called stays in its place, so that weights and metrics are what was configured. */
+function bindTarget(
+  deployment: CompiledDeployment,
+  credentials: ProviderCredentials,
+  defaults: DefaultTimeouts,
+): UpstreamTarget {
+  const { provider, upstreamModel, maxOutputTokens } = deployment;
+  try {
+    return ADAPTERS[provider.kind].bind(deployment, credentials, defaults);
+  } catch (error) {
+    return {
+      kind: provider.kind,
+      providerName: provider.name,
+      upstreamModel,
+      endpoint: bindEndpoint(new URL(provider.baseUrl).origin, defaults.connectMs),
+      heads: {},
+      access: { kind: 'unusable', reason: reasonOf(error) },
+      model: { upstreamModel, defaultMaxTokens: maxOutputTokens },
+      modelJson: Buffer.from(JSON.stringify(upstreamModel)),
+      firstByteTimeoutMs: defaults.firstByteMs,
+      idleTimeoutMs: defaults.idleMs,
+      secrets: [],
+    };
+  }
+}
+
+function faultOf(name: string, access: UpstreamTarget['access']): string[] {
+  return access?.kind === 'unusable' ? [`the provider "${name}" cannot be called: ${access.reason}`] : [];
 }
 
 function openCredentials(

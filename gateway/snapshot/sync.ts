@@ -98,7 +98,8 @@ export async function startConfigSync(deps: ConfigSyncDeps): Promise<ConfigSync>
         series.set(seriesKey(labels), deps.series.numberOf(labels, groupId));
       };
       const delivery = { version: snapshot.version, document, series };
-      bindOrganization(delivery, deps.keyring, deps.timeouts);
+      const { faults } = bindOrganization(delivery, deps.keyring, deps.timeouts);
+      for (const fault of faults) deps.log(`snapshot ${snapshot.version}: ${fault}`);
       register(NONE, NONE);
       for (const group of document.groups) {
         register(group.name, NONE, group.id);

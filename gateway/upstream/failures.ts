@@ -44,19 +44,20 @@ const UNREACHABLE: ReadonlyMap<string, string> = new Map([
 /**
  * Turns a transport failure into our error. The text names the provider by its Ringside name and never an address, a URL or
  * a header.
+ * @param server what was called, if not the provider itself
  */
-export function transportFailure(reason: unknown, provider: string): RingsideError {
+export function transportFailure(reason: unknown, provider: string, server = `provider "${provider}"`): RingsideError {
   const code = findCode(reason);
   const timeout = TIMEOUTS.get(code);
   if (timeout !== undefined) {
-    return new RingsideError('upstream_timeout', `The provider "${provider}" ${timeout}.`, { cause: reason });
+    return new RingsideError('upstream_timeout', `The ${server} ${timeout}.`, { cause: reason });
   }
   const unreachable = UNREACHABLE.get(code);
   if (unreachable !== undefined) {
-    return new RingsideError('upstream_unreachable', `The provider "${provider}" ${unreachable}.`, { cause: reason });
+    return new RingsideError('upstream_unreachable', `The ${server} ${unreachable}.`, { cause: reason });
   }
   if (code === 'RINGSIDE_POOL_FULL') {
-    const message = `The gateway has as many connections to the provider "${provider}" as it may; try again.`;
+    const message = `The gateway has as many connections to the ${server} as it may; try again.`;
     return new RingsideError('overloaded', message, { retryAfterSeconds: 1, cause: reason });
   }
   // A call that cannot be written down is our own defect.
@@ -64,20 +65,15 @@ export function transportFailure(reason: unknown, provider: string): RingsideErr
     return RingsideError.from(reason);
   }
   if (code === 'RINGSIDE_PROTOCOL') {
-    return new RingsideError('upstream_protocol', `The provider "${provider}" sent an answer that is not valid HTTP.`, {
+    return new RingsideError('upstream_protocol', `The ${server} sent an answer that is not valid HTTP.`, {
       cause: reason,
     });
   }
   if (/^(ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO)/.test(code)) {
-    return new RingsideError(
-      'upstream_unreachable',
-      `The TLS certificate of the provider "${provider}" is not accepted.`,
-      {
-        cause: reason,
-      },
-    );
+    const message = `The TLS certificate of the ${server} is not accepted.`;
+    return new RingsideError('upstream_unreachable', message, { cause: reason });
   }
-  return new RingsideError('upstream_unreachable', `The call to the provider "${provider}" failed.`, { cause: reason });
+  return new RingsideError('upstream_unreachable', `The call to the ${server} failed.`, { cause: reason });
 }
 
 /** The code of an error, of its cause, or of the first of several (happy eyeballs). */

@@ -131,8 +131,10 @@ describe('import directions', () => {
   });
 
   test('the vocabulary of chats and the wires name no dialect and no provider kind', () => {
-    const names = /^gateway\/(?:dialects|providers)\/[^/]+\//;
-    expect(offences(({ file, target }) => /^gateway\/(?:chat|wires)\//.test(file) && names.test(target))).toEqual([]);
+    const names = /^(?:gateway|translation)\/(?:dialects|providers)\/[^/]+\//;
+    expect(
+      offences(({ file, target }) => /^(?:gateway|translation)\/(?:chat|wires)\//.test(file) && names.test(target)),
+    ).toEqual([]);
   });
 
   test('rooms of the flow do not import each other; handle-request.ts and what serves sessions do', () => {
@@ -149,6 +151,7 @@ describe('import directions', () => {
       'event-writer',
       'outflow',
       'signs-of-life',
+      'upstream-fault',
       'header-text',
     ].map((name) => `gateway/flow/${name}.ts`);
     const inFlow = (path: string) => path.startsWith('gateway/flow/');

@@ -14,7 +14,12 @@ import { type Stack, startStack } from '../support/stack.ts';
  * Every ingress dialect, through its official SDK, against every provider kind that can chat. The table is docs/compatibility.md: a cell
  * that changes fails here until the page is written anew (`npx vitest run -u tests/e2e/compatibility.test.ts`).
  */
-const KINDS: readonly { readonly kind: string; readonly path: string; readonly apiKey?: string }[] = [
+const KINDS: readonly {
+  readonly kind: string;
+  readonly path: string;
+  readonly apiKey?: string;
+  readonly definition?: object;
+}[] = [
   { kind: 'openai', path: '/v1' },
   { kind: 'azure-openai', path: '' },
   { kind: 'anthropic', path: '/v1' },
@@ -27,6 +32,36 @@ const KINDS: readonly { readonly kind: string; readonly path: string; readonly a
   { kind: 'cohere', path: '/cohere' },
   { kind: 'mistral', path: '/mistral/v1' },
   { kind: 'huggingface', path: '/huggingface/v1' },
+  { kind: 'simulator', path: '/v1' },
+  {
+    kind: 'custom',
+    path: '/mistral/v1',
+    // As much of Mistral's API as a definition without tools can say.
+    definition: {
+      path: ['chat', 'completions'],
+      request: {
+        ...Object.fromEntries(
+          ['model', 'messages', 'max_tokens', 'stop', 'response_format'].map((name) => [name, { $from: name }]),
+        ),
+        stream: { $from: 'stream' },
+      },
+      images: true,
+      reply: {
+        text: '/choices/0/message/content',
+        finishReason: { at: '/choices/0/finish_reason' },
+        usage: { inputTokens: '/usage/prompt_tokens', outputTokens: '/usage/completion_tokens' },
+      },
+      stream: {
+        framing: 'sse',
+        delta: '/choices/0/delta/content',
+        finishReason: { at: '/choices/0/finish_reason' },
+        usage: { inputTokens: '/usage/prompt_tokens', outputTokens: '/usage/completion_tokens' },
+        error: '/error',
+        done: { data: '[DONE]' },
+      },
+      errorMessage: '/error/message',
+    },
+  },
 ];
 const DIALECTS = ['openai-chat', 'openai-responses', 'anthropic', 'gemini'] as const;
 const CLIENTS: Readonly<Record<(typeof DIALECTS)[number], (url: string, key: string) => ChatClient>> = {
@@ -43,9 +78,9 @@ const table = new Map<string, string>();
 
 beforeAll(async () => {
   stack = await startStack({ workers: 1 });
-  for (const { kind, path, apiKey = SECRET } of KINDS) {
+  for (const { kind, path, apiKey = SECRET, definition } of KINDS) {
     const baseUrl = `${stack.simulatorUrl}${path}`;
-    await must('POST', '/providers', { name: kind, kind, baseUrl, apiKey });
+    await must('POST', '/providers', { name: kind, kind, baseUrl, apiKey, definition });
     await must('POST', '/models', { name: kind, provider: kind, upstreamModel: `sim-${kind}` });
     await must('POST', '/groups', { name: kind });
     await must('PUT', `/groups/${kind}/variants`, [{ model: kind, role: 'champion', weightBp: 10_000 }]);
@@ -158,4 +193,5 @@ const INTRODUCTION = `# Compatibility
 Written by \`tests/e2e/compatibility.test.ts\`: each official SDK through a real gateway to the simulator, which speaks each provider's API. "yes": it
 works, plain and streamed alike. "no": it cannot be expressed there, and is a 400 that names the parameter. A number is the status that the caller gets for that of
 the provider: what is a matter between Ringside and the provider (its key, its failures) is a 502 or 503. "not shown": the provider keeps its thoughts to itself.
+The fifth dialect, the Open Inference Protocol (`/v2`), carries tensors and no chats: it goes to providers of the kind `oip`, and to `custom` ones with `infer`.
 `;

@@ -192,6 +192,7 @@ describe.each(DIALECTS)('from %s', (dialect) => {
         response: { captured: true, contentType: 'application/json' },
       });
     }
+    await checkExport(group, seen);
     const [broken, left] = rows.slice(-2);
     expect(broken).toMatchObject({ status: 200, outcome: 'failed', endReason: 'upstream_failed', servedVariant: null });
     expect(broken).toMatchObject({ errorCode: 'upstream_error', answerIsWhole: false });
@@ -200,6 +201,24 @@ describe.each(DIALECTS)('from %s', (dialect) => {
     expect(left).toMatchObject({ outcome: 'client_closed', errorCode: 'client_closed', streamed: true });
   });
 });
+
+/** The lines of the fine-tuning export are the chats that were answered, oldest first. */
+async function checkExport(group: string, seen: readonly Outcome[]): Promise<void> {
+  const answer = await fetch(`${stack.controlUrl}/api/v1/inferences:export?format=openai-chat&group=${group}`, {
+    headers: { authorization: `Bearer ${stack.adminToken}` },
+  });
+  const lines = (await answer.text()).trimEnd().split('\n').reverse();
+  expect(lines).toHaveLength(seen.length);
+  for (const [index, outcome] of seen.entries()) {
+    const { messages } = JSON.parse(lines[index]!);
+    expect(messages[0]).toMatchObject({ role: 'user' });
+    const { content, tool_calls: calls = [] } = messages.at(-1);
+    expect(content ?? '').toBe(outcome.text);
+    expect(calls.map((call: { function: { arguments: string } }) => JSON.parse(call.function.arguments))).toEqual(
+      outcome.calls.map((call) => call.arguments),
+    );
+  }
+}
 
 async function withCalls(kind: string, call: () => Promise<Outcome>): Promise<Outcome[]> {
   await behave(kind, { toolCalls: 2 });

@@ -103,13 +103,15 @@ describe('tap', () => {
     }
   });
 
-  test('a failed response is the last event', () => {
+  test('a failed response is a failure, and not passed on', () => {
     const response = { status: 'failed', error: { code: 'server_error', message: 'x' }, usage: null };
     const last = `data: ${JSON.stringify({ type: 'response.failed', response })}\n\n`;
     expect(run(Buffer.from(last), [])).toMatchObject({
       text: '',
-      terminal: last,
+      terminal: null,
       facts: { usage: null, finishReason: 'failed' },
+      errorBody: JSON.stringify(response),
+      errorStatus: null,
     });
   });
 

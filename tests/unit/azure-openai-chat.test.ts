@@ -1,14 +1,7 @@
 // Answers and errors as Microsoft's reference has them (learn.microsoft.com: Azure OpenAI REST reference, Content streaming, Guardrail
-// annotations, and OAuth 2.0 client credentials on the identity platform; read 2026-11).
+// annotations; read 2026-11).
 import { describe, expect, test } from 'vitest';
 import { azureChat } from '#gateway/providers/azure-openai/chat.ts';
-import {
-  readEntraClient,
-  readToken,
-  tokenHeader,
-  tokenState,
-  writeTokenRequest,
-} from '#gateway/providers/azure-openai/entra-token.ts';
 import { readError } from '#gateway/providers/azure-openai/errors.ts';
 import { chatRequest } from '#tests/support/chat-request.ts';
 import { ReplyCollector } from '#translation/chat/collect.ts';
@@ -143,72 +136,5 @@ describe('errors', () => {
     const error = read(status, body);
     expect(error).toMatchObject({ code, status: seen, retryAfterSeconds: 7 });
     expect(error.message).not.toContain('az-secret');
-  });
-});
-
-describe("Entra's tokens", () => {
-  const document = { tenantId: 'contoso.example', clientId: 'app-1', clientSecret: 's3cret/+&=' };
-  const client = readEntraClient(JSON.stringify(document))!;
-  const SENT = 1_700_000_000_000;
-  const answer = (body: object, status = 200) => readToken(status, Buffer.from(JSON.stringify(body)), SENT, 'az');
-
-  test('a key is one, or a document of a client', () => {
-    expect(readEntraClient('az-key')).toBeNull();
-    expect(client).toMatchObject({ ...document, authorityHost: 'login.microsoftonline.com' });
-    for (const wrong of [
-      '{',
-      '{}',
-      JSON.stringify({ ...document, tenantId: '../x' }),
-      JSON.stringify({ ...document, more: 1 }),
-    ]) {
-      expect(() => readEntraClient(wrong)).toThrow(TypeError);
-    }
-    expect(() => readEntraClient(`{"clientSecret":"s3cret",`)).toThrow(/^(?!.*s3cret)/);
-  });
-
-  test('what is sent', () => {
-    expect(writeTokenRequest(client)).toEqual({
-      method: 'POST',
-      url: 'https://login.microsoftonline.com/contoso.example/oauth2/v2.0/token',
-      headers: { 'content-type': 'application/x-www-form-urlencoded', accept: 'application/json' },
-      body:
-        'grant_type=client_credentials&client_id=app-1&client_secret=s3cret%2F%2B%26%3D' +
-        '&scope=https%3A%2F%2Fcognitiveservices.azure.com%2F.default',
-    });
-  });
-
-  test('what comes back, and for how long it serves', () => {
-    const token = answer({ token_type: 'Bearer', expires_in: 3599, ext_expires_in: 3599, access_token: 'eyJ0.e30.x' });
-    expect(token).toEqual({
-      accessToken: 'eyJ0.e30.x',
-      refreshAtUnixMs: SENT + 1_799_500,
-      expiresAtUnixMs: SENT + 3_539_000,
-    });
-    expect(tokenHeader(token)).toEqual(['authorization', 'Bearer eyJ0.e30.x']);
-    expect(tokenState(null, SENT)).toBe('expired');
-    expect(tokenState(token, SENT)).toBe('fresh');
-    expect(tokenState(token, token.refreshAtUnixMs)).toBe('refresh');
-    expect(tokenState(token, token.expiresAtUnixMs)).toBe('expired');
-    expect(answer({ expires_in: '86399', refresh_in: 43_199, access_token: 'x' }).refreshAtUnixMs).toBe(
-      SENT + 43_199_000,
-    );
-    expect(tokenState(answer({ expires_in: 10, access_token: 'x' }), SENT)).toBe('expired');
-  });
-
-  test('refusals and what is no answer', () => {
-    const refused = { error: 'invalid_client', error_description: 'AADSTS7000215: Invalid secret for app-1.' };
-    expect(() => answer(refused, 401)).toThrow(
-      expect.objectContaining({
-        code: 'upstream_error',
-        message: 'Entra gave no token for the provider "az" (status 401: invalid_client).',
-      }),
-    );
-    expect(() => answer({ access_token: 'x' })).toThrow(expect.objectContaining({ code: 'upstream_protocol' }));
-    expect(() => answer({ access_token: 'a\r\nb', expires_in: 60 })).toThrow(
-      expect.objectContaining({ code: 'upstream_protocol' }),
-    );
-    expect(() => readToken(200, Buffer.from('<html>'), SENT, 'az')).toThrow(
-      expect.objectContaining({ code: 'upstream_protocol' }),
-    );
   });
 });

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
+import { regionOf } from '#core/provider-credentials/bedrock.ts';
 import { adapter } from '#gateway/providers/bedrock/adapter.ts';
 import { readError } from '#gateway/providers/bedrock/errors.ts';
 import { readModels } from '#gateway/providers/bedrock/models.ts';
-import { chatPath, regionOf } from '#gateway/providers/bedrock/paths.ts';
+import { chatPath } from '#gateway/providers/bedrock/paths.ts';
 import { type SignableCall, sign } from '#gateway/providers/bedrock/signing.ts';
 import { checkKey } from '#simulator/dialects/bedrock/signature.ts';
 
@@ -126,7 +127,7 @@ describe('targets', () => {
   });
 
   test('need a region: the endpoint’s, or the key’s', () => {
-    expect(() => bind(json(), 'http://127.0.0.1:9')).toThrow(/names no region/);
+    expect(() => bind(json(), 'http://127.0.0.1:9')).toThrow(/must say "region"/);
     const signed = bind(json({ region: 'us-west-2', sessionToken: 'token-1' }), 'http://127.0.0.1:9').sign!(
       'converse',
       [],

@@ -78,7 +78,8 @@ describe('base URLs', () => {
 describe('credentials', () => {
   const keyring: Keyring = [{ id: 'k', key: randomBytes(32) }];
   const deps = { keyring, entropy: systemEntropy };
-  const place = { organizationId: 'o', providerId: 'p' };
+  const at = { kind: 'openai', baseUrl: 'https://a.example' } as const;
+  const place = { organizationId: 'o', providerId: 'p', ...at };
   const opened = (sealed: string | null) =>
     sealed === null ? null : JSON.parse(open(keyring, envelopeContext('o', 'providers', 'p'), sealed));
 
@@ -98,7 +99,7 @@ describe('credentials', () => {
   });
 
   test('an envelope whose key is lost can be replaced whole, and not in part', () => {
-    const place = { organizationId: 'org', providerId: 'provider' };
+    const place = { organizationId: 'org', providerId: 'provider', ...at };
     const depsOf = (key: Buffer) => ({ keyring: [{ id: 'k1', key }] as Keyring, entropy: systemEntropy });
     const [lost, found] = [depsOf(randomBytes(32)), depsOf(randomBytes(32))];
     const { credentials } = changeCredentials(lost, place, null, { apiKey: 'sk-old-0123456789' });

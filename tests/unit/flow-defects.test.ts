@@ -18,6 +18,7 @@ import { allocateCells, GAUGE } from '#gateway/telemetry/layout.ts';
 import { createRecorder } from '#gateway/telemetry/recorder.ts';
 import type { UpstreamHandler } from '#gateway/upstream/handler.ts';
 import { findRoute } from '#translation/dialects/routes.ts';
+import { NO_TOKENS } from '../support/no-tokens.ts';
 import { waitFor } from '../support/wait.ts';
 
 // A defect of our own, wherever it lies, ends the request: with an answer, an end frame and a line in the log.
@@ -77,6 +78,7 @@ async function startFlow(dispatch: (handler: UpstreamHandler) => void) {
     authenticator: { authenticate: () => key },
     organizations: () => new Map([[organization.id, organization]]),
     scanPlans: planScans(),
+    tokens: NO_TOKENS,
     signsOfLife: new SignsOfLife(),
     upstream: { dispatch: (_call, handler) => dispatch(handler), close: () => undefined },
     spool: {

@@ -1,6 +1,4 @@
-// Error bodies are written from the Gemini API's troubleshooting guide and google.rpc.Status, the token exchange from "Using OAuth 2.0 for
-// Server to Server Applications", read 2026-11.
-import { generateKeyPairSync, verify } from 'node:crypto';
+// Error bodies are written from the Gemini API's troubleshooting guide and google.rpc.Status, read 2026-11.
 import { describe, expect, test } from 'vitest';
 import type { CompiledDeployment } from '#core/snapshot/compile.ts';
 import { adapter } from '#gateway/providers/google/adapter.ts';
@@ -9,12 +7,6 @@ import { renameModels } from '#gateway/providers/google/model-names.ts';
 import { MODELS } from '#gateway/providers/google/models.ts';
 import { readReply } from '#gateway/providers/google/reply.ts';
 import { bind } from '#gateway/providers/google/request.ts';
-import {
-  parseServiceAccount,
-  readAccessToken,
-  signAssertion,
-  tokenRequestBody,
-} from '#gateway/providers/google/service-account.ts';
 import { openStream } from '#gateway/providers/google/stream.ts';
 
 const deployment = (baseUrl: string, upstreamModel = 'gemini-3') =>
@@ -40,13 +32,11 @@ describe('calls to Google', () => {
     expect(headOf(tuned, 'countTokens')).toContain('POST /v1beta/tunedModels/a%20b:countTokens HTTP');
   });
 
-  test('on Vertex AI have no embeddings, and take access tokens; a key file is never a header', () => {
+  test('on Vertex AI have no embeddings, and take access tokens', () => {
     const target = bind(deployment(VERTEX), { apiKey: 'ya29.token' }, DEFAULTS);
     expect(headOf(target, 'generateContent')).toContain('/publishers/google/models/gemini-3:generateContent HTTP');
     expect(headOf(target, 'generateContent')).toContain('authorization: Bearer ya29.token\r\n');
     expect(target.heads['embedContent']).toBeUndefined();
-    const file = bind(deployment(VERTEX), { apiKey: '{"private_key":"x"}' }, DEFAULTS);
-    expect(headOf(file, 'generateContent')).not.toMatch(/private_key|authorization|x-goog-api-key/);
   });
 
   test('go where the operation says', () => {
@@ -219,68 +209,5 @@ describe('a stream that is passed on', () => {
       candidates: [{ content: { parts: [{ functionCall: { name: 'f', args: { error: {}, finishReason: 'x' } } }] } }],
     });
     expect(push(tap, call)).toEqual([call, null]);
-  });
-});
-
-describe('a service account', () => {
-  const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
-  const pem = privateKey.export({ type: 'pkcs8', format: 'pem' });
-  const file = {
-    type: 'service_account',
-    client_email: 'a@p.test',
-    private_key: pem,
-    private_key_id: 'k1',
-    token_uri: 'https://oauth2.googleapis.com/token',
-  };
-  const parse = (rest: object = {}) => parseServiceAccount(JSON.stringify({ ...file, ...rest }));
-
-  test('signs an assertion that its public key confirms', () => {
-    const parsed = parse();
-    if (parsed.kind !== 'account') return expect.fail(parsed.message);
-    const [header, claims, signature] = signAssertion(parsed.account, 1_000).split('.');
-    const decode = (part: string | undefined) => JSON.parse(Buffer.from(part ?? '', 'base64url').toString());
-    expect(decode(header)).toEqual({ alg: 'RS256', typ: 'JWT', kid: 'k1' });
-    expect(decode(claims)).toEqual({
-      ...{ iss: 'a@p.test', scope: 'https://www.googleapis.com/auth/cloud-platform', aud: file.token_uri },
-      ...{ iat: 1_000, exp: 4_600 },
-    });
-    const signed = Buffer.from(`${header}.${claims}`);
-    expect(verify('RSA-SHA256', signed, publicKey, Buffer.from(signature ?? '', 'base64url'))).toBe(true);
-    expect(tokenRequestBody('a.b.c')).toBe(
-      'grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=a.b.c',
-    );
-  });
-
-  test('that is none is refused without a word of its key', () => {
-    const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' });
-    const wrong = [
-      { type: 'authorized_user' },
-      { client_email: 1 },
-      { private_key: 'secret' },
-      { private_key: ec },
-      { token_uri: 'https://evil.test/token' },
-    ];
-    for (const rest of wrong) {
-      const parsed = parse(rest);
-      expect(parsed.kind).toBe('invalid');
-      expect(JSON.stringify(parsed)).not.toMatch(/secret|PRIVATE/);
-    }
-    expect(parseServiceAccount('no')).toMatchObject({ kind: 'invalid' });
-  });
-
-  test('gets a token with an end', () => {
-    expect(readAccessToken('{"access_token":"ya29.x","expires_in":3599,"token_type":"Bearer"}', 100)).toEqual({
-      ...{ token: 'ya29.x', expiresUnixS: 3_699 },
-    });
-    for (const body of [
-      '{}',
-      'no',
-      '[]',
-      '{"access_token":"x"}',
-      '{"access_token":"","expires_in":1}',
-      '{"access_token":"x","expires_in":0}',
-    ]) {
-      expect(readAccessToken(body, 0)).toBeNull();
-    }
   });
 });

@@ -21,6 +21,12 @@ describe('detectors in JSON', () => {
     ['{"arguments":"{\\"to\\":\\"x\\\\u0040y.example\\"}"}', '{"arguments":"{\\"to\\":\\"[redacted:email]\\"}"}'],
     ['{"choices":[{"logprobs":{"content":[{"token":"x@"}]}}]}', '{"choices":[{"logprobs":"[redacted:logprobs]"}]}'],
     ['{"choices":[{"logprobs":null}]}', '{"choices":[{"logprobs":null}]}'],
+    ['{"output":[{"content":[{"logprobs":[ ]}]}]}', '{"output":[{"content":[{"logprobs":[ ]}]}]}'],
+    [
+      '{"output":[{"content":[{"logprobs":[ {"token":"x@"}]}]}]}',
+      '{"output":[{"content":[{"logprobs":"[redacted:logprobs]"}]}]}',
+    ],
+    ['{"candidates":[{"logprobsResult":{}}]}', '{"candidates":[{"logprobsResult":{}}]}'],
   ])('%s', (body, kept) => expect(keep(detecting, body)).toBe(kept));
 
   test.each([

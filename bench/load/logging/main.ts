@@ -21,6 +21,7 @@ import { allocateCells } from '#gateway/telemetry/layout.ts';
 import { createRecorder } from '#gateway/telemetry/recorder.ts';
 import { createUpstreamPools } from '#gateway/upstream/pools.ts';
 import { createSpoolWriter } from '#inference-log/spool-writer.ts';
+import { NO_TOKENS } from '#tests/support/no-tokens.ts';
 import { createDroppingSpool } from './dropping-spool.ts';
 
 /**
@@ -77,6 +78,7 @@ async function serve(task: Task): Promise<void> {
       policy: parseAddressPolicy(settings.privateUpstreams ?? ''),
       nowMs: () => clock.nowNs() / 1e6,
     }),
+    tokens: NO_TOKENS,
     spool,
     recorder: createRecorder(allocateCells()),
     pending: createPending(),

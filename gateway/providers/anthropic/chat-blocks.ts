@@ -9,6 +9,7 @@ import type {
 import type { Refusals } from '#translation/chat/refusals.ts';
 import type { JsonObject } from '#translation/chat/request.ts';
 import { writeDocumentCitation } from '#translation/wires/anthropic/citations.ts';
+import { parseRecord } from '#translation/wires/gemini/exact-json.ts';
 import { writeCacheMark } from './chat-settings.ts';
 import { writeDocumentSource, writeImageSource } from './chat-sources.ts';
 
@@ -94,13 +95,7 @@ function callId(id: string): string {
 }
 
 function readArguments(text: string): JsonObject | null {
-  if (text.trim() === '') return {};
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as JsonObject) : null;
-  } catch {
-    return null;
-  }
+  return text.trim() === '' ? {} : parseRecord(text);
 }
 
 /** Thoughts go back only with the API's own proof that it had them; it refuses all others. */

@@ -3,6 +3,7 @@ import type { ModelPart } from '#translation/chat/parts.ts';
 import type { ChatReply } from '#translation/chat/reply.ts';
 import type { JsonObject } from '#translation/chat/request.ts';
 import { readCitation } from '#translation/wires/anthropic/citations.ts';
+import { parseExact } from '#translation/wires/gemini/exact-json.ts';
 import { readChatUsage } from './chat-usage.ts';
 import { readStopReason } from './stop-reasons.ts';
 
@@ -32,7 +33,7 @@ export function readReply(body: Buffer): ChatReply {
 function parse(body: Buffer): JsonObject {
   let value: unknown;
   try {
-    value = JSON.parse(body.toString('utf8'));
+    value = parseExact(body.toString('utf8'));
   } catch (cause) {
     throw protocol('sent an answer that is not JSON', cause);
   }

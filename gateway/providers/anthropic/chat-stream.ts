@@ -3,6 +3,7 @@ import type { StreamReader } from '#translation/chat/provider.ts';
 import type { JsonObject } from '#translation/chat/request.ts';
 import { openEventStream } from '#translation/chat/sse.ts';
 import { readCitation } from '#translation/wires/anthropic/citations.ts';
+import { parseExact } from '#translation/wires/gemini/exact-json.ts';
 import { protocol } from './chat-reply.ts';
 import { mergeUsage, readChatUsage } from './chat-usage.ts';
 import { statusOf } from './error-types.ts';
@@ -160,7 +161,7 @@ class MessageReader {
 
 function parse(data: string): JsonObject {
   try {
-    const value: unknown = JSON.parse(data);
+    const value: unknown = parseExact(data);
     if (typeof value === 'object' && value !== null) return value as JsonObject;
   } catch (cause) {
     throw protocol('sent an event that is not JSON', cause);

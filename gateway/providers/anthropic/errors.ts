@@ -1,5 +1,6 @@
 import { type ErrorCode, RingsideError } from '#core/errors.ts';
 import type { JsonObject } from '#translation/chat/request.ts';
+import { scrub } from '#translation/wires/scrub.ts';
 import type { UpstreamTarget } from '../provider.ts';
 
 /** Longest upstream message that is passed on. */
@@ -19,7 +20,7 @@ export function readError(
 ): RingsideError {
   const provider = `The provider "${target.providerName}"`;
   const said = readMessage(body);
-  const message = said === null ? '' : `: ${scrub(said, target).slice(0, MAX_MESSAGE)}`;
+  const message = said === null ? '' : `: ${scrub(said, target.secrets).slice(0, MAX_MESSAGE)}`;
   const retryAfterSeconds = parseRetryAfter(retryAfter);
   const details = retryAfterSeconds === null ? {} : { retryAfterSeconds };
   const fail = (code: ErrorCode, text: string, useStatus?: number) =>
@@ -51,10 +52,6 @@ function readMessage(body: Buffer): string | null {
   } catch {
     return null; // HTML and the like says nothing to a caller
   }
-}
-
-function scrub(text: string, target: UpstreamTarget): string {
-  return target.secrets.reduce((clean, secret) => clean.replaceAll(secret, '[redacted]'), text);
 }
 
 /** Seconds from `Retry-After`, when it is a number (RFC 9110 also allows a date, which providers do not send). */

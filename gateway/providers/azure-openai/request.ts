@@ -1,7 +1,9 @@
+import { parseAzureKey } from '#core/provider-credentials/azure-openai.ts';
 import type { CompiledDeployment } from '#core/snapshot/compile.ts';
-import { bindTarget, sessionPathOf } from '../bind-target.ts';
+import { bindGrant } from '../../upstream/token-grant.ts';
+import { bindTarget, sessionPathOf, type TargetSpec, usable } from '../bind-target.ts';
 import type { DefaultTimeouts, ProviderCredentials, UpstreamTarget } from '../provider.ts';
-import { readEntraClient } from './entra-token.ts';
+import { tokenRequestBody, tokenUrl } from './entra-client.ts';
 
 /** The version that is asked for where the base URL says none: the last one of the dated, stable ones. */
 const DEFAULT_API_VERSION = '2024-10-21';
@@ -12,22 +14,35 @@ const DEFAULT_API_VERSION = '2024-10-21';
  *   https://<resource>.openai.azure.com/openai/v1                           the API without versions; the body names the deployment
  *   https://<resource>.openai.azure.com/openai?api-version=2024-10-21       the path names it; also without `/openai`
  *
- * The key goes as `api-key`. Where it is a client of Entra's (a JSON document), the call needs a token: see entra-token.ts.
+ * The key goes as `api-key`; where it is a client of Entra's (a JSON document), calls carry tokens instead.
+ * @throws TypeError for credentials that cannot be used
  */
 export function bind(
   deployment: CompiledDeployment,
   credentials: ProviderCredentials,
   defaults: DefaultTimeouts,
 ): UpstreamTarget {
-  const { apiKey } = credentials;
-  const client = apiKey === undefined ? null : readEntraClient(apiKey);
   const base = new URL(deployment.provider.baseUrl);
+  const access = accessOf(deployment, credentials.apiKey, defaults);
   return bindTarget(deployment, credentials, defaults, {
     paths: pathsOf(base, deployment.upstreamModel),
-    ...(client === null ? sessionOf(base, deployment.upstreamModel) : {}),
-    authorization: apiKey === undefined || client !== null ? {} : { 'api-key': apiKey },
-    secrets: client === null ? [] : [client.clientSecret],
+    // A session has no place for a token that is renewed.
+    ...(access.access === undefined ? sessionOf(base, deployment.upstreamModel) : {}),
+    ...access,
   });
+}
+
+function accessOf(
+  { provider }: CompiledDeployment,
+  apiKey: string | undefined,
+  defaults: DefaultTimeouts,
+): Omit<TargetSpec, 'paths'> {
+  if (apiKey === undefined) return { authorization: {} };
+  const own = usable(parseAzureKey(apiKey));
+  if (own.kind === 'api-key') return { authorization: { 'api-key': own.apiKey } };
+  const { client } = own;
+  const grant = bindGrant(provider, defaults, tokenUrl(client), () => tokenRequestBody(client));
+  return { authorization: {}, access: { kind: 'token', grant }, secrets: [client.clientSecret] };
 }
 
 /** The endpoints by operation, behind the base URL's own path. */

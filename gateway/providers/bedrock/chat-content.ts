@@ -8,15 +8,15 @@ import type {
   UserPart,
 } from '#translation/chat/parts.ts';
 import type { Refusals } from '#translation/chat/refusals.ts';
+import { parseRecord } from '#translation/wires/gemini/exact-json.ts';
 import { writeCitation } from './citations.ts';
-import { isRecord } from './json.ts';
 import { documentName, writeMedia } from './media.ts';
 
 /** What is known while the blocks of one request are written. */
 export interface ContentWriter {
   readonly refusals: Refusals;
   /** Names of documents that are taken. */
-  readonly documentNames: Set<string>;
+  readonly documentNames: Map<string, number>;
 }
 
 /** The parts of a turn as `ContentBlock`s, each with the cache point that stands behind it. */
@@ -124,12 +124,7 @@ function writeToolCall({ at, id, name, arguments: text, signature }: ToolCallPar
 
 /** Converse takes arguments as JSON and not as text. */
 function parseObject(text: string, at: string, refusals: Refusals): Record<string, unknown> {
-  let value: unknown = null;
-  try {
-    value = text === '' ? {} : JSON.parse(text);
-  } catch {
-    // Refused below, as what is JSON but no object.
-  }
-  if (!isRecord(value)) refusals.content(at, 'needs the arguments of a tool call to be a JSON object');
+  const value = text === '' ? {} : parseRecord(text);
+  if (value === null) refusals.content(at, 'needs the arguments of a tool call to be a JSON object');
   return value;
 }

@@ -28,7 +28,7 @@ export function writeRequest(request: ChatRequest, model: ModelFacts, refusals: 
 
 /** Turns must alternate: neighbours of one role become one. */
 function writeMessages({ messages }: ChatRequest, refusals: Refusals): Turn[] {
-  const writer: ContentWriter = { refusals, documentNames: new Set() };
+  const writer: ContentWriter = { refusals, documentNames: new Map() };
   const turns: Turn[] = [];
   for (const message of messages) {
     if (message.role === 'system') {
@@ -37,7 +37,7 @@ function writeMessages({ messages }: ChatRequest, refusals: Refusals): Turn[] {
     if (message.name !== null) refusals.setting(`${message.at}.name`, 'has no names of participants');
     const content = writeBlocks(message.parts, message.role, writer);
     const before = turns.at(-1);
-    if (before?.role === message.role) before.content.push(...content);
+    if (before?.role === message.role) for (const block of content) before.content.push(block);
     // A turn of which nothing is left but another provider's thoughts would be refused.
     else if (content.length > 0 || message.parts.length === 0) turns.push({ role: message.role, content });
   }

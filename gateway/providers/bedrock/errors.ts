@@ -1,4 +1,5 @@
 import { type ErrorCode, RingsideError } from '#core/errors.ts';
+import { scrub } from '#translation/wires/scrub.ts';
 import type { UpstreamTarget } from '../provider.ts';
 import { isRecord } from './json.ts';
 
@@ -96,10 +97,6 @@ function readBody(body: Buffer): { name: string; message: string | null } {
   } catch {
     return { name: '', message: null }; // HTML and the like says nothing to a caller
   }
-}
-
-function scrub(text: string, secrets: readonly string[]): string {
-  return secrets.reduce((clean, secret) => clean.replaceAll(secret, '[redacted]'), text);
 }
 
 function parseRetryAfter(value: string | undefined): number | undefined {

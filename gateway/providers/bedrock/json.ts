@@ -1,4 +1,5 @@
 import { RingsideError } from '#core/errors.ts';
+import { parseExact } from '#translation/wires/gemini/exact-json.ts';
 
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -7,7 +8,7 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
 /** JSON of an object, or `upstream_protocol`. */
 export function parseObject(body: Buffer): Record<string, unknown> {
   try {
-    const value: unknown = JSON.parse(body.toString('utf8'));
+    const value: unknown = parseExact(body.toString('utf8'));
     if (isRecord(value)) return value;
   } catch {
     // Said below: its text could hold anything.

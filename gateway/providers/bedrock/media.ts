@@ -73,16 +73,24 @@ export function imageType(format: string): string {
   return `image/${format}`;
 }
 
-/** Documents must have names of letters, digits, single spaces, hyphens, parentheses and brackets, and no two the same name. */
-export function documentName(title: string | null, taken: Set<string>): string {
+/**
+ * Documents must have names of letters, digits, single spaces, hyphens, parentheses and brackets, and no two the same name.
+ * `taken` counts, by name, how often it was wanted.
+ */
+export function documentName(title: string | null, taken: Map<string, number>): string {
   const clean = (title ?? '')
     .replace(/[^\p{L}\p{N}\s()[\]-]+/gu, ' ')
     .replace(/\s+/g, ' ')
     .trim()
     .slice(0, 180);
   const base = clean === '' ? 'document' : clean;
-  let name = base;
-  for (let count = 2; taken.has(name); count++) name = `${base} ${count}`;
-  taken.add(name);
+  let count = taken.get(base) ?? 0;
+  let name: string;
+  do {
+    count++;
+    name = count === 1 ? base : `${base} ${count}`;
+  } while (name !== base && taken.has(name));
+  taken.set(base, count);
+  if (name !== base) taken.set(name, 1);
   return name;
 }

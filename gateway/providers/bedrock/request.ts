@@ -1,8 +1,9 @@
+import { type BedrockCredentials, parseBedrockKey } from '#core/provider-credentials/bedrock.ts';
 import type { CompiledDeployment } from '#core/snapshot/compile.ts';
 import { bindEndpoint, bindHead } from '../../upstream/request-head.ts';
+import { usable } from '../bind-target.ts';
 import type { DefaultTimeouts, ProviderCredentials, UpstreamTarget } from '../provider.ts';
-import { type BedrockCredentials, readCredentials } from './credentials.ts';
-import { chatPath, regionOf } from './paths.ts';
+import { chatPath } from './paths.ts';
 import { sign } from './signing.ts';
 
 /** The names of the target's heads. */
@@ -23,7 +24,7 @@ export function bind(
   const { provider, upstreamModel } = deployment;
   const base = new URL(provider.baseUrl);
   const prefix = base.pathname.replace(/\/+$/, '');
-  const own = credentials.apiKey === undefined ? null : readCredentials(credentials.apiKey);
+  const own = credentials.apiKey === undefined ? null : usable(parseBedrockKey(credentials.apiKey, provider.baseUrl));
   const headers = new Map(Object.entries({ ...CONTENT_TYPE, 'user-agent': 'ringside' }));
   if (own?.kind === 'api-key') headers.set('authorization', `Bearer ${own.apiKey}`);
   for (const [name, value] of Object.entries(credentials.headers ?? {})) headers.set(name.toLowerCase(), value);
@@ -54,14 +55,10 @@ function signer(
   { key, region }: Extract<BedrockCredentials, { kind: 'access-key' }>,
   paths: Readonly<Record<string, string>>,
 ): NonNullable<UpstreamTarget['sign']> {
-  const inRegion = region ?? regionOf(base.hostname);
-  if (inRegion === null) {
-    throw new TypeError(`the endpoint of a bedrock provider names no region: say "region" in its key`);
-  }
   return (headName, pieces, unixMs) => {
     const body = pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
     const call = { method: 'POST', host: base.host, path: paths[headName]!, headers: CONTENT_TYPE, body } as const;
-    return Object.entries(sign(call, key, inRegion, unixMs)).flat();
+    return Object.entries(sign(call, key, region, unixMs)).flat();
   };
 }
 

@@ -1,11 +1,5 @@
 import aws4 from 'aws4';
-
-/** An access key of AWS. Temporary ones come with a session token. */
-export interface SigningKey {
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
-  readonly sessionToken: string | null;
-}
+import type { AccessKey } from '#core/provider-credentials/bedrock.ts';
 
 /** A call as it will be sent: nothing of it may change once it is signed. */
 export interface SignableCall {
@@ -27,7 +21,7 @@ const SERVICE = 'bedrock';
  * @param nowUnixMs AWS refuses signatures that are more than five minutes off its own clock
  * @returns the headers to send beside those of the call: `x-amz-date`, `authorization` and `x-amz-security-token` for temporary keys
  */
-export function sign(call: SignableCall, key: SigningKey, region: string, nowUnixMs: number): Record<string, string> {
+export function sign(call: SignableCall, key: AccessKey, region: string, nowUnixMs: number): Record<string, string> {
   const date = new Date(nowUnixMs).toISOString().replace(/[:-]|\.\d{3}/g, '');
   const added = {
     'x-amz-date': date,

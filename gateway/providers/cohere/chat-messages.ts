@@ -39,7 +39,7 @@ export function writeConversation(request: ChatRequest, refusals: Refusals): Con
         break;
       case 'user':
         refuseName(turn, refusals);
-        messages.push(...writeUserTurn(turn.parts, addDocument, refusals));
+        for (const said of writeUserTurn(turn.parts, addDocument, refusals)) messages.push(said);
         break;
       case 'assistant':
         refuseName(turn, refusals);
@@ -56,7 +56,9 @@ export function writeConversation(request: ChatRequest, refusals: Refusals): Con
 function splitInstructions({ system, messages }: ChatRequest): [readonly TextPart[], readonly Message[]] {
   const instructions = [...system];
   let from = 0;
-  for (; messages[from]?.role === 'system'; from++) instructions.push(...(messages[from]!.parts as TextPart[]));
+  for (; messages[from]?.role === 'system'; from++) {
+    for (const part of messages[from]!.parts as TextPart[]) instructions.push(part);
+  }
   return [instructions, messages.slice(from)];
 }
 

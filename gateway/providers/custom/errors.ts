@@ -1,4 +1,5 @@
 import { type ErrorCode, RingsideError } from '#core/errors.ts';
+import { scrub } from '#translation/wires/scrub.ts';
 import type { UpstreamTarget } from '../provider.ts';
 import type { Lookup } from './pointer.ts';
 
@@ -48,8 +49,4 @@ function readMessage(body: Buffer, { errorMessage }: Partial<CustomTarget>): str
   } catch {
     return null; // HTML and the like says nothing to a caller
   }
-}
-
-function scrub(text: string, secrets: readonly string[]): string {
-  return secrets.reduce((clean, secret) => clean.replaceAll(secret, '[redacted]'), text);
 }

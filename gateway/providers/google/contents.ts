@@ -43,7 +43,7 @@ export function writeContents({ messages }: ChatRequest, model: string, refusals
     else for (const part of message.parts) addModelPart(parts, part, hasIds, refusals);
     const wireRole = role === 'user' ? 'user' : 'model';
     const last = contents.at(-1);
-    if (last?.role === wireRole) last.parts.push(...parts);
+    if (last?.role === wireRole) for (const part of parts) last.parts.push(part);
     else if (parts.length > 0) contents.push({ role: wireRole, parts });
   }
   if (hasIds) for (const { parts } of contents) signFirstCall(parts);

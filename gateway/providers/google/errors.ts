@@ -1,5 +1,6 @@
 import { type ErrorCode, RingsideError } from '#core/errors.ts';
 import { isRecord, type JsonRecord } from '#translation/wires/gemini/exact-json.ts';
+import { scrub } from '#translation/wires/scrub.ts';
 import type { UpstreamTarget } from '../provider.ts';
 
 /** Longest upstream message that is passed on. */
@@ -21,10 +22,10 @@ export function readError(
 ): RingsideError {
   const provider = `The provider "${target.providerName}"`;
   const said = readBody(body);
-  const message = said.message === null ? '' : `: ${scrub(said.message, target).slice(0, MAX_MESSAGE)}`;
+  const message = said.message === null ? '' : `: ${scrub(said.message, target.secrets).slice(0, MAX_MESSAGE)}`;
   const waitS = parseSeconds(retryAfter) ?? said.retryDelayS;
   const details = {
-    ...(said.field === null ? {} : { param: scrub(said.field, target).slice(0, MAX_PARAM) }),
+    ...(said.field === null ? {} : { param: scrub(said.field, target.secrets).slice(0, MAX_PARAM) }),
     ...(waitS === null ? {} : { retryAfterSeconds: waitS }),
   };
   const fail = (code: ErrorCode, text: string, useStatus?: number) =>
@@ -78,10 +79,6 @@ function readBody(body: Buffer): Said {
     retryDelayS: parseSeconds(/^([\d.]+)s$/.exec(textOf(detail('RetryInfo')['retryDelay']) ?? '')?.[1]),
     isAboutKey: reason !== null && /^(?:API_KEY|ACCESS_TOKEN|CREDENTIALS)_/.test(reason),
   };
-}
-
-function scrub(text: string, target: UpstreamTarget): string {
-  return target.secrets.reduce((clean, secret) => clean.replaceAll(secret, '[redacted]'), text);
 }
 
 function parseSeconds(value: string | undefined): number | null {

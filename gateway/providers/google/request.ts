@@ -1,7 +1,16 @@
+import {
+  GOOGLE_TOKEN_URL,
+  type GoogleCredentials,
+  isVertexPath,
+  parseGoogleKey,
+} from '#core/provider-credentials/google.ts';
 import type { CompiledDeployment } from '#core/snapshot/compile.ts';
 import { bindEndpoint, bindHead } from '../../upstream/request-head.ts';
+import { bindGrant } from '../../upstream/token-grant.ts';
+import { usable } from '../bind-target.ts';
 import type { DefaultTimeouts, ProviderCredentials, UpstreamTarget } from '../provider.ts';
 import { resourceName } from './model-names.ts';
+import { tokenRequestBody } from './service-account.ts';
 
 /** Keys of `generationConfig` by which Vertex AI chooses another model by itself (its reference of GenerationConfig, read 2026-11). */
 export const REFUSED_KEYS = [
@@ -17,7 +26,8 @@ const METHODS = ['generateContent', 'countTokens', ...GEMINI_API_ONLY] as const;
 
 /**
  * Prepares calls to one model of the Gemini API (`baseUrl` ends in the version: `…/v1beta`) or of Vertex AI (`…/publishers/google`). The
- * credential is an API key, an access token, or a service account's key file, whose tokens `sign` has to bring.
+ * credential is an API key, an access token, or a service account's key file, by which calls carry tokens.
+ * @throws TypeError for credentials that cannot be used
  */
 export function bind(
   deployment: CompiledDeployment,
@@ -27,10 +37,11 @@ export function bind(
   const { provider, upstreamModel } = deployment;
   const base = new URL(provider.baseUrl);
   const prefix = base.pathname.replace(/\/+$/, '');
-  const isVertex = prefix.endsWith('/publishers/google');
+  const isVertex = isVertexPath(base.pathname);
+  const own = credentials.apiKey === undefined ? null : usable(parseGoogleKey(credentials.apiKey, provider.baseUrl));
   const headers = new Map(Object.entries({ 'content-type': 'application/json', 'user-agent': 'ringside' }));
-  const [name, value] = keyHeader(credentials.apiKey);
-  if (name !== null) headers.set(name, value);
+  if (own?.kind === 'api-key') headers.set('x-goog-api-key', own.apiKey);
+  if (own?.kind === 'access-token') headers.set('authorization', `Bearer ${own.token}`);
   for (const [header, text] of Object.entries(credentials.headers ?? {})) headers.set(header.toLowerCase(), text);
   // Answers must be readable on their way through.
   headers.set('accept-encoding', 'identity');
@@ -48,18 +59,35 @@ export function bind(
       streamEvents: head('streamGenerateContent?alt=sse'),
       streamArray: head('streamGenerateContent'),
     },
+    ...(own?.kind === 'service-account' ? { access: tokenAccess(provider, own, defaults) } : {}),
     modelJson: Buffer.from(JSON.stringify(resourceName(upstreamModel))),
     model: { upstreamModel, defaultMaxTokens: deployment.maxOutputTokens },
     firstByteTimeoutMs: provider.timeouts.firstByteMs ?? defaults.firstByteMs,
     idleTimeoutMs: provider.timeouts.idleMs ?? defaults.idleMs,
-    secrets: [credentials.apiKey, ...Object.values(credentials.headers ?? {})].filter(
-      (secret): secret is string => secret !== undefined && secret.length >= 6,
-    ),
+    secrets: [...secretsOf(own), ...Object.values(credentials.headers ?? {})].filter((secret) => secret.length >= 6),
   };
 }
 
-/** A key file is no header; access tokens of Google's begin alike. */
-function keyHeader(apiKey: string | undefined): readonly [name: string, value: string] | readonly [null, null] {
-  if (apiKey === undefined || apiKey.trimStart().startsWith('{')) return [null, null];
-  return apiKey.startsWith('ya29.') ? ['authorization', `Bearer ${apiKey}`] : ['x-goog-api-key', apiKey];
+function tokenAccess(
+  provider: CompiledDeployment['provider'],
+  { account }: Extract<GoogleCredentials, { kind: 'service-account' }>,
+  defaults: DefaultTimeouts,
+): NonNullable<UpstreamTarget['access']> {
+  const writeBody = (unixMs: number) => tokenRequestBody(account, unixMs);
+  return { kind: 'token', grant: bindGrant(provider, defaults, GOOGLE_TOKEN_URL, writeBody) };
+}
+
+function secretsOf(own: GoogleCredentials | null): string[] {
+  switch (own?.kind) {
+    case undefined:
+      return [];
+    case 'api-key':
+      return [own.apiKey];
+    case 'access-token':
+      return [own.token];
+    case 'service-account':
+      return [own.account.privateKeyPem];
+    default:
+      return own satisfies never;
+  }
 }

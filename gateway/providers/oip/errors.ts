@@ -1,4 +1,5 @@
 import { type ErrorCode, RingsideError } from '#core/errors.ts';
+import { scrub } from '#translation/wires/scrub.ts';
 import type { UpstreamTarget } from '../provider.ts';
 
 const MAX_MESSAGE = 2_000;
@@ -42,8 +43,4 @@ function readBody(body: Buffer): string | null {
   } catch {
     return null; // HTML and the like says nothing to a caller
   }
-}
-
-function scrub(text: string, secrets: readonly string[]): string {
-  return secrets.reduce((clean, secret) => clean.replaceAll(secret, '[redacted]'), text);
 }

@@ -14,7 +14,8 @@ import { readResponse } from './responses-reply.ts';
 /** What makes an event worth reading when tokens flow. Inside a string the quotes would be escaped. */
 const MARKERS = /"type"\s*:\s*"(?:error|response\.(?:completed|incomplete|failed))"/g;
 const PLAN = planScan(['type', 'response']);
-const TERMINAL: ReadonlySet<string | null> = new Set(['response.completed', 'response.incomplete', 'response.failed']);
+const TERMINAL: ReadonlySet<string | null> = new Set(['response.completed', 'response.incomplete']);
+const FAILED = 'response.failed';
 /** Of the codes of a Response's error, those that are not the provider's fault. */
 const STATUSES: ReadonlyMap<unknown, number> = new Map([
   ['rate_limit_exceeded', 429],
@@ -26,8 +27,8 @@ const NOTHING: StreamPiece = { forward: null, terminal: null };
  * Taps a stream of OpenAI's Responses API. Whole events are passed on as the bytes they came in; its last event repeats the whole
  * response, so that events are held up to {@link MAX_EVENT_BYTES}.
  *
- *   flowing ──response.completed, .incomplete, .failed──▶ over    (held back until the inference is recorded)
- *      └──────error─────────────────────────────────────▶ over    (not passed on)
+ *   flowing ──response.completed, .incomplete──▶ over    (held back until the inference is recorded)
+ *      └──────error, response.failed─────────────▶ over    (not passed on: the caller gets it as our error)
  *
  * What follows is dropped.
  */
@@ -114,9 +115,14 @@ class ResponsesTap implements StreamTap {
       this.errorStatus = statusOf(data);
       return 'error';
     }
-    if (!TERMINAL.has(type)) return 'pass';
-    if (responseSpan !== undefined) this.#facts = readResponse(data.subarray(responseSpan.start, responseSpan.end));
-    return 'terminal';
+    if (type !== FAILED && !TERMINAL.has(type)) return 'pass';
+    const response = responseSpan === undefined ? null : data.subarray(responseSpan.start, responseSpan.end);
+    if (response !== null) this.#facts = readResponse(response);
+    if (type !== FAILED) return 'terminal';
+    // The response holds its error as an answer with an error's status does.
+    this.errorBody = response ?? data;
+    this.errorStatus = statusOf(this.errorBody);
+    return 'error';
   }
 
   #takeHeld(): Buffer {

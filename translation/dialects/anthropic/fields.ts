@@ -1,6 +1,7 @@
 import { RingsideError } from '#core/errors.ts';
 import type { At } from '../../chat/parts.ts';
 import type { Extra, JsonObject } from '../../chat/request.ts';
+import { roundedNumber } from '../../wires/gemini/exact-json.ts';
 
 /**
  * Reads one object of a caller's body field by field and knows afterwards which fields nobody asked for. Null is read as not said.
@@ -44,7 +45,7 @@ export class Fields {
   }
 
   number(name: string, min: number, max: number): number | null {
-    const value = this.take(name);
+    const value = roundedNumber(this.take(name));
     if (value === null) return null;
     if (typeof value === 'number' && value >= min && value <= max) return value;
     throw bad(

@@ -2,6 +2,7 @@ import { RingsideError } from '#core/errors.ts';
 import type { RequestTarget } from '../../chat/dialect.ts';
 import type { CacheMark } from '../../chat/parts.ts';
 import type { ChatRequest, Message } from '../../chat/request.ts';
+import { parseExact } from '../../wires/gemini/exact-json.ts';
 import { readModelParts, readTexts, readUserParts } from './blocks.ts';
 import { bad, Fields } from './fields.ts';
 import { type Reading, readCacheMark } from './reading.ts';
@@ -38,7 +39,7 @@ export function readRequest(bytes: Buffer, target: RequestTarget): ChatRequest {
 
 function parse(bytes: Buffer): unknown {
   try {
-    return JSON.parse(bytes.toString('utf8'));
+    return parseExact(bytes.toString('utf8'));
   } catch (cause) {
     throw new RingsideError('bad_request', 'The body is not valid JSON.', { cause });
   }

@@ -1,7 +1,7 @@
 import { RingsideError } from '#core/errors.ts';
 import type { At } from '../../chat/parts.ts';
 import type { Extra } from '../../chat/request.ts';
-import { isRecord, type JsonRecord } from '../../wires/gemini/exact-json.ts';
+import { isRecord, type JsonRecord, roundedNumber } from '../../wires/gemini/exact-json.ts';
 
 /**
  * One object of a request. Google's servers read each field in camelCase and in snake_case (ProtoJSON), and one object where a list is
@@ -45,7 +45,7 @@ export class Fields {
 
   /** ProtoJSON takes numbers as texts, too. */
   number(name: string): number | null {
-    const value = this.take(name);
+    const value = roundedNumber(this.take(name));
     if (value === undefined) return null;
     const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
     if (typeof number !== 'number' || !Number.isFinite(number)) throw bad(this.where(name), 'must be a number');
@@ -102,9 +102,20 @@ export class Fields {
 
   #spelled(name: string): string {
     if (Object.hasOwn(this.#object, name)) return name;
-    const snake = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+    const snake = snakeOf(name);
     return Object.hasOwn(this.#object, snake) ? snake : name;
   }
+}
+
+/** By our own names of fields: as many as this folder asks for. */
+const SNAKES = new Map<string, string>();
+
+function snakeOf(name: string): string {
+  const known = SNAKES.get(name);
+  if (known !== undefined) return known;
+  const snake = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  SNAKES.set(name, snake);
+  return snake;
 }
 
 /** `param` empty: the body itself. */

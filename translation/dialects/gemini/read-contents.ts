@@ -1,6 +1,7 @@
 import type { At, ModelPart, ReasoningPart, TextPart, ToolResultPart, UserPart } from '../../chat/parts.ts';
 import type { Extra, Message } from '../../chat/request.ts';
 import { bad, Fields } from './fields.ts';
+import { PendingCalls } from './pending-calls.ts';
 import { readMedia } from './read-media.ts';
 import { readToolResult } from './read-tool-result.ts';
 import { unpackSignature } from './signatures.ts';
@@ -13,12 +14,6 @@ const GOOGLE_ONLY = [
   'toolResponse',
   'audioTranscription',
 ] as const;
-
-/** A function call that has no response yet. */
-export interface PendingCall {
-  readonly id: string;
-  readonly name: string;
-}
 
 /** The text of the instructions. */
 export function readSystem(instruction: Fields | null, extras: Extra[]): TextPart[] {
@@ -39,7 +34,7 @@ export function readSystem(instruction: Fields | null, extras: Extra[]): TextPar
  * of a stream as a content of its own: neighbouring contents of the model are one turn.
  */
 export function readContents(body: Fields, extras: Extra[]): Message[] {
-  const pending: PendingCall[] = [];
+  const pending = new PendingCalls();
   const messages: Message[] = [];
   let model: { readonly parts: ModelPart[] } | null = null;
   const contents = body.list('contents');
@@ -83,7 +78,7 @@ function isOpenThought(part: ModelPart | undefined): part is ReasoningPart {
   return part?.type === 'reasoning' && part.signature === null && part.redacted === null;
 }
 
-function readUserPart(part: Fields, madeId: string, pending: PendingCall[], extras: Extra[]): UserPart[] {
+function readUserPart(part: Fields, madeId: string, pending: PendingCalls, extras: Extra[]): UserPart[] {
   const text = part.string('text');
   const response = part.fields('functionResponse');
   const media = readMedia(part, extras);
@@ -92,7 +87,7 @@ function readUserPart(part: Fields, madeId: string, pending: PendingCall[], extr
   return [text === null ? null : textPart(text, part.where('text')), media, result].filter((made) => made !== null);
 }
 
-function readModelPart(part: Fields, madeId: string, pending: PendingCall[], extras: Extra[]): ModelPart[] {
+function readModelPart(part: Fields, madeId: string, pending: PendingCalls, extras: Extra[]): ModelPart[] {
   const text = part.string('text');
   const isThought = part.boolean('thought') === true;
   const packed = part.string('thoughtSignature');
@@ -124,13 +119,13 @@ function readModelPart(part: Fields, madeId: string, pending: PendingCall[], ext
     : [{ type: 'reasoning', at, cache: null, text, signature, redacted: null }];
 }
 
-function readCall(call: Fields, madeId: string, pending: PendingCall[], extras: Extra[]) {
+function readCall(call: Fields, madeId: string, pending: PendingCalls, extras: Extra[]) {
   const name = call.string('name');
   if (name === null) throw bad(call.where('name'), 'is missing');
   const id = call.string('id') ?? madeId;
   const args = call.take('args') ?? {};
   call.rest(extras);
-  pending.push({ id, name });
+  pending.add(id, name);
   return { type: 'tool_call', at: call.at, cache: null, id, name, arguments: JSON.stringify(args) } as const;
 }
 

@@ -2,7 +2,7 @@ import type { DocumentPart, ImagePart, TextPart, ToolResultPart } from '../../ch
 import type { Extra } from '../../chat/request.ts';
 import { isRecord } from '../../wires/gemini/exact-json.ts';
 import { bad, Fields } from './fields.ts';
-import type { PendingCall } from './read-contents.ts';
+import type { PendingCalls } from './pending-calls.ts';
 import { readMedia } from './read-media.ts';
 
 /**
@@ -12,7 +12,7 @@ import { readMedia } from './read-media.ts';
 export function readToolResult(
   response: Fields,
   madeId: string,
-  pending: PendingCall[],
+  pending: PendingCalls,
   extras: Extra[],
 ): ToolResultPart {
   const id = response.string('id');
@@ -21,9 +21,8 @@ export function readToolResult(
   const media = response.list('parts').flatMap((item) => readResultMedia(new Fields(item.value, item.at), extras));
   response.rest(extras);
   if (name === null) throw bad(response.where('name'), 'is missing');
-  const answered = pending.findIndex((call) => (id === null ? call.name === name : call.id === id));
-  const callId = id ?? pending[answered]?.id ?? madeId;
-  if (answered !== -1) pending.splice(answered, 1);
+  if (id !== null) pending.answer(id);
+  const callId = id ?? pending.answerFirst(name) ?? madeId;
   const { text, isError } = readResponse(value);
   const said: TextPart = { type: 'text', at: response.where('response'), cache: null, text, citations: [] };
   return {

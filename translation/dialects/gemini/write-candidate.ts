@@ -85,7 +85,7 @@ export class CandidateWriter {
   }
 
   addLogprobs(logprobs: readonly TokenLogprob[]): void {
-    this.#logprobs.push(...logprobs);
+    for (const logprob of logprobs) this.#logprobs.push(logprob);
   }
 
   /** The candidate of the last response. SDKs keep no turn of a stream in which a response has no parts. */

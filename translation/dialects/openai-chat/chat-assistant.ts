@@ -2,7 +2,16 @@ import type { Citation, ModelPart, ReasoningPart, Signature, ToolCallPart } from
 import type { Extra, JsonObject } from '../../chat/request.ts';
 import { isObject, listOf, objectOf, textOf } from '../../wires/openai/json.ts';
 import { readContent } from './chat-content.ts';
-import { extrasOf, fault, optional, readList, readName, readObject, readText, untranslatable } from './chat-fields.ts';
+import {
+  fault,
+  noteExtras,
+  optional,
+  readList,
+  readName,
+  readObject,
+  readText,
+  untranslatable,
+} from './chat-fields.ts';
 import { readSignature } from './chat-signatures.ts';
 
 const KNOWN = new Set([
@@ -22,7 +31,7 @@ const BASE = { cache: null } as const;
 
 /** An assistant's message: thoughts, content, refusal, recording and calls, in the order in which a model makes them. */
 export function readAssistant(message: JsonObject, at: string, extras: Extra[]): ModelPart[] {
-  extras.push(...extrasOf(message, at, KNOWN));
+  noteExtras(message, at, KNOWN, extras);
   const parts: ModelPart[] = readReasoning(message, at);
   const { content } = message;
   const said =
@@ -40,7 +49,7 @@ export function readAssistant(message: JsonObject, at: string, extras: Extra[]):
     parts.push({ ...BASE, type: 'audio', at: `${at}.audio`, source: { kind: 'file', fileId, mediaType: null } });
   }
   const calls = optional(message['tool_calls'], `${at}.tool_calls`, readList) ?? [];
-  parts.push(...calls.map((call, index) => readCall(call, `${at}.tool_calls[${index}]`)));
+  for (const [index, call] of calls.entries()) parts.push(readCall(call, `${at}.tool_calls[${index}]`));
   const legacy = optional(message['function_call'], `${at}.function_call`, readObject);
   if (legacy !== null) parts.push({ ...readFunction(legacy, `${at}.function_call`), id: legacyCallId(at) });
   return parts;

@@ -10,7 +10,7 @@ import type {
 } from '../../chat/parts.ts';
 import type { Extra, JsonObject } from '../../chat/request.ts';
 import { isObject, textOf } from '../../wires/openai/json.ts';
-import { extrasOf, fault, optional, readName, readObject, readText } from './chat-fields.ts';
+import { fault, noteExtras, optional, readName, readObject, readText } from './chat-fields.ts';
 
 /** Every part that a message's content can hold; which role may say which is its reader's to check. */
 type ContentPart = TextPart | ImagePart | DocumentPart | AudioPart | VideoPart | RefusalPart;
@@ -43,7 +43,7 @@ export function textPart(text: string, at: string): TextPart {
 function readPart(part: JsonObject, at: string, extras: Extra[]): ContentPart {
   const { type } = part;
   const base = { at, cache: readCache(part) };
-  const know = (...keys: string[]) => extras.push(...extrasOf(part, at, new Set([...COMMON, ...keys])));
+  const know = (...keys: string[]) => noteExtras(part, at, new Set([...COMMON, ...keys]), extras);
   switch (type) {
     case 'text':
       know('text', 'annotations');
@@ -73,7 +73,7 @@ function readImage(value: unknown, at: string, extras: Extra[]): Pick<ImagePart,
   if (typeof value === 'string') return { source: readUrl(value, at), detail: null };
   const image = readObject(value, at);
   const detail = DETAILS.find((known) => known === image['detail']) ?? null;
-  extras.push(...extrasOf(image, at, new Set(detail === null ? ['url'] : ['url', 'detail'])));
+  noteExtras(image, at, new Set(detail === null ? ['url'] : ['url', 'detail']), extras);
   return { source: readUrl(readName(image['url'], `${at}.url`), `${at}.url`), detail };
 }
 

@@ -69,6 +69,11 @@ export function extrasOf(value: Json, at: At, known: ReadonlySet<string>): Extra
     .map(([key, said]) => ({ at: `${prefix}${key}`, name: `${prefix}${key}`, value: said }));
 }
 
+/** The same, put behind `extras`. */
+export function noteExtras(value: Json, at: At, known: ReadonlySet<string>, extras: Extra[]): void {
+  for (const extra of extrasOf(value, at, known)) extras.push(extra);
+}
+
 function isSilent(value: unknown): boolean {
   return value === null || value === undefined || (Array.isArray(value) && value.length === 0);
 }

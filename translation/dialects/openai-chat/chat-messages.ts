@@ -2,7 +2,7 @@ import type { ModelPart, TextPart, ToolResultPart, UserPart } from '../../chat/p
 import type { Extra, JsonObject, Message } from '../../chat/request.ts';
 import { legacyCallId, readAssistant } from './chat-assistant.ts';
 import { readContent, readTexts } from './chat-content.ts';
-import { extrasOf, fault, optional, readList, readName, readObject, readText, readWord } from './chat-fields.ts';
+import { fault, noteExtras, optional, readList, readName, readObject, readText, readWord } from './chat-fields.ts';
 
 const ROLES = ['developer', 'system', 'user', 'assistant', 'tool', 'function'] as const;
 
@@ -44,8 +44,8 @@ export function readMessages(value: unknown, extras: Extra[]): Conversation {
     } else {
       const parts = readTexts(message['content'], `${at}.content`, extras);
       // A name of who instructs has no place; it is refused or left out like other fields.
-      extras.push(...extrasOf(message, at, new Set(['role', 'content'])));
-      if (messages.length === 0) system.push(...parts);
+      noteExtras(message, at, new Set(['role', 'content']), extras);
+      if (messages.length === 0) for (const part of parts) system.push(part);
       else messages.push({ role: 'system', at, parts });
     }
   });
@@ -53,7 +53,7 @@ export function readMessages(value: unknown, extras: Extra[]): Conversation {
 }
 
 function readUser(message: JsonObject, at: string, extras: Extra[]): Message {
-  extras.push(...extrasOf(message, at, new Set(['role', 'content', 'name'])));
+  noteExtras(message, at, new Set(['role', 'content', 'name']), extras);
   const parts = readContent(message['content'], `${at}.content`, extras).map((part): UserPart => {
     if (part.type !== 'refusal') return part;
     throw fault(part.at, 'must not be a refusal in a message of this role');
@@ -67,7 +67,7 @@ function readSpeaker(message: JsonObject, at: string): string | null {
 
 function readToolResult(message: JsonObject, at: string, calls: Calls, extras: Extra[]): ToolResultPart {
   // Some clients name the tool again; its call says it, too.
-  extras.push(...extrasOf(message, at, new Set(['role', 'content', 'tool_call_id', 'name'])));
+  noteExtras(message, at, new Set(['role', 'content', 'tool_call_id', 'name']), extras);
   const callId = readName(message['tool_call_id'], `${at}.tool_call_id`);
   const parts = readContent(message['content'] ?? '', `${at}.content`, extras).map((part) => {
     if (part.type === 'text' || part.type === 'image' || part.type === 'document') return part;

@@ -1,8 +1,8 @@
 import type { Extra, JsonObject, OutputFormat, Tool, ToolChoice } from '../../chat/request.ts';
 import { readCache } from './chat-content.ts';
 import {
-  extrasOf,
   fault,
+  noteExtras,
   optional,
   readBoolean,
   readList,
@@ -21,7 +21,7 @@ export function readTools(value: unknown, extras: Extra[]): Tool[] {
       extras.push({ at, name: at, value: tool });
       return [];
     }
-    extras.push(...extrasOf(tool, at, new Set(['type', 'function', 'cache_control'])));
+    noteExtras(tool, at, new Set(['type', 'function', 'cache_control']), extras);
     return [readFunction(tool, at, extras)];
   });
 }
@@ -29,7 +29,7 @@ export function readTools(value: unknown, extras: Extra[]): Tool[] {
 function readFunction(tool: JsonObject, at: string, extras: Extra[]): Tool {
   const where = `${at}.function`;
   const said = readObject(tool['function'], where);
-  extras.push(...extrasOf(said, where, new Set(['name', 'description', 'parameters', 'strict'])));
+  noteExtras(said, where, new Set(['name', 'description', 'parameters', 'strict']), extras);
   return {
     at,
     name: readName(said['name'], `${where}.name`),
@@ -81,7 +81,7 @@ export function readOutput(value: unknown, extras: Extra[]): OutputFormat | null
   const at = 'response_format';
   const format = readObject(value, at);
   const type = readWord(format['type'], `${at}.type`, ['text', 'json_object', 'json_schema']);
-  extras.push(...extrasOf(format, at, new Set(['type', 'json_schema'])));
+  noteExtras(format, at, new Set(['type', 'json_schema']), extras);
   switch (type) {
     case 'text':
       return null;
@@ -90,7 +90,7 @@ export function readOutput(value: unknown, extras: Extra[]): OutputFormat | null
     case 'json_schema': {
       const where = `${at}.json_schema`;
       const said = readObject(format['json_schema'], where);
-      extras.push(...extrasOf(said, where, new Set(['name', 'description', 'schema', 'strict'])));
+      noteExtras(said, where, new Set(['name', 'description', 'schema', 'strict']), extras);
       return {
         kind: 'json_schema',
         name: optional(said['name'], `${where}.name`, readText),

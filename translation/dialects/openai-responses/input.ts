@@ -55,7 +55,7 @@ function readItems(items: readonly unknown[], extras: Extras): Conversation {
     const at = `input[${index}]`;
     const turn = readItem(readObject(value, at), at, found);
     if (turn === null) return;
-    if (turn.role === 'system' && turns.length === 0) system.push(...turn.parts);
+    if (turn.role === 'system' && turns.length === 0) for (const part of turn.parts) system.push(part);
     else if (!join(turns.at(-1), turn)) turns.push(turn);
   });
   return { system, messages: turns.map((turn) => messageOf(turn, found.signatures)) };

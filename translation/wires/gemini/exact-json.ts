@@ -5,6 +5,7 @@ interface SourceTextJson {
     reviver: (key: string, value: unknown, context: { readonly source?: string }) => unknown,
   ): unknown;
   rawJSON(text: string): unknown;
+  isRawJSON(value: unknown): value is { readonly rawJSON: string };
 }
 const json = JSON as unknown as SourceTextJson;
 
@@ -24,6 +25,11 @@ export function parseExact(text: string): unknown {
     const isRounded = source.replace(/\D/g, '').length > EXACT_DIGITS && String(value) !== source;
     return isRounded ? json.rawJSON(source) : value;
   });
+}
+
+/** A number that was kept exact, as the double that it is to everybody who counts with it; all else as it is. */
+export function roundedNumber(value: unknown): unknown {
+  return json.isRawJSON(value) ? Number(value.rawJSON) : value;
 }
 
 export type JsonRecord = Record<string, unknown>;

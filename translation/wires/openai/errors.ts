@@ -1,4 +1,5 @@
 import { type ErrorCode, RingsideError } from '#core/errors.ts';
+import { scrub } from '../scrub.ts';
 
 /** Whose error it is, and what must not be passed on of it. */
 export interface ErrorSource {
@@ -24,9 +25,9 @@ export function readError(
 ): RingsideError {
   const provider = `The provider "${target.providerName}"`;
   const said = readBody(body);
-  const message = said.message === null ? '' : `: ${scrub(said.message, target).slice(0, MAX_MESSAGE)}`;
+  const message = said.message === null ? '' : `: ${scrub(said.message, target.secrets).slice(0, MAX_MESSAGE)}`;
   const details = {
-    ...(said.param === null ? {} : { param: scrub(said.param, target).slice(0, MAX_PARAM) }),
+    ...(said.param === null ? {} : { param: scrub(said.param, target.secrets).slice(0, MAX_PARAM) }),
     ...(parseRetryAfter(retryAfter) === undefined ? {} : { retryAfterSeconds: parseRetryAfter(retryAfter)! }),
   };
   const fail = (code: ErrorCode, text: string, useStatus?: number) =>
@@ -56,10 +57,6 @@ function readBody(body: Buffer): { message: string | null; param: string | null 
   } catch {
     return { message: null, param: null }; // HTML and the like says nothing to a caller
   }
-}
-
-function scrub(text: string, target: ErrorSource): string {
-  return target.secrets.reduce((clean, secret) => clean.replaceAll(secret, '[redacted]'), text);
 }
 
 /** Seconds from `Retry-After`, when it is a number (RFC 9110 also allows a date, which providers do not send). */

@@ -16,7 +16,7 @@ export function writeMessages(request: ChatRequest, server: OpenAiServer, refusa
         messages.push({ role: server.systemRole, content: writeTexts(message.parts, server) });
         break;
       case 'user':
-        messages.push(...writeUser(message, server, refusals));
+        for (const said of writeUser(message, server, refusals)) messages.push(said);
         break;
       case 'assistant':
         messages.push(writeAssistant(message, server, refusals, () => `call_${calls++}`));
