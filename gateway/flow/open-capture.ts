@@ -26,6 +26,12 @@ export function openBinaryCapture(exchange: Exchange): BodyCapture {
   return new Capture(leftOut ?? BINARY, capture.maxBytes, null);
 }
 
+/** The same for a side of a session: most of it is sound, so that it is counted, whatever the group does with texts. */
+export function openSessionCapture(exchange: Exchange): BodyCapture {
+  const { capture } = groupOf(exchange);
+  return new Capture(leftOutBy(capture, exchange.id) ?? BINARY, capture.maxBytes, null);
+}
+
 /** What captures an answer with this head, before anything is added: it makes a difference where redaction is on, or the answer no text. */
 export function captureFor(
   opened: BodyCapture,

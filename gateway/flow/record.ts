@@ -2,8 +2,8 @@ import { CUT, interruptedFacts, isMissing, missingFacts, type SideFacts } from '
 import type { AttemptRecord, EndRecord } from '#inference-log/record.ts';
 import type { Usage } from '../telemetry/recorder.ts';
 import { ANONYMOUS_SERIES } from '../telemetry/series.ts';
-import { hashBeside } from './capture.ts';
-import { openBinaryCapture, openCapture } from './open-capture.ts';
+import { type BodyCapture, hashBeside } from './capture.ts';
+import { openBinaryCapture, openCapture, openSessionCapture } from './open-capture.ts';
 import type { Ending, Exchange, FlowDeps } from './ports.ts';
 import { redactEnd, redactMetadata } from './redact-record.ts';
 
@@ -16,8 +16,7 @@ const HASHED_BESIDE_BYTES = 256 * 1024;
 export function recordBegin(deps: FlowDeps, exchange: Exchange, body: Buffer): void {
   const { organization, group, variant, placement, unit, unitSource } = exchange.assignment!;
   const policy = group.group.capture;
-  const isText = exchange.request!.form === undefined && exchange.operation !== 'realtime';
-  const capture = isText ? openCapture(exchange, null) : openBinaryCapture(exchange);
+  const capture = openRequestCapture(exchange);
   const isHashedBeside = capture.isHashed && body.length > policy.maxBytes && body.length >= HASHED_BESIDE_BYTES;
   if (isHashedBeside) hashRequest(deps, exchange, body);
   capture.add(isHashedBeside ? body.subarray(0, policy.maxBytes) : body);
@@ -49,6 +48,11 @@ export function recordBegin(deps: FlowDeps, exchange: Exchange, body: Buffer): v
     variant.terms,
   );
   exchange.begun = true;
+}
+
+function openRequestCapture(exchange: Exchange): BodyCapture {
+  if (exchange.operation === 'realtime') return openSessionCapture(exchange);
+  return exchange.request!.form === undefined ? openCapture(exchange, null) : openBinaryCapture(exchange);
 }
 
 function hashRequest(deps: FlowDeps, exchange: Exchange, body: Buffer): void {

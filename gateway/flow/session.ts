@@ -13,7 +13,7 @@ import type { SessionCall, SessionOpener } from '../upstream/session-socket.ts';
 import { ringsideHeaders, upstreamRequestId } from './answer-head.ts';
 import type { BodyCapture } from './capture.ts';
 import { failureEnding, sendFailure } from './fail.ts';
-import { openBinaryCapture } from './open-capture.ts';
+import { openSessionCapture } from './open-capture.ts';
 import type { Ending, Exchange, FlowDeps } from './ports.ts';
 import { record } from './record.ts';
 
@@ -115,7 +115,7 @@ export class Session {
     // It has left: its `close` comes.
     if (caller === null) return upstream.terminate();
     const inspector = createEventInspector(exchange.target!.secrets);
-    const capture = openBinaryCapture(exchange);
+    const capture = openSessionCapture(exchange);
     const relay = new Relay(caller, upstream, {
       ...this.#deps.timing,
       inspect: (data, isBinary) => {
@@ -218,6 +218,8 @@ export class Session {
       this.#deps.onDefect(defect);
       this.#giveUp?.();
       this.#opened?.upstream.terminate();
+      // What has begun must end in the log: the closing of the socket sees to it.
+      this.#opened = null;
       this.#socket.destroy();
     }
   }

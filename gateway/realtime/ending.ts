@@ -1,5 +1,6 @@
 import { RingsideError } from '#core/errors.ts';
 import type { EndRecord } from '#inference-log/record.ts';
+import { scrub } from '#translation/wires/scrub.ts';
 import type { Peer, SessionEnd } from './relay.ts';
 
 /** A close frame; `code` null: one without a code. */
@@ -64,8 +65,7 @@ function upstreamClosed(
     const message = `The provider "${provider}" closed the connection in the middle of the session.`;
     return upstreamFailed(new RingsideError('upstream_unreachable', message), code);
   }
-  const clean = secrets.reduce((text, secret) => text.replaceAll(secret, '[redacted]'), reason);
-  const toCaller = { code: code === 1005 ? null : code, reason: shorten(clean) };
+  const toCaller = { code: code === 1005 ? null : code, reason: shorten(scrub(reason, secrets)) };
   if (GOOD.has(code)) return { ...ended('completed', null, toCaller), endReason: `close_${code}` };
   const error = new RingsideError('upstream_error', `The provider "${provider}" ended the session with code ${code}.`);
   return { ...ended('failed', error, toCaller), endReason: `close_${code}` };

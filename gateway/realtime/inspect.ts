@@ -1,3 +1,4 @@
+import { scrub } from '#translation/wires/scrub.ts';
 import type { Usage } from '../telemetry/recorder.ts';
 
 /** Where the type of an event stands: OpenAI writes it first, or behind the event's id. */
@@ -7,7 +8,7 @@ const MAX_EVENT_BYTES = 262_144;
 
 /** Looks at a session's events on their way to the caller. */
 export interface EventInspector {
-  /** What is passed on: the event, and where it is an error without the provider's secrets. */
+  /** What is passed on: the event, and where it is an error without the provider's secrets and internal addresses. */
   inspect(data: Buffer, isBinary: boolean): Buffer;
   /** What all responses so far have used together; null where none said. */
   readonly usage: Usage | null;
@@ -28,16 +29,16 @@ export function createEventInspector(secrets: readonly string[]): EventInspector
       if (isBinary || data.length > MAX_EVENT_BYTES) return data;
       const head = data.toString('latin1', 0, TYPE_BYTES);
       if (head.includes('"response.done"')) total = addUsage(total, readUsage(data));
-      else if (head.includes('"error"')) return scrub(data, secrets);
+      else if (head.includes('"error"')) return clean(data, secrets);
       return data;
     },
   };
 }
 
-function scrub(data: Buffer, secrets: readonly string[]): Buffer {
+function clean(data: Buffer, secrets: readonly string[]): Buffer {
   const text = data.toString('utf8');
-  const clean = secrets.reduce((rest, secret) => rest.replaceAll(secret, '[redacted]'), text);
-  return clean === text ? data : Buffer.from(clean);
+  const cleaned = scrub(text, secrets);
+  return cleaned === text ? data : Buffer.from(cleaned);
 }
 
 /** The usage of a `response.done` (API reference, Realtime server events, read 2026-11); null for every other event. */

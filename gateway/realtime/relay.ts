@@ -127,10 +127,10 @@ export class Relay {
     this.#check(this.#upstream, this.#caller);
   }
 
-  /** A side that we do not read from cannot be heard: then it is the other one's fault, if that does not read on. */
+  /** A side that we do not read from cannot be heard: then it is the other one's fault, unless that has read on meanwhile. */
   #check(side: Side, other: Side): void {
     if (this.#hasEnded) return;
-    if (side.wasHeard && !side.isPaused) side.silentTicks = 0;
+    if (side.wasHeard) side.silentTicks = 0;
     else if (++side.silentTicks > MAX_SILENT_TICKS) {
       return this.#end({ kind: 'silent', by: side.isPaused ? other.peer : side.peer });
     }

@@ -167,6 +167,22 @@ describe('a session', () => {
     await session.closed;
   });
 
+  test.each([
+    ['redacts', { mode: 'full', redaction: { detectors: ['email'] } }, { missing: 'binary', body: null }],
+    ['captures nothing', { mode: 'none' }, { missing: 'capture_off', body: null }],
+  ])('where the group %s, the row says so', async (_name, capture, side) => {
+    const name = `voices-${capture.mode}`;
+    expect((await stack.api('POST', '/groups', { name, capture })).status).toBe(201);
+    await stack.api('PUT', `/groups/${name}/variants`, [{ model: 'sim-voice', role: 'champion', weightBp: 10_000 }]);
+    const session = await waitFor('the group to be served', () => open({}, `model=${name}`).catch(() => undefined));
+    session.send(textItem);
+    await session.event('conversation.item.done');
+    session.socket.close();
+    const row = await rowOf(session.headers['x-ringside-inference-id']);
+    expect(row).toMatchObject({ outcome: 'completed', request: side, response: side });
+    expect(JSON.stringify(row)).not.toContain('third round');
+  });
+
   test('an error event is passed on', async () => {
     const session = await open();
     session.send({ type: 'nonsense', event_id: 'mine' });
@@ -353,11 +369,7 @@ describe('after the handshake', () => {
     await session.event('session.created');
     session.socket.pause();
     session.send({ type: 'response.create' });
-    const handshake = await lastHandshake();
-    await waitFor(
-      'the upstream to have been asked',
-      async () => (await lastHandshake()).bodyBytes > handshake.bodyBytes,
-    );
+    await waitFor('the upstream to have been asked', async () => (await lastHandshake()).bodyBytes > 0);
     session.socket.resume();
     await session.event('response.done');
     expect(session.events.filter(({ type }) => type === 'response.output_audio.delta')).toHaveLength(10_000);

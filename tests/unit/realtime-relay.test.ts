@@ -121,6 +121,21 @@ test('who does not read is given up, too, and it is not the paused side that is 
   expect(await end(ends)).toEqual({ kind: 'silent', by: 'caller' });
 });
 
+test('a slow reader that reads on is not given up', async () => {
+  const { client, server, ends } = await relay({ pingMs: 400 });
+  let received = 0;
+  client.on('message', () => {
+    received++;
+    client.pause();
+    setTimeout(() => client.resume(), 30);
+  });
+  // What the two connections hold themselves passes in less than three pings.
+  const message = Buffer.alloc(1_048_576);
+  for (let i = 0; i < 100; i++) server.send(message);
+  await waitFor('all of it', () => received === 100);
+  expect(ends).toEqual([]);
+});
+
 test('two that answer pings and say nothing are idle', async () => {
   const { ends } = await relay({ pingMs: 20, idleMs: 300 });
   expect(await end(ends)).toEqual({ kind: 'idle' });

@@ -85,8 +85,8 @@ describe('what an end means', () => {
   });
 
   test('a reason of the upstream keeps no secret, and fits into a frame', () => {
-    const { toCaller } = closed('upstream', 4001, 'the key sk-secret is wrong');
-    expect(toCaller.reason).toBe('the key [redacted] is wrong');
+    const { toCaller } = closed('upstream', 4001, 'the key sk-secret is wrong at 10.0.0.7');
+    expect(toCaller.reason).toBe('the key [redacted] is wrong at [redacted]');
     const long = closed('upstream', 4001, '🥊'.repeat(100)).toCaller.reason;
     expect(Buffer.byteLength(long)).toBeLessThanOrEqual(123);
     expect(long.isWellFormed()).toBe(true);
