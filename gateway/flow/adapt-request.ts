@@ -38,7 +38,10 @@ export function adaptRequest(
   if (native === undefined) return translate(exchange, request, body, target, adapter, unixMs);
   const { operation, path } = exchange;
   const headName = native.headName(operation, request.stream, path.framing, path.isBatch === true);
-  if (target.heads[headName] === undefined) throw noEndpoint(exchange, target);
+  // Servers of one kind differ, and a conversation may come from another kind: what cannot go on as it is may be translated.
+  if (target.heads[headName] === undefined || (operation === 'chat' && native.isForeign?.(body) === true)) {
+    return translate(exchange, request, body, target, adapter, unixMs);
+  }
   refuseRouting(request, native);
   exchange.answering = answerNatively(native, request.hideUsage, path.framing, operation);
   const rewritten = native.rewriteBody?.(operation, body, target.upstreamModel) ?? null;

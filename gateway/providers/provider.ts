@@ -106,6 +106,8 @@ export interface NativeWire {
   /** How much of a plain answer is held until it is whole and can be read; 0: none. A megabyte where it is not said. */
   readonly maxWholeBytes?: (operation: Operation) => number;
   openStream(hideUsage: boolean, framing: RequestTarget['framing']): StreamTap;
+  /** Whether the provider would refuse the body for what another one has put into it: then the chat is translated. */
+  isForeign?(body: Buffer): boolean;
   /** For bodies that name the model in other places than at their top: the whole body anew, or null where nothing is to be changed. */
   rewriteBody?(operation: Operation, body: Buffer, upstreamModel: string): Buffer | null;
 }

@@ -72,6 +72,20 @@ describe('a provider of the same dialect', () => {
     expect(row.timings.firstTokenMs).toBeGreaterThan(0);
   });
 
+  test('gets no thoughts that another provider signed: the chat is translated', async () => {
+    await simulate({});
+    const input: OpenAI.Responses.ResponseInput = [
+      { role: 'user', content: 'Hello' },
+      { type: 'reasoning', id: 'rs_1', summary: [], encrypted_content: 'rs1r.anthropic.opaque' },
+      { role: 'user', content: 'Go on' },
+    ];
+    const { data, response } = await client.responses.create({ ...ask, input }).withResponse();
+    expect(data.output_text).not.toBe('');
+    expect(response.headers.get('x-ringside-dropped')).toBe('input[1]');
+    expect(await lastBody()).toMatchObject({ path: '/v1/chat/completions', messages: expect.any(Array) });
+    expect(JSON.stringify(await lastBody())).not.toContain('opaque');
+  });
+
   test('its failures are raised as the SDK expects them', async () => {
     await simulate({ streamError: { afterTokens: 2, status: 429, message: 'Slow down.' } });
     const failure = await client.responses

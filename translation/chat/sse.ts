@@ -60,8 +60,12 @@ export function openEventStream(onEvent: OnEvent): EventStream {
       afterCr = false;
       if (text.charCodeAt(from) === LF) from++;
     }
+    // What was found and not reached is not searched again: a chunk of a thousand lines has no CR, as a rule.
+    let [lf, cr] = [-2, -2];
     while (from < text.length) {
-      const end = endOfLine(text, from);
+      if (lf !== -1 && lf < from) lf = text.indexOf('\n', from);
+      if (cr !== -1 && cr < from) cr = text.indexOf('\r', from);
+      const end = lf === -1 || (cr !== -1 && cr < lf) ? cr : lf;
       if (end === -1) {
         line += text.slice(from);
         break;
@@ -88,11 +92,4 @@ export function openEventStream(onEvent: OnEvent): EventStream {
       endEvent();
     },
   };
-}
-
-function endOfLine(text: string, from: number): number {
-  const lf = text.indexOf('\n', from);
-  const cr = text.indexOf('\r', from);
-  if (lf === -1) return cr;
-  return cr === -1 || lf < cr ? lf : cr;
 }

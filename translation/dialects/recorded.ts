@@ -46,8 +46,9 @@ export function throughNeutralChat(
   try {
     const chat = readRequest(Buffer.from(JSON.stringify(body)), TARGET);
     if (chat.extras.some(({ at, name }) => at.startsWith(`${turnsAt}[`) && !BESIDE_WORDS.has(name))) return null;
-    const messages = writeMessages(chat, OPENAI, createRefusals('openai', true));
-    return { messages, tools: chat.tools.map((tool) => writeTool(tool, OPENAI)) };
+    const refusals = createRefusals('openai', true);
+    const messages = writeMessages(chat, OPENAI, refusals);
+    return { messages, tools: chat.tools.map((tool) => writeTool(tool, OPENAI, refusals)) };
   } catch (reason) {
     if (reason instanceof RingsideError) return null;
     throw reason;

@@ -4,19 +4,19 @@ import { isObject, type Json, listOf, objectOf, textOf } from '#translation/wire
 
 /** What plain answers and streams of Cohere's say in the same words. */
 
-const FINISHES: Readonly<Record<string, FinishReason>> = {
-  COMPLETE: 'stop',
-  STOP_SEQUENCE: 'stop_sequence',
-  MAX_TOKENS: 'length',
-  TOOL_CALL: 'tool_calls',
-};
+const FINISHES: ReadonlyMap<string | null, FinishReason> = new Map([
+  ['COMPLETE', 'stop'],
+  ['STOP_SEQUENCE', 'stop_sequence'],
+  ['MAX_TOKENS', 'length'],
+  ['TOOL_CALL', 'tool_calls'],
+]);
 
 /** The finish that says that generating failed. */
 export const FAILED = 'ERROR';
 
 /** `other` for what stops without a counterpart (`TIMEOUT`) and for words that are new. */
 export function readFinish(word: string | null): FinishReason {
-  return (word === null ? undefined : FINISHES[word]) ?? 'other';
+  return FINISHES.get(word) ?? 'other';
 }
 
 /**

@@ -1,3 +1,4 @@
+import { foreignMarks } from '../foreign-marks.ts';
 import type { NativeWire, ProviderAdapter } from '../provider.ts';
 import { CAPABILITIES } from './capabilities.ts';
 import { googleChat } from './chat.ts';
@@ -25,6 +26,8 @@ const gemini: NativeWire = {
   isStream: (contentType, framing) => (framing === 'sse' ? EVENT_STREAM : JSON_TYPE).test(contentType),
   readReply,
   openStream: (_, framing) => openStream(framing),
+  // `rs1` in base64: see translation/dialects/gemini/signatures.ts.
+  isForeign: foreignMarks('"cnMx', /"thought(?:S|_s)ignature"\s*:\s*$/),
   rewriteBody: (operation, body, upstreamModel) => (operation === 'chat' ? null : renameModels(body, upstreamModel)),
 };
 

@@ -50,8 +50,9 @@ export function writeGenerationConfig(
     seed: settings.seed ?? undefined,
     presencePenalty: settings.presencePenalty ?? undefined,
     frequencyPenalty: settings.frequencyPenalty ?? undefined,
-    responseLogprobs: settings.logprobs ?? undefined,
-    logprobs: settings.logprobs === true && settings.topLogprobs !== null ? settings.topLogprobs : undefined,
+    // The others are counted only where the chosen ones are given.
+    responseLogprobs: settings.logprobs ?? (settings.topLogprobs === null ? undefined : true),
+    logprobs: settings.logprobs === false ? undefined : (settings.topLogprobs ?? undefined),
     ...writeOutput(settings.output),
     thinkingConfig: reasoning === null ? undefined : writeThinking(reasoning, model, at('reasoning'), refusals),
   };

@@ -35,14 +35,14 @@ function writeGrammar(output: OutputFormat): object {
 }
 
 /** What each of TGI's `error_type`s would have had as its status, had the stream not begun. */
-const STATUS_OF_TYPE: Readonly<Record<string, number>> = {
-  validation: 422,
-  template_error: 422,
-  tool_error: 422,
-  generation: 424,
-  overloaded: 429,
-  incomplete_generation: 500,
-};
+const STATUS_OF_TYPE: ReadonlyMap<unknown, number> = new Map([
+  ['validation', 422],
+  ['template_error', 422],
+  ['tool_error', 422],
+  ['generation', 424],
+  ['overloaded', 429],
+  ['incomplete_generation', 500],
+]);
 
 /** The wire's reader, and the status of `{error, error_type}`. */
 function openReader(): StreamReader {
@@ -59,5 +59,5 @@ function openReader(): StreamReader {
 function statusOf(body: Buffer): number | null {
   const said = JSON.parse(body.toString('utf8')) as Json;
   const error = isObject(said['error']) ? said['error'] : said;
-  return STATUS_OF_TYPE[String(objectOf(error)['error_type'])] ?? null;
+  return STATUS_OF_TYPE.get(objectOf(error)['error_type']) ?? null;
 }

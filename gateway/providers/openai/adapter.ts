@@ -1,4 +1,5 @@
 import { openaiNative } from '#gateway/wires/openai/native.ts';
+import { foreignMarks } from '../foreign-marks.ts';
 import type { NativeWire, ProviderAdapter } from '../provider.ts';
 import { CAPABILITIES } from './capabilities.ts';
 import { openaiTranslation } from './chat.ts';
@@ -13,6 +14,8 @@ import { openResponsesStream } from './responses-stream.ts';
 const openaiResponses: NativeWire = {
   ...openaiNative,
   headName: () => 'responses',
+  // `rs1.`, `rs1r.` and `rs1c.`: see translation/dialects/openai-responses/signatures.ts. OpenAI answers 400 to them.
+  isForeign: foreignMarks('"rs1', /"encrypted_content"\s*:\s*$/),
   readReply: readResponse,
   openStream: openResponsesStream,
 };

@@ -1,3 +1,4 @@
+import { RingsideError } from '#core/errors.ts';
 import type { AnswerContext, StreamWriter } from '../../chat/dialect.ts';
 import type { ChatEvent } from '../../chat/events.ts';
 import { toolCallId } from '../../chat/parts.ts';
@@ -6,6 +7,11 @@ import type { JsonObject } from '../../chat/request.ts';
 import { annotationOf, contentOf, itemId, itemOf, logprobOf, type ShownPart, signatureItem } from './items.ts';
 import { type OpenItem, partOf, placeOf, shownHead, summaryPlaceOf } from './open-item.ts';
 import { endingOf, openingOf, responseOf } from './reply.ts';
+
+/** What is held of an answer, in characters: as much as is held of one that is no stream. */
+const MAX_HELD = 64 * 1_048_576;
+/** What the log probabilities of one token take, as a rule. */
+const LOGPROB_CHARACTERS = 100;
 
 type Written = Parameters<StreamWriter['write']>[0];
 export function openWriter(context: AnswerContext): StreamWriter {
@@ -32,6 +38,7 @@ class ResponseWriter implements StreamWriter {
   readonly #items = new Map<number, OpenItem>();
   #firstText: OpenItem | null = null;
   #held: OpenItem[] = [];
+  #heldCharacters = 0;
 
   constructor(context: AnswerContext) {
     this.#context = context;
@@ -59,6 +66,7 @@ class ResponseWriter implements StreamWriter {
       case 'logprobs':
         this.#logprobs ??= [];
         for (const logprob of event.logprobs) {
+          this.#hold(LOGPROB_CHARACTERS * (1 + logprob.top.length));
           this.#logprobs.push(logprob);
           this.#newLogprobs.push(logprob);
         }
@@ -132,6 +140,7 @@ class ResponseWriter implements StreamWriter {
   #delta(item: OpenItem, event: Extract<ChatEvent, { type: 'delta' }>): string {
     if (event.kind === 'text') {
       const isFirst = item.text.length === 0;
+      this.#hold(event.text.length);
       item.text.push(event.text);
       return this.#text(item, event.text, isFirst);
     }
@@ -172,6 +181,16 @@ class ResponseWriter implements StreamWriter {
       default:
         return head satisfies never;
     }
+  }
+
+  /** A stream without end would take all memory there is. */
+  #hold(characters: number): void {
+    this.#heldCharacters += characters;
+    if (this.#heldCharacters <= MAX_HELD) return;
+    throw new RingsideError(
+      'upstream_protocol',
+      'The upstream streamed more than an answer in this dialect can repeat.',
+    );
   }
 
   #endHeld(isCut: boolean): string {

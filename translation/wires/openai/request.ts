@@ -15,7 +15,7 @@ export function writeBody(
   const body: Record<string, unknown> = {
     model: model.upstreamModel,
     messages: writeMessages(request, server, refusals),
-    ...(request.tools.length === 0 ? {} : { tools: request.tools.map((tool) => writeTool(tool, server)) }),
+    ...(request.tools.length === 0 ? {} : { tools: request.tools.map((tool) => writeTool(tool, server, refusals)) }),
     ...writeSettings(request, server, refusals),
   };
   if (request.stream) {
@@ -37,7 +37,12 @@ export function writeRequest(
 }
 
 /** A tool as `tools` has it. */
-export function writeTool({ name, description, parameters, strict }: Tool, server: OpenAiServer): object {
+export function writeTool(
+  { at, name, description, parameters, strict }: Tool,
+  server: OpenAiServer,
+  refusals: Refusals,
+): object {
+  if (strict === true && !server.strict) refusals.setting(`${at}.strict`, 'does not hold calls to their schema');
   return {
     type: 'function',
     function: {

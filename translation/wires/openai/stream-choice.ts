@@ -1,6 +1,11 @@
+import { RingsideError } from '#core/errors.ts';
 import type { ChatEvent, PartDelta, PartHead } from '../../chat/events.ts';
+import { MAX_EVENT_BYTES } from '../../chat/provider.ts';
 import { type Piece, type ReadFinish, readFinish, readLogprobs, readPieces } from './choice.ts';
 import { type Json, objectOf } from './json.ts';
+
+/** More calls than any model makes at once: each fragment is looked for among them. */
+const MAX_CALLS = 1_024;
 
 type Emit = (event: ChatEvent) => void;
 
@@ -89,11 +94,17 @@ export class StreamChoice {
     let call = this.#callOf(piece);
     if (call === null) {
       this.#closeProse(emit);
+      if (this.#calls.length === MAX_CALLS) {
+        throw new RingsideError('upstream_protocol', `The upstream sent more than ${MAX_CALLS} tool calls.`);
+      }
       call = { index: piece.index, id: piece.id, part: null, held: '' };
       this.#calls.push(call);
     }
     if (call.part === null) {
       call.held += piece.arguments;
+      if (call.held.length > MAX_EVENT_BYTES) {
+        throw new RingsideError('upstream_protocol', 'The upstream sent the arguments of a call that has no name.');
+      }
       if (piece.name !== null) this.#beginCall(call, piece.name, emit);
     } else if (piece.arguments !== '') this.#delta(call.part, { kind: 'text', text: piece.arguments }, emit);
   }
