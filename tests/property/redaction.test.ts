@@ -79,7 +79,9 @@ describe('no canary is kept', () => {
         expect(bytes.toString()).not.toContain('"token"');
         if (most === 65_536) {
           const [choice] = JSON.parse(bytes.toString()).choices;
-          expect(choice.message.content).toBe(redactor.text(text));
+          // A text that looks like JSON is read as JSON, in a stream as in a body.
+          const whole = redactor.body(Buffer.from(JSON.stringify([text])), 65_536);
+          expect([choice.message.content]).toEqual(JSON.parse(whole.bytes.toString()));
         }
       }),
     );
