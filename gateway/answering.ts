@@ -95,6 +95,7 @@ export function answerTranslated(
 /** Reads a provider's stream and writes the caller's, one event after the other. */
 class TranslatedStream implements StreamTap {
   sawToken = false;
+  hasEvents = false;
   errorBody: Buffer | null = null;
   errorStatus: number | null = null;
   failure: RingsideError | null = null;
@@ -163,7 +164,9 @@ class TranslatedStream implements StreamTap {
       default:
         event satisfies never;
     }
-    this.#text += this.#writer.write(event);
+    const written = this.#writer.write(event);
+    if (written !== '') this.hasEvents = true;
+    this.#text += written;
   };
 
   #isWell(): boolean {

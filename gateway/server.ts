@@ -13,7 +13,6 @@ import {
   serverBody,
 } from '#translation/dialects/oip/metadata.ts';
 import { findRoute as findOipRoute } from '#translation/dialects/oip/routes.ts';
-import { openaiChat } from '#translation/dialects/openai-chat/ingress.ts';
 import { modelList as openaiModels } from '#translation/dialects/openai-chat/models.ts';
 import { findRoute, GOVERNED_PATHS, ingressOf } from '#translation/dialects/routes.ts';
 import { checkFraming, presentedKey } from './flow/accept.ts';
@@ -157,7 +156,8 @@ function needsWebSocket(c: GatewayContext): RingsideError {
 
 function refusePipelined(outgoing: ServerResponse): void {
   const message = 'Too many requests wait on this connection for the answer to the first; use more connections.';
-  const body = openaiChat.errorBody(new RingsideError('overloaded', message));
+  const { url, headers } = outgoing.req;
+  const body = ingressOf(url!, headers).errorBody(new RingsideError('overloaded', message));
   outgoing.writeHead(503, { 'content-type': 'application/json', connection: 'close' }).end(body);
 }
 

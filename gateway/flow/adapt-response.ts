@@ -160,7 +160,10 @@ export class Answer implements AnswerListener {
     if (this.#firstTokenNs === null && tap.sawToken) {
       this.#firstTokenNs = this.#deps.clock.nowNs() - this.#exchange.startNs;
     }
-    if (forward !== null) this.#write(forward);
+    if (forward !== null) {
+      this.#write(forward);
+      this.#exchange.events!.hasEvents ||= tap.hasEvents !== false;
+    }
     this.#outflow.isMidEvent = tap.isMidEvent === true;
     if (this.#hasFailed(tap)) return;
     if (terminal !== null) {

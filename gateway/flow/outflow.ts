@@ -61,7 +61,6 @@ export class Outflow implements Watched {
   write(bytes: Buffer, upstream: UpstreamController): void {
     const { outgoing, events } = this.#exchange;
     this.silentMs = 0;
-    if (events !== null) events.hasEvents = true;
     if ((events === null ? outgoing.write(bytes) : events.write(bytes)) || this.#stalledTimer !== null) return;
     upstream.pause();
     this.#stalledTimer = setTimeout(() => outgoing.destroy(), this.#stalledReaderMs);

@@ -84,6 +84,8 @@ export interface StreamTap {
   readonly sawToken: boolean;
   /** The body of the error event that the upstream put into the stream; that event is not passed on. */
   readonly errorBody: Buffer | null;
+  /** Whether more than signs of life was passed on; missing where those come with events only. */
+  readonly hasEvents?: boolean;
   /** A part of an event was passed on whose end has not come: one that is too large to be held. */
   readonly isMidEvent?: boolean;
   /** The status that belongs to `errorBody`, where the event says one. */

@@ -90,3 +90,15 @@ test('a caller who leaves: what waited is never begun', async () => {
   await gone;
   expect(seen).toBe(1);
 });
+
+test('who is refused reads it in the dialect of its own request', async () => {
+  const closed = new Promise((done) => socket.once('close', done));
+  const head = 'POST /v1/messages HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}';
+  socket.write(head.repeat(40));
+  for (let i = 0; i < 17; i++) {
+    await bodyIs('{}');
+    answerWith('ok');
+  }
+  await closed;
+  expect(received.slice(received.indexOf('HTTP/1.1 503'))).toMatch(/"type":"overloaded_error"/);
+});

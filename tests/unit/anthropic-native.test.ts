@@ -117,6 +117,13 @@ describe('thoughts of other providers', () => {
     });
   });
 
+  test('leave the numbers of tool calls as they were', () => {
+    const blocks = `{"type":"thinking","signature":""},{"type":"tool_use","input":{"id":1234567890123456789}}`;
+    const body = `{"model":"group","messages":[{"role":"assistant","content":[${blocks}]}]}`;
+    const rewritten = wire.rewriteBody!('chat', Buffer.from(body), 'claude');
+    expect(rewritten!.toString()).toContain('{"id":1234567890123456789}');
+  });
+
   test('where there are none, the bytes stay as they are', () => {
     expect(rewrite([{ role: 'assistant', content: [own, text] }])).toBeNull();
     expect(rewrite([{ role: 'assistant', content: 'rs1.' }])).toBeNull();

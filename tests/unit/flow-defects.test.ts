@@ -37,15 +37,13 @@ const answers = (status: number, contentType: string, body: string) => (handler:
   handler.onResponseEnd(controller);
 };
 
-function bound() {
+function bound(kind: string) {
   const [id, providerId, modelId, groupId] = Array.from({ length: 4 }, () => randomUUID());
   const createdAt = '2026-01-01T00:00:00.000Z';
   const document = {
     ...{ schema: 1, organizationId: id!, organizationName: 'acme' },
     providers: [
-      ...[
-        { id: providerId!, name: 'p', kind: 'openai', baseUrl: 'http://127.0.0.1:1', credentials: null, timeouts: {} },
-      ],
+      ...[{ id: providerId!, name: 'p', kind, baseUrl: 'http://127.0.0.1:1', credentials: null, timeouts: {} }],
     ],
     models: [{ id: modelId!, name: 'm', createdAt, deployments: [{ providerId, upstreamModel: 'm', weight: 1 }] }],
     groups: [
@@ -64,10 +62,10 @@ function bound() {
 }
 
 /** The flow on a real HTTP server, in front of an upstream that is a function. */
-async function startFlow(dispatch: (handler: UpstreamHandler) => void) {
+async function startFlow(dispatch: (handler: UpstreamHandler) => void, kind = 'openai', path = '/v1/chat/completions') {
   const clock = createClock();
   const cells = allocateCells();
-  const organization = bound();
+  const organization = bound(kind);
   const begun: string[] = [];
   const ends: { outcome: string; errorCode: string | null }[] = [];
   const defects: unknown[] = [];
@@ -94,10 +92,10 @@ async function startFlow(dispatch: (handler: UpstreamHandler) => void) {
     ...{ bodyPool: createBodyPool(1_000), maxBodyBytes: 1_000_000, stalledReaderMs: 60_000 },
     onDefect: (defect) => void defects.push(defect),
   } satisfies FlowDeps);
-  const server = createServer((incoming, outgoing) => handle(findRoute('/v1/chat/completions')!, incoming, outgoing));
+  const server = createServer((incoming, outgoing) => handle(findRoute(path)!, incoming, outgoing));
   servers.push(server);
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1/chat/completions`;
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}${path}`;
   const post = (body: object, signal: AbortSignal | null = null) =>
     fetch(url, { method: 'POST', headers: { connection: 'close' }, body: JSON.stringify(body), signal });
   const chat = (stream = false) => post({ model: 'g', stream });
@@ -161,4 +159,22 @@ test('an end that waits for the digest of its request is pending until it is wri
   await waitFor('the end', () => flow.ends.length === 1);
   expect(flow.ends).toMatchObject([{ outcome: 'completed', requestSha256: '00'.repeat(32) }]);
   await waitFor('nothing to be pending', () => flow.pending.count === 0);
+});
+
+test('an error behind nothing but a ping is the first element of an array, and so well-formed', async () => {
+  const event = (type: string, fields: object) => `event: ${type}\ndata: ${JSON.stringify({ type, ...fields })}\n\n`;
+  const usage = { input_tokens: 1, output_tokens: 1 };
+  const message = { id: 'msg_1', type: 'message', role: 'assistant', model: 'm', content: [], usage };
+  const error = { type: 'overloaded_error', message: 'Overloaded' };
+  const events = event('message_start', { message }) + event('ping', {}) + event('error', { error });
+  const path = '/v1beta/models/g:streamGenerateContent';
+  const flow = await startFlow(answers(200, 'text/event-stream', events), 'anthropic', path);
+  const answer = await flow.post({ contents: [{ role: 'user', parts: [{ text: 'Hi' }] }] });
+  let text = '';
+  const read = async () => {
+    for await (const piece of answer.body!.pipeThrough(new TextDecoderStream())) text += piece;
+  };
+  await read().catch(() => undefined); // never a clean end
+  expect(JSON.parse(text)).toMatchObject([{ error: { status: 'UNAVAILABLE' } }]);
+  expect(flow.ends).toMatchObject([{ outcome: 'failed' }]);
 });

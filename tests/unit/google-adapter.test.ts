@@ -66,6 +66,15 @@ describe('calls to Google', () => {
       generateContentRequest: { model: 'models/up', contents: [] },
     });
   });
+
+  test('name no other model behind an escaped key, or in JSON that only Google reads', () => {
+    const renamed = (text: string) => renameModels(Buffer.from(text), 'up')?.toString();
+    expect(renamed(String.raw`{"\u0072equests": [{"model": "models/other"}]}`)).toBe(
+      '{"requests":[{"model":"models/up"}]}',
+    );
+    expect(renamed(String.raw`{"content": {"parts": [{"text": "caf\u00e9"}]}}`)).toBeUndefined();
+    expect(() => renamed(`{"requests": [{'model': 'models/other'}]}`)).toThrow('is not valid JSON');
+  });
 });
 
 describe('what Google answers', () => {

@@ -1,5 +1,6 @@
 import type { JsonObject } from '#translation/chat/request.ts';
 import { readSignature } from '#translation/wires/anthropic/signatures.ts';
+import { parseRecord } from '#translation/wires/gemini/exact-json.ts';
 
 /** One of these is in every body with a thought that another provider had. */
 const HINTS = ['"rs1.', '"signature":""', '"signature": ""'];
@@ -10,7 +11,8 @@ const HINTS = ['"rs1.', '"signature":""', '"signature": ""'];
  */
 export function withoutForeignThoughts(body: Buffer, upstreamModel: string): Buffer | null {
   if (!HINTS.some((hint) => body.includes(hint))) return null;
-  const request = parse(body);
+  // Null: the upstream's to refuse.
+  const request = parseRecord(body.toString('utf8'));
   const messages = request?.['messages'];
   if (request === null || !Array.isArray(messages)) return null;
   let removed = 0;
@@ -32,13 +34,4 @@ function isForeign(block: unknown): boolean {
   if (type !== 'thinking' && type !== 'redacted_thinking') return false;
   const proof = type === 'thinking' ? signature : data;
   return typeof proof === 'string' && (proof === '' || readSignature(proof).origin !== 'anthropic');
-}
-
-function parse(body: Buffer): JsonObject | null {
-  try {
-    const value: unknown = JSON.parse(body.toString('utf8'));
-    return typeof value === 'object' && value !== null ? (value as JsonObject) : null;
-  } catch {
-    return null; // the upstream's to refuse
-  }
 }
