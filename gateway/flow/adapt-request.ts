@@ -9,9 +9,9 @@ import type { NativeWire, ProviderAdapter, UpstreamTarget } from '../providers/p
 import { ADAPTERS } from '../providers/registry.ts';
 import type { UpstreamCall } from '../upstream/handler.ts';
 import { addHeader, NO_HEADERS } from '../upstream/request-head.ts';
+import { connectionNamed } from './hop-by-hop.ts';
 import type { Assignment, Exchange } from './ports.ts';
 
-const NO_NAMES: ReadonlySet<string> = new Set();
 const NO_FORWARDED: readonly string[] = [];
 
 /** Picks the deployment: by weight, uniformly by the random bits of the inference id. */
@@ -148,10 +148,4 @@ function noEndpoint({ operation, ingress, group }: Exchange, { kind, providerNam
       `"${operation}" requests in the dialect ${ingress.name}.`,
     { param: 'model' },
   );
-}
-
-/** Headers that the caller's `Connection` names belong to its hop (RFC 9110, section 7.6.1). */
-function connectionNamed(connection: string | undefined): ReadonlySet<string> {
-  if (connection === undefined || /^(keep-alive|close)$/i.test(connection)) return NO_NAMES;
-  return new Set(connection.split(',').map((name) => name.trim().toLowerCase()));
 }

@@ -50,11 +50,3 @@ class Wait implements UpstreamAttempt {
     this.forget();
   }
 }
-
-/** Why a target that cannot be called is not: the caller learns whose matter it is, and the gateway's log the reason. */
-export function unusable(providerName: string): RingsideError {
-  return new RingsideError(
-    'upstream_error',
-    `The provider "${providerName}" cannot be called as it is configured; its apiKey, baseUrl or definition has to be set again.`,
-  );
-}

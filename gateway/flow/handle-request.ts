@@ -7,7 +7,7 @@ import { adaptRequest, pickTarget } from './adapt-request.ts';
 import { Answer } from './adapt-response.ts';
 import { admit } from './admit.ts';
 import { assign } from './assign.ts';
-import { authorize, unusable } from './authorize.ts';
+import { authorize } from './authorize.ts';
 import { dispatch } from './dispatch.ts';
 import { failureEnding, sendFailure } from './fail.ts';
 import { readMetadata } from './metadata.ts';
@@ -15,6 +15,7 @@ import type { Ending, Exchange, FlowDeps } from './ports.ts';
 import { readBody, recycleBody, releaseBody } from './read-body.ts';
 import { record, recordBegin } from './record.ts';
 import { resolveGroup, resolveOrganization } from './resolve-group.ts';
+import { unusable } from './unusable-target.ts';
 
 /** Handles one governed request from accept to record. Returns at once; what it does not answer, nothing does. */
 export type RequestHandler = (route: IngressRoute, incoming: IncomingMessage, outgoing: ServerResponse) => void;

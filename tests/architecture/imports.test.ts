@@ -152,6 +152,8 @@ describe('import directions', () => {
       'outflow',
       'signs-of-life',
       'upstream-fault',
+      'hop-by-hop',
+      'unusable-target',
       'header-text',
     ].map((name) => `gateway/flow/${name}.ts`);
     const inFlow = (path: string) => path.startsWith('gateway/flow/');
