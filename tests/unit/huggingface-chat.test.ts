@@ -108,6 +108,7 @@ describe('a server of Text Generation Inference', () => {
     ['event: error\ndata: {"error":"Input validation error","error_type":"validation"}\n\n', 422],
     ['data: {"error":{"message":"Request failed during generation","http_status_code":424}}\n\n', 424],
     ['data: {"error":"Something","error_type":"brand_new"}\n\n', null],
+    ['data: {"error":"Something","error_type":"constructor"}\n\n', null],
   ])('an error in the stream: %s', (text, status) => {
     const events: ChatEvent[] = [];
     huggingfaceChat.openReader().push(Buffer.from(text), (event) => events.push(event));

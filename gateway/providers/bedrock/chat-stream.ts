@@ -184,7 +184,8 @@ class ConverseReader {
     this.#state = 'over';
     if (name !== undefined) {
       const body = Buffer.from(JSON.stringify({ ...parseObject(payload), __type: name }));
-      return this.#emit({ type: 'error', status: STATUSES[name] ?? null, body });
+      const status = Object.hasOwn(STATUSES, name) ? STATUSES[name]! : null;
+      return this.#emit({ type: 'error', status, body });
     }
     const body = { __type: headers.get(':error-code') ?? null, message: headers.get(':error-message') ?? null };
     this.#emit({ type: 'error', status: null, body: Buffer.from(JSON.stringify(body)) });

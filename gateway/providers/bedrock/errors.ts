@@ -47,7 +47,7 @@ export function readError(
       ...(seconds === undefined ? {} : { retryAfterSeconds: seconds }),
       ...(useStatus === undefined ? {} : { status: useStatus }),
     });
-  const meaning = MEANINGS[name] ?? meaningOf(status);
+  const meaning = Object.hasOwn(MEANINGS, name) ? MEANINGS[name]! : meaningOf(status);
   switch (meaning) {
     case 'rejected':
       return fail(

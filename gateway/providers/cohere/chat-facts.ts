@@ -16,7 +16,7 @@ export const FAILED = 'ERROR';
 
 /** `other` for what stops without a counterpart (`TIMEOUT`) and for words that are new. */
 export function readFinish(word: string | null): FinishReason {
-  return (word === null ? undefined : FINISHES[word]) ?? 'other';
+  return word !== null && Object.hasOwn(FINISHES, word) ? FINISHES[word]! : 'other';
 }
 
 /**

@@ -59,5 +59,6 @@ function openReader(): StreamReader {
 function statusOf(body: Buffer): number | null {
   const said = JSON.parse(body.toString('utf8')) as Json;
   const error = isObject(said['error']) ? said['error'] : said;
-  return STATUS_OF_TYPE[String(objectOf(error)['error_type'])] ?? null;
+  const type = String(objectOf(error)['error_type']);
+  return Object.hasOwn(STATUS_OF_TYPE, type) ? STATUS_OF_TYPE[type]! : null;
 }
