@@ -193,5 +193,5 @@ const INTRODUCTION = `# Compatibility
 Written by \`tests/e2e/compatibility.test.ts\`: each official SDK through a real gateway to the simulator, which speaks each provider's API. "yes": it
 works, plain and streamed alike. "no": it cannot be expressed there, and is a 400 that names the parameter. A number is the status that the caller gets for that of
 the provider: what is a matter between Ringside and the provider (its key, its failures) is a 502 or 503. "not shown": the provider keeps its thoughts to itself.
-The fifth dialect, the Open Inference Protocol (`/v2`), carries tensors and no chats: it goes to providers of the kind `oip`, and to `custom` ones with `infer`.
+The fifth dialect, the Open Inference Protocol (\`/v2\`), carries tensors and no chats: it goes to providers of the kind \`oip\`, and to \`custom\` ones with \`infer\`.
 `;
