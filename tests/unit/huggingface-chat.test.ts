@@ -60,6 +60,12 @@ describe('the router', () => {
     expect(refusedBy(chatRequest({ settings: more }), MODEL)).toBe(setting);
   });
 
+  test('what it does anyway is not refused', () => {
+    const body = write(chatRequest({ settings: { candidates: 1, parallelToolCalls: true } }), MODEL);
+    expect(body).not.toHaveProperty('n');
+    expect(body).not.toHaveProperty('parallel_tool_calls');
+  });
+
   test('texts and images only', () => {
     const part = { at: 'messages[0].content[0]', cache: null } as const;
     const text = {
