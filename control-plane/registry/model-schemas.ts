@@ -6,6 +6,8 @@ const upstreamModel = z
   .string()
   .min(1)
   .max(512)
+  // It is a part of a provider's path: these would lead out of it.
+  .refine((name) => !name.split('/').some((part) => part === '.' || part === '..'), 'has a part that is "." or ".."')
   .openapi({ description: 'What the provider calls the model.', example: 'gpt-4.1-mini' });
 const metaSchema = z.record(z.string(), z.unknown()).openapi({
   description:
