@@ -1,7 +1,12 @@
 import { sql } from 'kysely';
 import { compileSnapshot } from '#core/snapshot/compile.ts';
 import { spoolPolicySchema } from '#core/snapshot/log-policy.ts';
-import { DEFAULT_MAX_OUTPUT_TOKENS, type SnapshotDocument, snapshotSchema } from '#core/snapshot/schema.ts';
+import {
+  DEFAULT_MAX_OUTPUT_TOKENS,
+  maxOutputTokensSchema,
+  type SnapshotDocument,
+  snapshotSchema,
+} from '#core/snapshot/schema.ts';
 import { trafficPolicySchema } from '#core/snapshot/traffic-policy.ts';
 import { CHANNELS } from './notifications.ts';
 import type { Db, Tx } from './pool.ts';
@@ -127,13 +132,11 @@ async function readDocument(tx: Tx, organizationId: string): Promise<SnapshotDoc
   };
 }
 
-/** `maxOutputTokens` of a model's meta, which holds anything: what is no sane number counts as not there. */
+/** `maxOutputTokens` of a model's meta. In one of a release that did not check it, what is no sane number counts as not there. */
 function maxOutputTokensOf(meta: unknown): number {
   const said =
     typeof meta === 'object' && meta !== null ? (meta as Record<string, unknown>)['maxOutputTokens'] : undefined;
-  return typeof said === 'number' && Number.isInteger(said) && said >= 1 && said <= 10_000_000
-    ? said
-    : DEFAULT_MAX_OUTPUT_TOKENS;
+  return maxOutputTokensSchema.safeParse(said).data ?? DEFAULT_MAX_OUTPUT_TOKENS;
 }
 
 /** A published snapshot as it is stored; gateways check the document themselves. */

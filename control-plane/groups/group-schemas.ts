@@ -51,7 +51,7 @@ const traffic = z
   .partial()
   .openapi({
     description:
-      'Whether parameters that a provider cannot be told are left out (`lenient`; the answer names them in `x-ringside-dropped`) or refused, and after how long a silence a stream gets a sign of life (`keepAliveMs`, 0: never).',
+      'Whether parameters that a provider cannot be told are left out (`lenient`; the answer names them in `x-ringside-dropped`) or refused, and after how long a silence a stream gets a sign of life (`keepAliveMs`, to the second; 0: never).',
   });
 
 export const createGroupSchema = z

@@ -6,8 +6,15 @@ const upstreamModel = z
   .string()
   .min(1)
   .max(512)
+  // It is a part of a provider's path: these would lead out of it.
+  .refine((name) => !name.split('/').some((part) => part === '.' || part === '..'), 'has a part that is "." or ".."')
   .openapi({ description: 'What the provider calls the model.', example: 'gpt-4.1-mini' });
-const metaSchema = z.record(z.string(), z.unknown()).openapi({ example: { team: 'search' } });
+const metaSchema = z.record(z.string(), z.unknown()).openapi({
+  description:
+    'Anything. `maxOutputTokens`, a whole number from 1 to 10000000, is the limit that a provider gets which wants one in every request, ' +
+    'where the caller gave none (4096 without it).',
+  example: { team: 'search', maxOutputTokens: 8192 },
+});
 const weight = z.int().min(0).max(1_000_000);
 
 const deploymentInputSchema = z.strictObject({
@@ -34,7 +41,9 @@ export const updateModelSchema = z
     provider: provider.optional(),
     upstreamModel: upstreamModel.optional(),
     deployments: deploymentsSchema.openapi({ description: 'Replaces all deployments.' }),
-    meta: metaSchema.optional().openapi({ description: 'A JSON merge patch (RFC 7396): null removes a field.' }),
+    meta: metaSchema.optional().openapi({
+      description: 'A JSON merge patch (RFC 7396): null removes a field. `maxOutputTokens` is read, see the creation.',
+    }),
   })
   .openapi('UpdateModel');
 

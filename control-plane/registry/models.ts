@@ -1,3 +1,4 @@
+import { maxOutputTokensSchema } from '#core/snapshot/schema.ts';
 import {
   type DeploymentRow,
   deleteModel,
@@ -97,6 +98,10 @@ async function deploymentsOfOne(tx: Tx, row: ModelRow): Promise<DeploymentRow[]>
 }
 
 function metaText(meta: JsonObject): string {
+  const limit = meta['maxOutputTokens'];
+  if (limit !== undefined && !maxOutputTokensSchema.safeParse(limit).success) {
+    throw invalid([{ field: 'meta.maxOutputTokens', message: 'is no whole number from 1 to 10000000' }]);
+  }
   const text = JSON.stringify(meta);
   if (Buffer.byteLength(text) <= MAX_META_BYTES) return text;
   throw invalid([{ field: 'meta', message: `is longer than ${MAX_META_BYTES} bytes of JSON` }]);

@@ -23,11 +23,16 @@ const headersSchema = z.record(z.string(), z.string()).openapi({
 });
 const baseUrlSchema = z.string().openapi({
   description:
-    'Where the dialect starts, `/v1` included. Use https for public hosts: plain http shows credentials and prompts to the ' +
+    'Where the API starts, its version included (`/v1`, `/v1beta`); the bare origin for `bedrock`, `cohere`, `oip` and `azure-openai`, there ' +
+    'with `?api-version=…` for the dated API. Use https for public hosts: plain http shows credentials and prompts to the ' +
     'network. Private and loopback addresses need RINGSIDE_PRIVATE_UPSTREAMS.',
   example: 'https://api.openai.com/v1',
 });
-const timeouts = z.strictObject(timeoutsSchema.shape);
+const timeouts = z.strictObject(timeoutsSchema.shape).openapi({
+  description:
+    'In ms: for a connection, until the first byte, and between two pieces of an answer. What is left out is as the gateway has it; a change ' +
+    'replaces all of them.',
+});
 const name = nameSchema.meta({ example: 'openai' });
 
 export const createProviderSchema = z

@@ -24,7 +24,7 @@ export function checkApiKey(kind: ProviderKind, baseUrl: string, apiKey: string)
     : invalid('is printable ASCII without spaces, at most 8192 characters');
 }
 
-/** Null where the kind knows no documents, so that it is a key like any other. */
+/** Null where it is a key like any other after all. */
 function readDocument(kind: ProviderKind, baseUrl: string, apiKey: string): CheckedKey | null {
   switch (kind) {
     case 'bedrock': {
@@ -54,7 +54,8 @@ function readDocument(kind: ProviderKind, baseUrl: string, apiKey: string): Chec
     case 'oip':
     case 'custom':
     case 'simulator':
-      return null;
+      // A document of another kind: sent as it is, it would fail with the first call, and show itself to a stranger.
+      return { kind: 'invalid', message: `is a document, and the kind "${kind}" has keys that are a text only` };
     default:
       return kind satisfies never;
   }

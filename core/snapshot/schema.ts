@@ -11,6 +11,7 @@ import { trafficPolicySchema } from './traffic-policy.ts';
 const id = z.string().regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
 /** What every current chat model can write. */
 export const DEFAULT_MAX_OUTPUT_TOKENS = 4_096;
+export const maxOutputTokensSchema = z.int().min(1).max(10_000_000);
 
 const rangeSchema = z.tuple([z.int().min(0).max(9_999), z.int().min(1).max(10_000)]);
 
@@ -38,7 +39,7 @@ const modelSchema = z.object({
   createdAt: z.string(),
   deployments: z.array(z.object({ providerId: id, upstreamModel: z.string().min(1), weight: z.int().min(0) })).min(1),
   /** For providers that want a limit in every request, where the caller gave none; the model's `meta.maxOutputTokens`. */
-  maxOutputTokens: z.int().min(1).max(10_000_000).default(DEFAULT_MAX_OUTPUT_TOKENS),
+  maxOutputTokens: maxOutputTokensSchema.default(DEFAULT_MAX_OUTPUT_TOKENS),
 });
 
 const variantSchema = z.object({

@@ -161,6 +161,10 @@ describe('models', () => {
       'deployments',
     ],
     [{ name: 'x', provider: 'one', upstreamModel: 'u', meta: [] }, 'meta'],
+    [{ name: 'x', provider: 'one', upstreamModel: 'u', meta: { maxOutputTokens: 'lots' } }, 'meta.maxOutputTokens'],
+    [{ name: 'x', provider: 'one', upstreamModel: 'u', meta: { maxOutputTokens: 0 } }, 'meta.maxOutputTokens'],
+    [{ name: 'x', provider: 'one', upstreamModel: '..' }, 'upstreamModel'],
+    [{ name: 'x', provider: 'one', upstreamModel: 'a/../b' }, 'upstreamModel'],
     [{ name: 'x', provider: 'one', upstreamModel: 'u', meta: { a: ['\0'] } }, 'meta.a[0]'],
     [{ name: 'x', provider: 'one', upstreamModel: 'u', meta: { a: 'x'.repeat(70_000) } }, 'meta'],
   ])('refuses %j', async (wrong, field) => {

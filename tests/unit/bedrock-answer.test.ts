@@ -230,6 +230,7 @@ describe('streams', () => {
     ['internalServerException', 500],
     ['serviceUnavailableException', 503],
     ['anException', null],
+    ['constructor', null],
   ])('%s ends it with status %s', (name, status) => {
     const events = read(START, delta(0, { text: 'Hi' }), frame(name, { message: 'No more' }, 'exception'), STOP);
     expect(events.at(-1)).toEqual({

@@ -196,6 +196,8 @@ describe('errors', () => {
     ['com.amazon.coral#AccessDeniedException', 'upstream_error'],
     ['modelTimeoutException', 'upstream_timeout'],
     ['ModelNotReadyException:http://internal.amazon.com/', 'upstream_error'],
+    ['constructor', 'upstream_error'],
+    ['__proto__', 'upstream_error'],
   ])('inside a stream the name decides: %s is %s', (name, code) => {
     expect(read(502, JSON.stringify({ __type: name, message: 'so' })).code).toBe(code);
   });

@@ -281,8 +281,8 @@ describe('settings', () => {
   test.each([
     [{ seed: 1 }],
     [{ temperature: 1.5 }],
-    [{ frequencyPenalty: 0 }],
-    [{ presencePenalty: 0 }],
+    [{ frequencyPenalty: 0.1 }],
+    [{ presencePenalty: -1 }],
     [{ logitBias: {} }],
     [{ logprobs: true }],
     [{ topLogprobs: 2 }],
@@ -298,6 +298,14 @@ describe('settings', () => {
     expect(refusalOf(said)).toMatchObject({ code: 'unsupported_parameter', param: `spelled.${name}` });
     expect(write(said, { lenient: true })).toEqual({ body: { messages: [HELLO_WIRE] }, dropped: [`spelled.${name}`] });
   });
+});
+
+test('what Converse does anyway is not refused', () => {
+  const settings = {
+    ...{ frequencyPenalty: 0, presencePenalty: 0, logprobs: false, topLogprobs: 0, candidates: 1 },
+    parallelToolCalls: true,
+  };
+  expect(write({ settings })).toEqual({ body: { messages: [HELLO_WIRE] }, dropped: [] });
 });
 
 describe('thoughts', () => {

@@ -192,6 +192,7 @@ describe('a plain answer and its stream', () => {
     ['MAX_TOKENS', 'length'],
     ['TIMEOUT', 'other'],
     ['SOMETHING_NEW', 'other'],
+    ['constructor', 'other'],
   ])('finish %s', (word, finish) => {
     const plain = cohereChat.readReply(answer({ content: [{ type: 'text', text: 'Hi' }] }, { finish_reason: word }));
     expect(plain).toMatchObject({ rawFinish: word, candidates: [{ finish }] });

@@ -60,6 +60,12 @@ describe('the router', () => {
     expect(refusedBy(chatRequest({ settings: more }), MODEL)).toBe(setting);
   });
 
+  test('what it does anyway is not refused', () => {
+    const body = write(chatRequest({ settings: { candidates: 1, parallelToolCalls: true } }), MODEL);
+    expect(body).not.toHaveProperty('n');
+    expect(body).not.toHaveProperty('parallel_tool_calls');
+  });
+
   test('texts and images only', () => {
     const part = { at: 'messages[0].content[0]', cache: null } as const;
     const text = {
@@ -108,6 +114,7 @@ describe('a server of Text Generation Inference', () => {
     ['event: error\ndata: {"error":"Input validation error","error_type":"validation"}\n\n', 422],
     ['data: {"error":{"message":"Request failed during generation","http_status_code":424}}\n\n', 424],
     ['data: {"error":"Something","error_type":"brand_new"}\n\n', null],
+    ['data: {"error":"Something","error_type":"constructor"}\n\n', null],
   ])('an error in the stream: %s', (text, status) => {
     const events: ChatEvent[] = [];
     huggingfaceChat.openReader().push(Buffer.from(text), (event) => events.push(event));

@@ -88,7 +88,13 @@ describe('a key', () => {
     ['azure-openai', AZURE, text({ ...client, authorityHost: 'a/b' }), '"authorityHost" is no host'],
     ['azure-openai', AZURE, text({ ...client, authorityHost: 'a:99999' }), '"authorityHost" is no host'],
     ['azure-openai', AZURE, text({ tenantId: 't', clientId: 'c' }), '"clientSecret" is missing'],
-    ['openai', 'https://a.example', text(client), 'is printable ASCII without spaces, at most 8192 characters'],
+    ['openai', 'https://a.example', text(client), 'is a document, and the kind "openai" has keys that are a text only'],
+    [
+      'anthropic',
+      'https://a.example',
+      JSON.stringify(accessKey),
+      'is a document, and the kind "anthropic" has keys that are a text only',
+    ],
     ['google', VERTEX, `{${' '.repeat(20_000)}`, 'is longer than 16384 characters'],
   ] as const)('of %s at %s that is of no use: %#', (kind, baseUrl, apiKey, message) => {
     const checked = checkApiKey(kind, baseUrl, apiKey);

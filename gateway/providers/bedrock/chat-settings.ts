@@ -1,5 +1,6 @@
 import type { Refusals } from '#translation/chat/refusals.ts';
 import type { ChatRequest, Reasoning, Setting, Settings } from '#translation/chat/request.ts';
+import { saysNothing } from '#translation/chat/says-nothing.ts';
 
 /** Where the settings stand in a Converse request. */
 export interface WrittenSettings {
@@ -16,7 +17,9 @@ const UNKNOWN: readonly (readonly [Setting, string])[] = [
   ['frequencyPenalty', 'has no frequency penalty'],
   ['presencePenalty', 'has no presence penalty'],
   ['logitBias', 'has no logit bias'],
+  ['logprobs', 'gives no log probabilities'],
   ['topLogprobs', 'gives no log probabilities'],
+  ['candidates', 'gives one answer only'],
   ['user', 'has no place for the end user'],
   ['promptCacheKey', 'has no cache keys; mark the prompt instead'],
   ['verbosity', 'has no verbosity'],
@@ -37,9 +40,7 @@ export function isAnthropic(upstreamModel: string): boolean {
 export function writeSettings(request: ChatRequest, upstreamModel: string, refusals: Refusals): WrittenSettings {
   const { settings, spelling } = request;
   const refuse = (setting: Setting, why: string) => refusals.setting(spelling[setting] ?? setting, why);
-  for (const [setting, why] of UNKNOWN) if (settings[setting] !== null) refuse(setting, why);
-  if (settings.logprobs === true) refuse('logprobs', 'gives no log probabilities');
-  if ((settings.candidates ?? 1) > 1) refuse('candidates', 'gives one answer only');
+  for (const [setting, why] of UNKNOWN) if (!saysNothing(setting, settings[setting])) refuse(setting, why);
 
   const anthropic = isAnthropic(upstreamModel);
   const thoughts = writeReasoning(settings, anthropic, refuse);

@@ -2,6 +2,7 @@ import type { CustomChat, PickName } from '#core/custom-provider.ts';
 import type { ModelFacts } from '#translation/chat/provider.ts';
 import type { Refusals } from '#translation/chat/refusals.ts';
 import type { ChatRequest, OutputFormat, Reasoning, Setting, Settings } from '#translation/chat/request.ts';
+import { saysNothing } from '#translation/chat/says-nothing.ts';
 import { type Takes, writeMessages, writeToolChoice, writeTools } from './openai-messages.ts';
 import { promptText, systemText } from './plain-text.ts';
 import { compileTemplate } from './template.ts';
@@ -28,12 +29,6 @@ const PICK_OF: Readonly<Record<Setting, PickName | null>> = {
   promptCacheKey: null,
   verbosity: null,
   serviceTier: null,
-};
-/** What says nothing more than saying nothing. */
-const DEFAULTS: Readonly<Partial<Record<Setting, unknown>>> = {
-  logprobs: false,
-  candidates: 1,
-  parallelToolCalls: true,
 };
 
 /** Compiles how requests are written: the template filled, and everything refused that it has no place for. */
@@ -76,8 +71,7 @@ export function compileRequest({ request: json, stream, images }: CustomChat) {
 
 function refuseUnpicked({ settings, spelling }: ChatRequest, picks: ReadonlySet<PickName>, refusals: Refusals): void {
   for (const setting of Object.keys(PICK_OF) as Setting[]) {
-    const value = settings[setting];
-    if (value === null || value === DEFAULTS[setting]) continue;
+    if (saysNothing(setting, settings[setting])) continue;
     const pick = PICK_OF[setting];
     if (pick === null || !picks.has(pick)) {
       refusals.setting(spelling[setting] ?? pick ?? setting, 'has no place for it in its template');

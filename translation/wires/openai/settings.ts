@@ -1,5 +1,6 @@
 import type { Refusals } from '../../chat/refusals.ts';
 import type { ChatRequest, OutputFormat, Reasoning, Setting, ToolChoice } from '../../chat/request.ts';
+import { saysNothing } from '../../chat/says-nothing.ts';
 import type { OpenAiServer, ReasoningEffort } from './server.ts';
 
 /** How many tokens each effort may think, where another dialect counts them. */
@@ -22,7 +23,7 @@ export function writeSettings(request: ChatRequest, server: OpenAiServer, refusa
     const key = server.keys[setting];
     const refuse = (why: string) => refusals.setting(spelling[setting] ?? setting, why);
     if (key === undefined) {
-      refuse('has no such setting');
+      if (!saysNothing(setting, settings[setting])) refuse('has no such setting');
       continue;
     }
     const value = writeSetting(setting, request, server, refuse);
