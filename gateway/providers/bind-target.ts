@@ -6,10 +6,19 @@ import type { DefaultTimeouts, ProviderCredentials, UpstreamTarget } from './pro
 /** Shorter texts are no secrets: they would be cut out of answers that happen to hold them. */
 const MIN_SECRET_LENGTH = 6;
 
+/** A head that is not quite like the others. */
+interface HeadSpec {
+  readonly path: string;
+  /** Headers that this one leaves out: the call brings its own. */
+  readonly omits: readonly string[];
+}
+
 /** What one kind says of its calls. */
 export interface TargetSpec {
   /** Paths behind the base URL's, by the name of their head; they may have a query. */
-  readonly paths: Readonly<Record<string, string>>;
+  readonly paths: Readonly<Record<string, string | HeadSpec>>;
+  /** What the provider calls the model in bodies, where that is not what the deployment says. */
+  readonly modelName?: string;
   /** Where realtime sessions are opened, behind the base URL's path; missing where there are none. */
   readonly sessionPath?: string;
   /** Headers that carry the credentials; the provider's own headers go over them. */
@@ -34,7 +43,7 @@ export function bindTarget(
   deployment: CompiledDeployment,
   credentials: ProviderCredentials,
   defaults: DefaultTimeouts,
-  { paths, sessionPath, authorization, secrets = [], access }: TargetSpec,
+  { paths, modelName, sessionPath, authorization, secrets = [], access }: TargetSpec,
 ): UpstreamTarget {
   const { provider, upstreamModel, maxOutputTokens } = deployment;
   const base = new URL(provider.baseUrl);
@@ -44,8 +53,12 @@ export function bindTarget(
   for (const [name, value] of Object.entries(credentials.headers ?? {})) headers.set(name.toLowerCase(), value);
   // Answers must be readable on their way through.
   headers.set('accept-encoding', 'identity');
-  const fixed = [...headers].flat();
-  const heads = Object.entries(paths).map(([name, path]) => [name, bindHead(base.origin, `${prefix}${path}`, fixed)]);
+  const head = (spec: string | HeadSpec) => {
+    const { path, omits } = typeof spec === 'string' ? { path: spec, omits: [] } : spec;
+    const kept = [...headers].filter(([name]) => !omits.includes(name)).flat();
+    return bindHead(base.origin, `${prefix}${path}`, kept);
+  };
+  const heads = Object.entries(paths).map(([name, spec]) => [name, head(spec)]);
   return {
     kind: provider.kind,
     providerName: provider.name,
@@ -55,17 +68,17 @@ export function bindTarget(
     ...(access === undefined ? {} : { access }),
     ...(sessionPath === undefined ? {} : { session: bindSession(`${prefix}${sessionPath}`, headers) }),
     model: { upstreamModel, defaultMaxTokens: maxOutputTokens, host: base.hostname },
-    modelJson: Buffer.from(JSON.stringify(upstreamModel)),
+    modelJson: Buffer.from(JSON.stringify(modelName ?? upstreamModel)),
     firstByteTimeoutMs: provider.timeouts.firstByteMs ?? defaults.firstByteMs,
     idleTimeoutMs: provider.timeouts.idleMs ?? defaults.idleMs,
-    secrets: [credentials.apiKey, ...Object.values(credentials.headers ?? {}), ...secrets].filter(
+    secrets: [...new Set([credentials.apiKey, ...Object.values(credentials.headers ?? {}), ...secrets])].filter(
       (secret): secret is string => secret !== undefined && secret.length >= MIN_SECRET_LENGTH,
     ),
   };
 }
 
 /** A handshake has no body, and nothing in it is compressed. */
-export function bindSession(path: string, headers: ReadonlyMap<string, string>): UpstreamTarget['session'] {
+function bindSession(path: string, headers: ReadonlyMap<string, string>): UpstreamTarget['session'] {
   const kept = [...headers].filter(([name]) => name !== 'content-type' && name !== 'accept-encoding');
   return { path, headers: Object.fromEntries(kept) };
 }

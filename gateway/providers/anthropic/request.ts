@@ -1,5 +1,5 @@
 import type { CompiledDeployment } from '#core/snapshot/compile.ts';
-import { bindEndpoint, bindHead } from '../../upstream/request-head.ts';
+import { bindTarget } from '../bind-target.ts';
 import type { DefaultTimeouts, ProviderCredentials, UpstreamTarget } from '../provider.ts';
 
 /**
@@ -32,34 +32,14 @@ export function bind(
   credentials: ProviderCredentials,
   defaults: DefaultTimeouts,
 ): UpstreamTarget {
-  const { provider, upstreamModel } = deployment;
-  const base = new URL(provider.baseUrl);
-  const prefix = base.pathname.replace(/\/+$/, '');
-  const headers = new Map(Object.entries({ 'content-type': 'application/json', 'user-agent': 'ringside' }));
-  if (credentials.apiKey !== undefined) headers.set('x-api-key', credentials.apiKey);
-  for (const [name, value] of Object.entries(credentials.headers ?? {})) headers.set(name.toLowerCase(), value);
-  // Answers must be readable on their way through.
-  headers.set('accept-encoding', 'identity');
-  const version = headers.get(VERSION_HEADER) ?? TRANSLATED_VERSION;
-  headers.delete(VERSION_HEADER);
-  const fixed = [...headers].flat();
-  const head = (path: string, ...more: string[]) => bindHead(base.origin, `${prefix}${path}`, [...fixed, ...more]);
-  return {
-    kind: provider.kind,
-    providerName: provider.name,
-    upstreamModel,
-    endpoint: bindEndpoint(base.origin, provider.timeouts.connectMs ?? defaults.connectMs),
-    heads: {
-      chat: head('/messages'),
-      'count-tokens': head('/messages/count_tokens'),
-      translated: head('/messages', VERSION_HEADER, version),
+  const { apiKey } = credentials;
+  return bindTarget(deployment, credentials, defaults, {
+    // Natively the caller's own version is passed on.
+    paths: {
+      chat: { path: '/messages', omits: [VERSION_HEADER] },
+      'count-tokens': { path: '/messages/count_tokens', omits: [VERSION_HEADER] },
+      translated: '/messages',
     },
-    modelJson: Buffer.from(JSON.stringify(upstreamModel)),
-    model: { upstreamModel, defaultMaxTokens: deployment.maxOutputTokens },
-    firstByteTimeoutMs: provider.timeouts.firstByteMs ?? defaults.firstByteMs,
-    idleTimeoutMs: provider.timeouts.idleMs ?? defaults.idleMs,
-    secrets: [credentials.apiKey, ...Object.values(credentials.headers ?? {})].filter(
-      (secret): secret is string => secret !== undefined && secret.length >= 6,
-    ),
-  };
+    authorization: { ...(apiKey === undefined ? {} : { 'x-api-key': apiKey }), [VERSION_HEADER]: TRANSLATED_VERSION },
+  });
 }

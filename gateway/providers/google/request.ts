@@ -5,9 +5,8 @@ import {
   parseGoogleKey,
 } from '#core/provider-credentials/google.ts';
 import type { CompiledDeployment } from '#core/snapshot/compile.ts';
-import { bindEndpoint, bindHead } from '../../upstream/request-head.ts';
 import { bindGrant } from '../../upstream/token-grant.ts';
-import { usable } from '../bind-target.ts';
+import { bindTarget, usable } from '../bind-target.ts';
 import type { DefaultTimeouts, ProviderCredentials, UpstreamTarget } from '../provider.ts';
 import { resourceName } from './model-names.ts';
 import { tokenRequestBody } from './service-account.ts';
@@ -35,37 +34,27 @@ export function bind(
   defaults: DefaultTimeouts,
 ): UpstreamTarget {
   const { provider, upstreamModel } = deployment;
-  const base = new URL(provider.baseUrl);
-  const prefix = base.pathname.replace(/\/+$/, '');
-  const isVertex = isVertexPath(base.pathname);
+  const isVertex = isVertexPath(new URL(provider.baseUrl).pathname);
   const own = credentials.apiKey === undefined ? null : usable(parseGoogleKey(credentials.apiKey, provider.baseUrl));
-  const headers = new Map(Object.entries({ 'content-type': 'application/json', 'user-agent': 'ringside' }));
-  if (own?.kind === 'api-key') headers.set('x-goog-api-key', own.apiKey);
-  if (own?.kind === 'access-token') headers.set('authorization', `Bearer ${own.token}`);
-  for (const [header, text] of Object.entries(credentials.headers ?? {})) headers.set(header.toLowerCase(), text);
-  // Answers must be readable on their way through.
-  headers.set('accept-encoding', 'identity');
-  const fixed = [...headers].flat();
   const resource = resourceName(upstreamModel).split('/').map(encodeURIComponent).join('/');
-  const head = (method: string) => bindHead(base.origin, `${prefix}/${resource}:${method}`, fixed);
+  const pathOf = (method: string) => `/${resource}:${method}`;
   const methods = METHODS.filter((method) => !isVertex || !GEMINI_API_ONLY.some((name) => name === method));
-  return {
-    kind: provider.kind,
-    providerName: provider.name,
-    upstreamModel,
-    endpoint: bindEndpoint(base.origin, provider.timeouts.connectMs ?? defaults.connectMs),
-    heads: {
-      ...Object.fromEntries(methods.map((method) => [method, head(method)])),
-      streamEvents: head('streamGenerateContent?alt=sse'),
-      streamArray: head('streamGenerateContent'),
+  return bindTarget(deployment, credentials, defaults, {
+    paths: {
+      ...Object.fromEntries(methods.map((method) => [method, pathOf(method)])),
+      streamEvents: pathOf('streamGenerateContent?alt=sse'),
+      streamArray: pathOf('streamGenerateContent'),
     },
+    modelName: resourceName(upstreamModel),
+    authorization: authorizationOf(own),
+    secrets: secretsOf(own),
     ...(own?.kind === 'service-account' ? { access: tokenAccess(provider, own, defaults) } : {}),
-    modelJson: Buffer.from(JSON.stringify(resourceName(upstreamModel))),
-    model: { upstreamModel, defaultMaxTokens: deployment.maxOutputTokens },
-    firstByteTimeoutMs: provider.timeouts.firstByteMs ?? defaults.firstByteMs,
-    idleTimeoutMs: provider.timeouts.idleMs ?? defaults.idleMs,
-    secrets: [...secretsOf(own), ...Object.values(credentials.headers ?? {})].filter((secret) => secret.length >= 6),
-  };
+  });
+}
+
+function authorizationOf(own: GoogleCredentials | null): Record<string, string> {
+  if (own?.kind === 'api-key') return { 'x-goog-api-key': own.apiKey };
+  return own?.kind === 'access-token' ? { authorization: `Bearer ${own.token}` } : {};
 }
 
 function tokenAccess(

@@ -1,6 +1,6 @@
 import type { CompiledDeployment } from '#core/snapshot/compile.ts';
 import { INFER } from '#gateway/wires/oip/wire.ts';
-import { bindEndpoint, bindHead } from '../../upstream/request-head.ts';
+import { bindTarget } from '../bind-target.ts';
 import type { DefaultTimeouts, ProviderCredentials, UpstreamTarget } from '../provider.ts';
 
 const VERSIONED = /^(.+)\/versions\/([^/]+)$/;
@@ -19,25 +19,8 @@ export function bind(
   credentials: ProviderCredentials,
   defaults: DefaultTimeouts,
 ): UpstreamTarget {
-  const { provider, upstreamModel } = deployment;
-  const base = new URL(provider.baseUrl);
-  const prefix = base.pathname.replace(/\/+$/, '');
-  const headers = new Map(Object.entries({ 'content-type': 'application/json', 'user-agent': 'ringside' }));
-  if (credentials.apiKey !== undefined) headers.set('authorization', `Bearer ${credentials.apiKey}`);
-  for (const [name, value] of Object.entries(credentials.headers ?? {})) headers.set(name.toLowerCase(), value);
-  headers.set('accept-encoding', 'identity');
-  return {
-    kind: provider.kind,
-    providerName: provider.name,
-    upstreamModel,
-    endpoint: bindEndpoint(base.origin, provider.timeouts.connectMs ?? defaults.connectMs),
-    heads: { [INFER]: bindHead(base.origin, `${prefix}${inferPath(upstreamModel)}`, [...headers].flat()) },
-    modelJson: Buffer.from(JSON.stringify(upstreamModel)),
-    model: { upstreamModel, defaultMaxTokens: deployment.maxOutputTokens },
-    firstByteTimeoutMs: provider.timeouts.firstByteMs ?? defaults.firstByteMs,
-    idleTimeoutMs: provider.timeouts.idleMs ?? defaults.idleMs,
-    secrets: [credentials.apiKey, ...Object.values(credentials.headers ?? {})].filter(
-      (secret): secret is string => secret !== undefined && secret.length >= 6,
-    ),
-  };
+  return bindTarget(deployment, credentials, defaults, {
+    paths: { [INFER]: inferPath(deployment.upstreamModel) },
+    authorization: credentials.apiKey === undefined ? {} : { authorization: `Bearer ${credentials.apiKey}` },
+  });
 }

@@ -175,8 +175,10 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     name: 'error in a stream',
     async run(bench) {
-      await bench.behave({ streamError: { afterTokens: 3, status: 500 } });
-      await expect(bench.client.stream(ask(bench))).rejects.toThrow();
+      for (const afterTokens of [0, 3]) {
+        await bench.behave({ streamError: { afterTokens, status: 500 } });
+        await expect(bench.client.stream(ask(bench))).rejects.toThrow();
+      }
       return undefined;
     },
   },
