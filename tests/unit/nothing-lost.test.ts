@@ -86,6 +86,17 @@ describe.each(KINDS)('$kind $upstreamModel $host', (translation) => {
     expect(fateOf(translation, requestOf({ settings }))).not.toBe(fateOf(translation, requestOf()));
   });
 
+  test('a cache mark, on a text, on instructions and on a tool', () => {
+    const text = { ...BASE, type: 'text', text: 'Hello', citations: [] } as const;
+    const cache = { ttl: null };
+    const system = (mark: typeof cache | null) => requestOf({ system: [{ ...text, cache: mark }] });
+    expect(fateOf(translation, system(cache))).not.toBe(fateOf(translation, system(null)));
+    const parts = [{ ...text, cache }];
+    const marked = [requestOf({ messages: [{ role: 'user', at: 'm', name: null, parts }] })];
+    marked.push(requestOf({ tools: [{ ...TOOL, cache }] }));
+    for (const request of marked) expect(fateOf(translation, request)).not.toBe(fateOf(translation, requestOf()));
+  });
+
   const parts: readonly UserPart[] = [
     { ...BASE, type: 'image', source: { kind: 'base64', mediaType: 'image/png', data: 'MARK' }, detail: null },
     { ...BASE, type: 'image', source: { kind: 'url', url: 'https://MARK/x.png' }, detail: null },

@@ -1,4 +1,5 @@
 import type { CustomChat, PickName } from '#core/custom-provider.ts';
+import { leaveOutCacheMarks } from '#translation/chat/cache-marks.ts';
 import type { ModelFacts } from '#translation/chat/provider.ts';
 import type { Refusals } from '#translation/chat/refusals.ts';
 import type { ChatRequest, OutputFormat, Reasoning, Setting, Settings } from '#translation/chat/request.ts';
@@ -46,6 +47,7 @@ export function compileRequest({ request: json, stream, images }: CustomChat) {
       if (request.stream) refusals.content(tools[0]!.at, 'streams no calls of tools');
     }
     refuseUnpicked(request, picks, refusals);
+    leaveOutCacheMarks(request, refusals);
 
     const values = (name: PickName): unknown => {
       switch (name) {

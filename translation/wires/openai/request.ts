@@ -1,3 +1,4 @@
+import { leaveOutCacheMarks } from '../../chat/cache-marks.ts';
 import type { ModelFacts } from '../../chat/provider.ts';
 import type { Refusals } from '../../chat/refusals.ts';
 import type { ChatRequest, Tool } from '../../chat/request.ts';
@@ -12,6 +13,7 @@ export function writeBody(
   refusals: Refusals,
   server: OpenAiServer,
 ): Record<string, unknown> {
+  leaveOutCacheMarks(request, refusals);
   const body: Record<string, unknown> = {
     model: model.upstreamModel,
     messages: writeMessages(request, server, refusals),
