@@ -9,7 +9,7 @@ import type {
 import type { Refusals } from '#translation/chat/refusals.ts';
 import type { JsonObject } from '#translation/chat/request.ts';
 import { writeDocumentCitation } from '#translation/wires/anthropic/citations.ts';
-import { parseRecord } from '#translation/wires/gemini/exact-json.ts';
+import { parseRecord } from '#translation/wires/exact-json.ts';
 import { writeCacheMark } from './chat-settings.ts';
 import { writeDocumentSource, writeImageSource } from './chat-sources.ts';
 

@@ -3,7 +3,7 @@ import type { ModelPart } from '#translation/chat/parts.ts';
 import type { ChatReply } from '#translation/chat/reply.ts';
 import type { JsonObject } from '#translation/chat/request.ts';
 import { readCitation } from '#translation/wires/anthropic/citations.ts';
-import { parseExact } from '#translation/wires/gemini/exact-json.ts';
+import { parseExact } from '#translation/wires/exact-json.ts';
 import { readChatUsage } from './chat-usage.ts';
 import { readStopReason } from './stop-reasons.ts';
 

@@ -3,7 +3,7 @@ import type { StreamReader } from '#translation/chat/provider.ts';
 import type { JsonObject } from '#translation/chat/request.ts';
 import { openEventStream } from '#translation/chat/sse.ts';
 import { readCitation } from '#translation/wires/anthropic/citations.ts';
-import { parseExact } from '#translation/wires/gemini/exact-json.ts';
+import { parseExact } from '#translation/wires/exact-json.ts';
 import { protocol } from './chat-reply.ts';
 import { mergeUsage, readChatUsage } from './chat-usage.ts';
 import { statusOf } from './error-types.ts';

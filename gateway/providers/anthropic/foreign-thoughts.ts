@@ -1,6 +1,6 @@
 import type { JsonObject } from '#translation/chat/request.ts';
 import { readSignature } from '#translation/wires/anthropic/signatures.ts';
-import { parseRecord } from '#translation/wires/gemini/exact-json.ts';
+import { parseRecord } from '#translation/wires/exact-json.ts';
 
 /** One of these is in every body with a thought that another provider had. */
 const HINTS = ['"rs1.', '"signature":""', '"signature": ""'];

@@ -8,7 +8,7 @@ import type {
   UserPart,
 } from '#translation/chat/parts.ts';
 import type { Refusals } from '#translation/chat/refusals.ts';
-import { parseRecord } from '#translation/wires/gemini/exact-json.ts';
+import { parseRecord } from '#translation/wires/exact-json.ts';
 import { writeCitation } from './citations.ts';
 import { documentName, writeMedia } from './media.ts';
 

@@ -1,5 +1,5 @@
 import { RingsideError } from '#core/errors.ts';
-import { parseExact } from '#translation/wires/gemini/exact-json.ts';
+import { parseExact } from '#translation/wires/exact-json.ts';
 
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);

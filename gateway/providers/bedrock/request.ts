@@ -1,7 +1,6 @@
 import { type BedrockCredentials, parseBedrockKey } from '#core/provider-credentials/bedrock.ts';
 import type { CompiledDeployment } from '#core/snapshot/compile.ts';
-import { bindEndpoint, bindHead } from '../../upstream/request-head.ts';
-import { usable } from '../bind-target.ts';
+import { bindTarget, usable } from '../bind-target.ts';
 import type { DefaultTimeouts, ProviderCredentials, UpstreamTarget } from '../provider.ts';
 import { chatPath } from './paths.ts';
 import { sign } from './signing.ts';
@@ -25,39 +24,28 @@ export function bind(
   const base = new URL(provider.baseUrl);
   const prefix = base.pathname.replace(/\/+$/, '');
   const own = credentials.apiKey === undefined ? null : usable(parseBedrockKey(credentials.apiKey, provider.baseUrl));
-  const headers = new Map(Object.entries({ ...CONTENT_TYPE, 'user-agent': 'ringside' }));
-  if (own?.kind === 'api-key') headers.set('authorization', `Bearer ${own.apiKey}`);
-  for (const [name, value] of Object.entries(credentials.headers ?? {})) headers.set(name.toLowerCase(), value);
-  headers.set('accept-encoding', 'identity');
   const paths = {
-    [HEADS.plain]: `${prefix}${chatPath(upstreamModel, false)}`,
-    [HEADS.stream]: `${prefix}${chatPath(upstreamModel, true)}`,
+    [HEADS.plain]: chatPath(upstreamModel, false),
+    [HEADS.stream]: chatPath(upstreamModel, true),
   };
-  const head = (path: string) => bindHead(base.origin, path, [...headers].flat());
-  return {
-    kind: provider.kind,
-    providerName: provider.name,
-    upstreamModel,
-    endpoint: bindEndpoint(base.origin, provider.timeouts.connectMs ?? defaults.connectMs),
-    heads: { [HEADS.plain]: head(paths[HEADS.plain]), [HEADS.stream]: head(paths[HEADS.stream]) },
-    ...(own?.kind === 'access-key' ? { sign: signer(base, own, paths) } : {}),
-    modelJson: Buffer.from(JSON.stringify(upstreamModel)),
-    model: { upstreamModel, defaultMaxTokens: deployment.maxOutputTokens },
-    firstByteTimeoutMs: provider.timeouts.firstByteMs ?? defaults.firstByteMs,
-    idleTimeoutMs: provider.timeouts.idleMs ?? defaults.idleMs,
-    secrets: [...secretsOf(own), ...Object.values(credentials.headers ?? {})].filter((secret) => secret.length >= 6),
-  };
+  const target = bindTarget(deployment, credentials, defaults, {
+    paths,
+    authorization: own?.kind === 'api-key' ? { authorization: `Bearer ${own.apiKey}` } : {},
+    secrets: secretsOf(own),
+  });
+  return own?.kind === 'access-key' ? { ...target, sign: signer(base.host, prefix, own, paths) } : target;
 }
 
 /** Signs the headers that no proxy changes; those of the trace, which are the call's own, are not among them. */
 function signer(
-  base: URL,
+  host: string,
+  prefix: string,
   { key, region }: Extract<BedrockCredentials, { kind: 'access-key' }>,
   paths: Readonly<Record<string, string>>,
 ): NonNullable<UpstreamTarget['sign']> {
   return (headName, pieces, unixMs) => {
     const body = pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
-    const call = { method: 'POST', host: base.host, path: paths[headName]!, headers: CONTENT_TYPE, body } as const;
+    const call = { method: 'POST', host, path: prefix + paths[headName]!, headers: CONTENT_TYPE, body } as const;
     return Object.entries(sign(call, key, region, unixMs)).flat();
   };
 }

@@ -1,7 +1,7 @@
 import { RingsideError } from '#core/errors.ts';
 import type { ChatEvent, PartHead } from '#translation/chat/events.ts';
 import type { Signature } from '#translation/chat/parts.ts';
-import { isRecord, type JsonRecord } from '#translation/wires/gemini/exact-json.ts';
+import { isRecord, type JsonRecord } from '#translation/wires/exact-json.ts';
 import { readFinish } from '#translation/wires/gemini/finish.ts';
 import { readCitations } from './citations.ts';
 import { readLogprobs } from './logprobs.ts';

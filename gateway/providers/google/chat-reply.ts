@@ -1,7 +1,7 @@
 import { RingsideError } from '#core/errors.ts';
 import { ReplyCollector } from '#translation/chat/collect.ts';
 import type { ChatReply } from '#translation/chat/reply.ts';
-import { parseRecord } from '#translation/wires/gemini/exact-json.ts';
+import { parseRecord } from '#translation/wires/exact-json.ts';
 import { ResponseEvents } from './response-events.ts';
 
 /** Reads the answer of `generateContent`: a stream of one response. */

@@ -2,7 +2,7 @@ import { RingsideError } from '#core/errors.ts';
 import type { ChatEvent } from '#translation/chat/events.ts';
 import type { StreamReader } from '#translation/chat/provider.ts';
 import { openEventStream } from '#translation/chat/sse.ts';
-import { isRecord, parseRecord } from '#translation/wires/gemini/exact-json.ts';
+import { isRecord, parseRecord } from '#translation/wires/exact-json.ts';
 import { ResponseEvents } from './response-events.ts';
 
 /** Reads the answer of `streamGenerateContent?alt=sse`. It has no last event: the end of the connection is its end. */

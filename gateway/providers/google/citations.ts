@@ -1,6 +1,6 @@
 import type { Citation } from '#translation/chat/parts.ts';
+import { isRecord, type JsonRecord } from '#translation/wires/exact-json.ts';
 import { unitOffset } from '#translation/wires/gemini/byte-offsets.ts';
-import { isRecord, type JsonRecord } from '#translation/wires/gemini/exact-json.ts';
 
 /**
  * What a candidate's text rests on, from its `groundingMetadata` and its `citationMetadata`. `text`: that of its only text part, in which

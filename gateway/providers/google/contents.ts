@@ -9,7 +9,7 @@ import type {
 } from '#translation/chat/parts.ts';
 import type { Refusals } from '#translation/chat/refusals.ts';
 import type { ChatRequest } from '#translation/chat/request.ts';
-import { isRecord, type JsonRecord, parseRecord } from '#translation/wires/gemini/exact-json.ts';
+import { isRecord, type JsonRecord, parseRecord } from '#translation/wires/exact-json.ts';
 import { isGemini3 } from './generation.ts';
 import { writeMedia } from './media.ts';
 

@@ -2,7 +2,7 @@ import { RingsideError } from '#core/errors.ts';
 import { readVectors, textsOf } from '#translation/embeddings/read-vectors.ts';
 import type { EmbeddingsTask } from '#translation/embeddings/request.ts';
 import type { EmbeddingsTranslation } from '#translation/embeddings/translation.ts';
-import { isRecord, parseRecord } from '#translation/wires/gemini/exact-json.ts';
+import { isRecord, parseRecord } from '#translation/wires/exact-json.ts';
 import { resourceName } from './model-names.ts';
 import { readUsage } from './usage.ts';
 

@@ -1,5 +1,5 @@
 import { type ErrorCode, RingsideError } from '#core/errors.ts';
-import { isRecord, type JsonRecord } from '#translation/wires/gemini/exact-json.ts';
+import { isRecord, type JsonRecord } from '#translation/wires/exact-json.ts';
 import { scrub } from '#translation/wires/scrub.ts';
 import type { UpstreamTarget } from '../provider.ts';
 

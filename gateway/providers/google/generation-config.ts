@@ -1,6 +1,6 @@
 import type { Refusals } from '#translation/chat/refusals.ts';
 import type { ChatRequest, OutputFormat, Setting } from '#translation/chat/request.ts';
-import type { JsonRecord } from '#translation/wires/gemini/exact-json.ts';
+import type { JsonRecord } from '#translation/wires/exact-json.ts';
 import { writeThinking } from './thinking.ts';
 
 const MAX_STOPS = 5;

@@ -1,5 +1,5 @@
 import type { TokenLogprob } from '#translation/chat/reply.ts';
-import { isRecord } from '#translation/wires/gemini/exact-json.ts';
+import { isRecord } from '#translation/wires/exact-json.ts';
 
 /** A candidate's `logprobsResult`; empty where there is none. */
 export function readLogprobs(result: unknown): TokenLogprob[] {

@@ -1,6 +1,6 @@
 import type { At, AudioPart, DocumentPart, ImagePart, Source, VideoPart } from '#translation/chat/parts.ts';
 import type { Refusals } from '#translation/chat/refusals.ts';
-import type { JsonRecord } from '#translation/wires/gemini/exact-json.ts';
+import type { JsonRecord } from '#translation/wires/exact-json.ts';
 import { isGoogleFile, mediaTypeOfUrl } from '#translation/wires/gemini/media-types.ts';
 
 type MediaPart = ImagePart | DocumentPart | AudioPart | VideoPart;

@@ -1,5 +1,5 @@
 import { RingsideError } from '#core/errors.ts';
-import { isRecord, type JsonRecord, parseRecord } from '#translation/wires/gemini/exact-json.ts';
+import { isRecord, type JsonRecord, parseRecord } from '#translation/wires/exact-json.ts';
 
 /** Where a body of `countTokens` holds the request whose tokens are counted. */
 const NESTED = ['generateContentRequest', 'generate_content_request'] as const;

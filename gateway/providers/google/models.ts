@@ -1,5 +1,5 @@
 import { type ListedModel, type ProviderModels, parseModelList } from '#translation/chat/provider-models.ts';
-import { isRecord } from '#translation/wires/gemini/exact-json.ts';
+import { isRecord } from '#translation/wires/exact-json.ts';
 
 /**
  * Reads Google's list of models: `models` of the Gemini API, `publisherModels` of Vertex AI. Names come as `models/gemini-…` or

@@ -1,6 +1,6 @@
 import { planScan, scanBody } from '#core/body-scan.ts';
 import type { ChatUsage } from '#translation/chat/reply.ts';
-import { isRecord } from '#translation/wires/gemini/exact-json.ts';
+import { isRecord } from '#translation/wires/exact-json.ts';
 import type { ReplyFacts } from '../provider.ts';
 import { readUsage } from './usage.ts';
 

@@ -1,7 +1,7 @@
 import { RingsideError } from '#core/errors.ts';
 import type { ChatEvent } from '#translation/chat/events.ts';
 import { type ChatUsage, NO_USAGE } from '#translation/chat/reply.ts';
-import { isRecord, type JsonRecord } from '#translation/wires/gemini/exact-json.ts';
+import { isRecord, type JsonRecord } from '#translation/wires/exact-json.ts';
 import { CandidateEvents } from './candidate-events.ts';
 import { readUsage } from './usage.ts';
 

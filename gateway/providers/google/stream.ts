@@ -1,5 +1,5 @@
 import { MAX_EVENT_BYTES } from '#translation/chat/provider.ts';
-import { isRecord, type JsonRecord } from '#translation/wires/gemini/exact-json.ts';
+import { isRecord, type JsonRecord } from '#translation/wires/exact-json.ts';
 import { type Frame, openFrames } from '#translation/wires/gemini/frames.ts';
 import type { ReplyFacts, StreamPiece, StreamTap } from '../provider.ts';
 import { finishOf, usageFacts } from './reply.ts';

@@ -1,7 +1,7 @@
 import type { At } from '#translation/chat/parts.ts';
 import type { Refusals } from '#translation/chat/refusals.ts';
 import type { Reasoning } from '#translation/chat/request.ts';
-import type { JsonRecord } from '#translation/wires/gemini/exact-json.ts';
+import type { JsonRecord } from '#translation/wires/exact-json.ts';
 import { budgetRange, isGemini3, thinkingLevels } from './generation.ts';
 
 type Effort = NonNullable<Reasoning['effort']>;

@@ -1,6 +1,6 @@
 import type { Refusals } from '#translation/chat/refusals.ts';
 import type { ChatRequest, ToolChoice } from '#translation/chat/request.ts';
-import type { JsonRecord } from '#translation/wires/gemini/exact-json.ts';
+import type { JsonRecord } from '#translation/wires/exact-json.ts';
 
 /** The tools as function declarations; schemas go as the JSON Schema that they are. */
 export function writeTools({ tools }: ChatRequest, refusals: Refusals): JsonRecord[] | undefined {

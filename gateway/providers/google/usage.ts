@@ -1,5 +1,5 @@
 import { type ChatUsage, NO_USAGE } from '#translation/chat/reply.ts';
-import { isRecord, type JsonRecord } from '#translation/wires/gemini/exact-json.ts';
+import { isRecord, type JsonRecord } from '#translation/wires/exact-json.ts';
 
 /**
  * Google's `usageMetadata` in our words; null unless it is an object. What tools brought back is input; thoughts are counted apart from

@@ -1,7 +1,7 @@
 import { RingsideError } from '#core/errors.ts';
 import type { At } from '../../chat/parts.ts';
 import type { Extra, JsonObject } from '../../chat/request.ts';
-import { roundedNumber } from '../../wires/gemini/exact-json.ts';
+import { roundedNumber } from '../../wires/exact-json.ts';
 
 /**
  * Reads one object of a caller's body field by field and knows afterwards which fields nobody asked for. Null is read as not said.

@@ -2,7 +2,7 @@ import { RingsideError } from '#core/errors.ts';
 import type { RequestTarget } from '../../chat/dialect.ts';
 import type { CacheMark } from '../../chat/parts.ts';
 import type { ChatRequest, Message } from '../../chat/request.ts';
-import { parseExact } from '../../wires/gemini/exact-json.ts';
+import { parseExact } from '../../wires/exact-json.ts';
 import { readModelParts, readTexts, readUserParts } from './blocks.ts';
 import { bad, Fields } from './fields.ts';
 import { type Reading, readCacheMark } from './reading.ts';

@@ -1,7 +1,7 @@
 import type { Extra } from '../../chat/request.ts';
 import type { EmbeddingsInput, EmbeddingsReply, EmbeddingsRequest, EmbeddingsTask } from '../../embeddings/request.ts';
 import type { EmbeddingsDialect } from '../../embeddings/translation.ts';
-import { parseRecord } from '../../wires/gemini/exact-json.ts';
+import { parseRecord } from '../../wires/exact-json.ts';
 import { bad, Fields } from './fields.ts';
 
 const MAX_INPUTS = 2_048;

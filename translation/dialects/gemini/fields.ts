@@ -1,7 +1,7 @@
 import { RingsideError } from '#core/errors.ts';
 import type { At } from '../../chat/parts.ts';
 import type { Extra } from '../../chat/request.ts';
-import { isRecord, type JsonRecord, roundedNumber } from '../../wires/gemini/exact-json.ts';
+import { isRecord, type JsonRecord, roundedNumber } from '../../wires/exact-json.ts';
 
 /**
  * One object of a request. Google's servers read each field in camelCase and in snake_case (ProtoJSON), and one object where a list is

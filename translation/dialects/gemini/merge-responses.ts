@@ -1,4 +1,4 @@
-import { isRecord, type JsonRecord } from '../../wires/gemini/exact-json.ts';
+import { isRecord, type JsonRecord } from '../../wires/exact-json.ts';
 
 /** What a part or a candidate costs beside its text, in characters. */
 const NODE_COST = 32;

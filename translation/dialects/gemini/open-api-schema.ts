@@ -1,5 +1,5 @@
 import type { JsonObject } from '../../chat/request.ts';
-import { isRecord } from '../../wires/gemini/exact-json.ts';
+import { isRecord } from '../../wires/exact-json.ts';
 
 /** Numbers that ProtoJSON writes as texts. */
 const COUNTS = new Set(['minItems', 'maxItems', 'minLength', 'maxLength', 'minProperties', 'maxProperties']);

@@ -7,7 +7,7 @@ import {
   type Setting,
   type Settings,
 } from '../../chat/request.ts';
-import { isRecord } from '../../wires/gemini/exact-json.ts';
+import { isRecord } from '../../wires/exact-json.ts';
 import { bad, type Fields } from './fields.ts';
 import { toJsonSchema } from './open-api-schema.ts';
 

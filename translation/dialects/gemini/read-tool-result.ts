@@ -1,6 +1,6 @@
 import type { DocumentPart, ImagePart, TextPart, ToolResultPart } from '../../chat/parts.ts';
 import type { Extra } from '../../chat/request.ts';
-import { isRecord } from '../../wires/gemini/exact-json.ts';
+import { isRecord } from '../../wires/exact-json.ts';
 import { bad, Fields } from './fields.ts';
 import type { PendingCalls } from './pending-calls.ts';
 import { readMedia } from './read-media.ts';

@@ -1,5 +1,5 @@
 import type { Extra, JsonObject, Tool, ToolChoice } from '../../chat/request.ts';
-import { isRecord } from '../../wires/gemini/exact-json.ts';
+import { isRecord } from '../../wires/exact-json.ts';
 import { bad, Fields } from './fields.ts';
 import { toJsonSchema } from './open-api-schema.ts';
 

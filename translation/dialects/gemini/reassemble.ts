@@ -1,4 +1,4 @@
-import { isRecord, type JsonRecord } from '../../wires/gemini/exact-json.ts';
+import { isRecord, type JsonRecord } from '../../wires/exact-json.ts';
 import { type Frames, openFrames } from '../../wires/gemini/frames.ts';
 import type { Reassembler, ReassemblerOptions } from '../reassembler.ts';
 import { ResponseMerge } from './merge-responses.ts';

@@ -1,4 +1,4 @@
-import { isRecord } from '../../wires/gemini/exact-json.ts';
+import { isRecord } from '../../wires/exact-json.ts';
 import type { RecordedChats } from '../recorded.ts';
 import { throughNeutralChat } from '../recorded.ts';
 import { openReassembler } from './reassemble.ts';

@@ -1,6 +1,6 @@
 import type { AnswerContext } from '../../chat/dialect.ts';
 import type { Candidate, ChatReply } from '../../chat/reply.ts';
-import type { JsonRecord } from '../../wires/gemini/exact-json.ts';
+import type { JsonRecord } from '../../wires/exact-json.ts';
 import { writeFinish } from '../../wires/gemini/finish.ts';
 import { type CitedText, writeGrounding } from './write-grounding.ts';
 import { writePart } from './write-parts.ts';

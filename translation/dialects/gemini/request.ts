@@ -1,6 +1,6 @@
 import type { RequestTarget } from '../../chat/dialect.ts';
 import type { ChatRequest, Extra } from '../../chat/request.ts';
-import { parseExact } from '../../wires/gemini/exact-json.ts';
+import { parseExact } from '../../wires/exact-json.ts';
 import { bad, Fields } from './fields.ts';
 import { readGenerationConfig } from './read-config.ts';
 import { readContents, readSystem } from './read-contents.ts';

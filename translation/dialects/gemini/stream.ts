@@ -1,7 +1,7 @@
 import type { AnswerContext, StreamWriter } from '../../chat/dialect.ts';
 import type { ChatEvent } from '../../chat/events.ts';
 import type { ChatUsage } from '../../chat/reply.ts';
-import type { JsonRecord } from '../../wires/gemini/exact-json.ts';
+import type { JsonRecord } from '../../wires/exact-json.ts';
 import { CandidateWriter } from './write-candidate.ts';
 import { writeUsage } from './write-usage.ts';
 

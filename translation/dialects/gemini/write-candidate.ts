@@ -2,7 +2,7 @@ import type { AnswerContext } from '../../chat/dialect.ts';
 import type { PartDelta, PartHead } from '../../chat/events.ts';
 import type { Citation, Signature } from '../../chat/parts.ts';
 import type { FinishReason, TokenLogprob } from '../../chat/reply.ts';
-import type { JsonRecord } from '../../wires/gemini/exact-json.ts';
+import type { JsonRecord } from '../../wires/exact-json.ts';
 import { writeFinish } from '../../wires/gemini/finish.ts';
 import { type CitedText, writeGrounding } from './write-grounding.ts';
 import { isShown, writeCall, writeReasoning } from './write-parts.ts';

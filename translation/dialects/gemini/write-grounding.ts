@@ -1,6 +1,6 @@
 import type { Citation } from '../../chat/parts.ts';
+import type { JsonRecord } from '../../wires/exact-json.ts';
 import { byteOffset } from '../../wires/gemini/byte-offsets.ts';
-import type { JsonRecord } from '../../wires/gemini/exact-json.ts';
 
 /** A text part with its place in the content. */
 export interface CitedText {

@@ -1,6 +1,6 @@
 import type { AnswerContext } from '../../chat/dialect.ts';
 import { type ModelPart, type ReasoningPart, type Signature, type Source, toolCallId } from '../../chat/parts.ts';
-import { type JsonRecord, parseRecord } from '../../wires/gemini/exact-json.ts';
+import { type JsonRecord, parseRecord } from '../../wires/exact-json.ts';
 import { packSignature } from './signatures.ts';
 
 /** More calls than any model makes at once: keeps the made ids of two candidates apart. */

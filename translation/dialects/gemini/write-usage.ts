@@ -1,5 +1,5 @@
 import type { ChatUsage, TokenLogprob } from '../../chat/reply.ts';
-import type { JsonRecord } from '../../wires/gemini/exact-json.ts';
+import type { JsonRecord } from '../../wires/exact-json.ts';
 
 /** Usage as Google counts it: thoughts apart from the candidates' tokens. What was not said stays unsaid. */
 export function writeUsage(usage: ChatUsage | null): JsonRecord | undefined {
