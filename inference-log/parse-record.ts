@@ -35,6 +35,8 @@ const BEGIN_FIELDS = fieldsOf({
   requestSha256: 'text?',
   metadata: 'object??',
   requestFacts: 'number??',
+  experiment: 'object??',
+  shadowOf: 'text??',
 } satisfies Record<keyof BeginRecord, Kind>);
 
 const END_FIELDS = fieldsOf({

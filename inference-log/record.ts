@@ -29,6 +29,19 @@ export interface BeginRecord {
   readonly metadata?: Metadata | undefined;
   /** How the captured bytes differ from the request; missing in records of releases that did not say. */
   readonly requestFacts?: SideFacts;
+  /** Where the inference counts in its group's experiment; missing where it counts in none. */
+  readonly experiment?: ExperimentPlace;
+  /** Of a mirrored call: the inference that it mirrors. */
+  readonly shadowOf?: string;
+}
+
+/** `arm`: 0 is the champion's, then the challengers' in their order; a mirrored call's is its shadow's, in their order behind these. */
+export interface ExperimentPlace {
+  readonly id: string;
+  readonly phase: number;
+  readonly arm: number;
+  /** What the caller's metadata has under the experiment's `correlationKey`. */
+  readonly correlation?: string;
 }
 
 /** One upstream call made for an inference. */
@@ -67,9 +80,9 @@ export interface EndRecord {
   readonly servedVariant: string | null;
   /**
    * `pinned`: one account served all of a session, so that its length is the caller's choice; it is no evidence for or
-   * against its variant.
+   * against its variant. `shadow`: a mirrored call, whose answer nobody got.
    */
-  readonly servedReason: 'assigned' | 'pinned' | 'none';
+  readonly servedReason: 'assigned' | 'pinned' | 'shadow' | 'none';
   readonly finishReason: string | null;
   readonly attempts: readonly AttemptRecord[];
   /** Null is "the upstream did not say"; zero is zero. */

@@ -7,6 +7,7 @@ import {
   type SnapshotDocument,
   snapshotSchema,
 } from '#core/snapshot/schema.ts';
+import { shadowPolicySchema } from '#core/snapshot/shadow-policy.ts';
 import { trafficPolicySchema } from '#core/snapshot/traffic-policy.ts';
 import { CHANNELS } from './notifications.ts';
 import type { Db, Tx } from './pool.ts';
@@ -122,6 +123,7 @@ async function readDocument(tx: Tx, organizationId: string): Promise<SnapshotDoc
       capture: group.capture,
       log: spoolPolicySchema.parse(group.log),
       traffic: trafficPolicySchema.parse(group.traffic),
+      shadow: shadowPolicySchema.parse(group.shadow),
       variants: (variantsOf.get(group.id) ?? []).map((variant) => ({
         modelId: variant.model_id,
         role: variant.role,

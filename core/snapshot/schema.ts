@@ -1,7 +1,9 @@
 import { z } from 'zod';
 import { nameSchema, PROVIDER_KINDS } from '#core/names.ts';
+import { pricesSchema } from '#core/prices.ts';
 import { ROLES } from '#core/weights.ts';
 import { captureSchema, spoolPolicySchema } from './log-policy.ts';
+import { shadowPolicySchema } from './shadow-policy.ts';
 import { trafficPolicySchema } from './traffic-policy.ts';
 
 /**
@@ -40,6 +42,8 @@ const modelSchema = z.object({
   deployments: z.array(z.object({ providerId: id, upstreamModel: z.string().min(1), weight: z.int().min(0) })).min(1),
   /** For providers that want a limit in every request, where the caller gave none; the model's `meta.maxOutputTokens`. */
   maxOutputTokens: maxOutputTokensSchema.default(DEFAULT_MAX_OUTPUT_TOKENS),
+  /** The model's `meta.prices`; missing: what its calls cost is not known. */
+  prices: pricesSchema.optional(),
 });
 
 const variantSchema = z.object({
@@ -47,6 +51,14 @@ const variantSchema = z.object({
   role: z.enum(ROLES),
   weightBp: z.int().min(0).max(10_000),
   ranges: z.array(rangeSchema),
+});
+
+/** The experiment that a group's inferences count in: which buckets count, in which arm. Buckets outside of all arms count in none. */
+const groupExperimentSchema = z.object({
+  id,
+  phase: z.int().min(1),
+  arms: z.array(z.object({ modelId: id, ranges: z.array(rangeSchema) })).min(1),
+  correlationKey: z.string().nullable().default(null),
 });
 
 const groupSchema = z.object({
@@ -59,6 +71,8 @@ const groupSchema = z.object({
   capture: captureSchema,
   log: spoolPolicySchema.prefault({}),
   traffic: trafficPolicySchema.prefault({}),
+  shadow: shadowPolicySchema.prefault({}),
+  experiment: groupExperimentSchema.optional(),
   variants: z.array(variantSchema),
 });
 
@@ -75,4 +89,5 @@ export type SnapshotDocument = z.infer<typeof snapshotSchema>;
 export type SnapshotProvider = SnapshotDocument['providers'][number];
 export type SnapshotModel = SnapshotDocument['models'][number];
 export type SnapshotGroup = SnapshotDocument['groups'][number];
+export type SnapshotExperiment = NonNullable<SnapshotGroup['experiment']>;
 export type Timeouts = z.infer<typeof timeoutsSchema>;

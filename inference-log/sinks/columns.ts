@@ -74,6 +74,10 @@ export const INFERENCE_COLUMNS: readonly Column[] = [
     type: 'smallint',
     of: ({ begin, end }) => packFacts(begin.requestFacts, end.responseFacts),
   },
+  { name: 'experiment_id', type: 'uuid', of: ({ begin }) => begin.experiment?.id ?? null },
+  { name: 'experiment_phase', type: 'integer', of: ({ begin }) => begin.experiment?.phase ?? null },
+  { name: 'arm', type: 'smallint', of: ({ begin }) => begin.experiment?.arm ?? null },
+  { name: 'shadow_of', type: 'uuid', of: ({ begin }) => begin.shadowOf ?? null },
 ];
 
 export const PAYLOAD_COLUMNS: readonly Column[] = [

@@ -3,6 +3,7 @@ import { envelopeContext, type Keyring, open, seal } from '#core/envelope.ts';
 import { DEFAULT_CAPTURE, DEFAULT_LOG_POLICY } from '#core/snapshot/log-policy.ts';
 import type { SnapshotDocument } from '#core/snapshot/schema.ts';
 import { DEFAULT_MAX_OUTPUT_TOKENS } from '#core/snapshot/schema.ts';
+import { DEFAULT_SHADOW_POLICY } from '#core/snapshot/shadow-policy.ts';
 import { DEFAULT_TRAFFIC_POLICY } from '#core/snapshot/traffic-policy.ts';
 import { BUCKETS } from '#core/split/bucket.ts';
 import { bindOrganization } from '#gateway/snapshot/bind.ts';
@@ -76,6 +77,7 @@ function documentOf(keyring: Keyring): SnapshotDocument {
       capture: DEFAULT_CAPTURE,
       log: DEFAULT_LOG_POLICY,
       traffic: DEFAULT_TRAFFIC_POLICY,
+      shadow: DEFAULT_SHADOW_POLICY,
     },
     variants: [
       { modelId: models[0]!.id, role: 'champion' as const, weightBp: 9_000, ranges: [[0, 9_000] as [number, number]] },
