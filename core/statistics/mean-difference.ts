@@ -89,7 +89,7 @@ export function checkOptions({ alpha, plannedN, sided, minUnits }: SequenceOptio
   );
 }
 
-function checkMean(field: string, { mean, varianceOfMean, units }: ArmMean): Refusal | null {
+export function checkMean(field: string, { mean, varianceOfMean, units }: ArmMean): Refusal | null {
   return (
     checkNumber(`${field}.mean`, mean) ??
     checkNumber(`${field}.varianceOfMean`, varianceOfMean, 0) ??

@@ -1,6 +1,13 @@
 import type { ArmSums } from '../experiments/look.ts';
 import { sequentialEstimate } from './confidence-sequence.ts';
-import { checkOptions, minUnitsOf, noVariance, type SequenceOptions, tooFewUnits } from './mean-difference.ts';
+import {
+  checkMean,
+  checkOptions,
+  minUnitsOf,
+  noVariance,
+  type SequenceOptions,
+  tooFewUnits,
+} from './mean-difference.ts';
 import { type ArmMean, armMean, effectOf, type PhaseEffect } from './ratio.ts';
 import { checkSums, type Estimate, type Insufficient, insufficient, type Refusal } from './result.ts';
 
@@ -62,7 +69,7 @@ export function meanDifferenceByPhase(
 export function differenceOfMeansByPhase(
   input: SequenceOptions & { readonly phases: readonly (PhaseArms<ArmMean> | null)[]; readonly relative: boolean },
 ): PhasedEstimate | Insufficient | Refusal {
-  const refusal = checkOptions(input);
+  const refusal = checkOptions(input) ?? checkPhases(input.phases);
   if (refusal !== null) return refusal;
   const least = minUnitsOf(input);
   const isLarge = ({ champion, challenger }: PhaseArms<ArmMean>) => Math.min(champion.units, challenger.units) >= least;
@@ -78,6 +85,16 @@ export function differenceOfMeansByPhase(
   const varies = (arm: 'champion' | 'challenger') => used.some(({ phase }) => phase[arm].varianceOfMean > 0);
   if (!varies('champion') || !varies('challenger')) return noVariance(combined.n);
   return { ...sequentialEstimate({ ...input, ...combined }), phasesUsed: used.map(({ at }) => at) };
+}
+
+function checkPhases(phases: readonly (PhaseArms<ArmMean> | null)[]): Refusal | null {
+  for (const [at, phase] of phases.entries()) {
+    if (phase === null) continue;
+    const refusal =
+      checkMean(`phases[${at}].champion`, phase.champion) ?? checkMean(`phases[${at}].challenger`, phase.challenger);
+    if (refusal !== null) return refusal;
+  }
+  return null;
 }
 
 function nothingYet(phases: readonly (PhaseArms<ArmMean> | null)[], least: number): Insufficient {

@@ -193,7 +193,7 @@ export function logBetaBelow(a: number, b: number, odds: number): number {
   // As a distance from the peak p = a/(a+b); ln(1 + p(eᵗ − 1)) = t + ln(1 + q(e⁻ᵗ − 1)).
   const [p, q] = [a / (a + b), b / (a + b)];
   const log = (t: number) =>
-    t < 0 ? a * t - (a + b) * Math.log1p(p * Math.expm1(t)) : -b * t - (a + b) * Math.log1p(q * Math.expm1(-t));
+    a < b ? a * t - (a + b) * Math.log1p(p * Math.expm1(t)) : -b * t - (a + b) * Math.log1p(q * Math.expm1(-t));
   const at = odds - Math.log(a / b);
   const low = logIntegral(log, Math.min(at, 0) - 90 / Math.min(a, 1), at, FINE);
   return low - logOfSum(low, logIntegral(log, at, Math.max(at, 0) + 90 / Math.min(b, 1), FINE));
