@@ -37,7 +37,8 @@ beforeAll(async () => {
   groupId = (await api('GET', '/groups/demo')).body.id;
   const otherId = (await api('GET', '/groups/other')).body.id;
   const place = { organizationId: api.organizationId, groupId };
-  experiment = await plantRollout(control.admin, place, { startedAt: new Date(now - 5 * HOUR) });
+  const span = { startedAt: new Date(now - 5 * HOUR), endedAt: new Date(now - HOUR) };
+  experiment = await plantRollout(control.admin, place, span);
   const counted = { experiment_id: experiment, experiment_phase: 2, arm: 1 };
   await plant('before', now - 9 * HOUR);
   await plant('champion', now - 4 * HOUR, { ...counted, arm: 0 });
