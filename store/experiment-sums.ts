@@ -1,6 +1,7 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { ArmSums } from '#core/experiments/look.ts';
 import { BUILTIN_METRICS, isBuiltin } from '#core/experiments/metrics.ts';
+import type { CovariateSums } from '#core/statistics/cuped.ts';
 import type { Tx } from './pool.ts';
 
 /** What is summed: an experiment of an organization. */
@@ -22,14 +23,8 @@ export interface MetricSums {
 export interface HistorySums {
   readonly phase: number;
   readonly arm: number;
-  readonly sums: ArmSums;
-  /** Units that have a history. */
-  readonly known: number;
-  /** ΣX, ΣX², ΣSX, ΣnX */
-  readonly x: number;
-  readonly xSquares: number;
-  readonly sumX: number;
-  readonly countX: number;
+  /** Null as above. */
+  readonly sums: CovariateSums | null;
 }
 
 /**
@@ -48,7 +43,7 @@ export async function metricSums(tx: Tx, ref: ExperimentRef, metrics: readonly s
 /** The sums of a metric beside those of its units' history; empty where no unit has one. */
 export async function historySums(tx: Tx, ref: ExperimentRef, metric: string): Promise<HistorySums[]> {
   const values = isBuiltin(metric) ? builtinValues(ref, [metric]) : laterValues(ref, [metric]);
-  const { rows } = await sql<FlatSums & Record<'known' | 'x' | 'xSquares' | 'sumX' | 'countX', string>>`
+  const { rows } = await sql<FlatSums & Record<'x' | 'xSquares' | 'sumX' | 'nX', string>>`
     WITH joined AS MATERIALIZED (
       SELECT v.phase, v.arm, v.s, v.n, h.sum / h.n AS mean
       FROM (${values}) AS v LEFT JOIN experiment_history AS h
@@ -56,18 +51,15 @@ export async function historySums(tx: Tx, ref: ExperimentRef, metric: string): P
           AND h.unit = v.unit AND h.n > 0
       WHERE v.n > 0),
     centre AS (SELECT phase, avg(mean) AS mean FROM joined GROUP BY phase HAVING count(mean) > 0)
-    SELECT phase, arm, ${SUMS}, count(x)::text AS known, coalesce(sum(x), 0)::text AS x, coalesce(sum(x * x), 0)::text AS "xSquares",
-      coalesce(sum(s * x), 0)::text AS "sumX", coalesce(sum(n * x), 0)::text AS "countX"
+    SELECT phase, arm, ${SUMS}, coalesce(sum(x), 0)::text AS x, coalesce(sum(x * x), 0)::text AS "xSquares",
+      coalesce(sum(s * x), 0)::text AS "sumX", coalesce(sum(n * x), 0)::text AS "nX"
     FROM (SELECT j.phase, j.arm, j.s, j.n, j.mean - c.mean AS x FROM joined AS j JOIN centre AS c USING (phase)) AS centred
     GROUP BY phase, arm ORDER BY phase, arm`.execute(tx);
-  return rows.flatMap((row) => {
+  return rows.map((row) => {
     const sums = armSums(row);
-    const [known, x, xSquares, sumX, countX] = [row.known, row.x, row.xSquares, row.sumX, row.countX].map(Number);
-    const all = [known!, x!, xSquares!, sumX!, countX!];
-    if (sums === null || !all.every(Number.isFinite)) return [];
-    return [
-      { phase: row.phase, arm: row.arm, sums, known: known!, x: x!, xSquares: xSquares!, sumX: sumX!, countX: countX! },
-    ];
+    const history = { x: Number(row.x), xSquares: Number(row.xSquares), sumX: Number(row.sumX), nX: Number(row.nX) };
+    const isSound = sums !== null && Object.values(history).every(Number.isFinite);
+    return { phase: row.phase, arm: row.arm, sums: isSound ? { ...sums, ...history } : null };
   });
 }
 

@@ -237,9 +237,11 @@ test('what units did before takes its share of the variance away, as a regressio
   const crossed = arms.flatMap(({ ys, ratio, xMean }) => ys.map(({ y, x }) => (y - ratio) * (x - xMean)));
   const squares = arms.flatMap(({ ys, xMean }) => ys.map(({ x }) => (x - xMean) ** 2));
   const theta = crossed.reduce((a, b) => a + b) / squares.reduce((a, b) => a + b);
+  const xs = arms.flatMap(({ ys }) => ys.map(({ x }) => x));
+  const ofAll = xs.reduce((a, b) => a + b) / xs.length;
   for (const [index, { ys, ratio, xMean }] of arms.entries()) {
-    const mean = ratio - theta * xMean;
-    const rest = ys.map(({ y, x }) => (y - theta * x - mean) ** 2).reduce((a, b) => a + b);
+    const mean = ratio - theta * (xMean - ofAll);
+    const rest = ys.map(({ y, x }) => (y - theta * (x - ofAll) - mean) ** 2).reduce((a, b) => a + b);
     const plain = ys.map(({ y }) => (y - ratio) ** 2).reduce((a, b) => a + b);
     const got = phase!.adjusted![index]!;
     expect(got.mean).toBeCloseTo(mean, 8);
