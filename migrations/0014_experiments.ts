@@ -20,6 +20,20 @@ ALTER TABLE inferences
   ADD COLUMN arm smallint,
   ADD COLUMN shadow_of uuid;
 ALTER TABLE groups ADD COLUMN shadow jsonb NOT NULL DEFAULT '{}';
+
+-- Of "count": mirrored calls. They are rows, which the ledger counts, and no traffic: no other figure has them, and the view leaves them out.
+ALTER TABLE rollups ADD COLUMN shadows bigint NOT NULL DEFAULT 0;
+CREATE OR REPLACE VIEW rollup_minutes WITH (security_invoker = true) AS
+  SELECT organization_id, group_id, minute, assigned_variant, served_variant, error_code,
+    sum(count - shadows)::bigint AS count, sum(interrupted)::bigint AS interrupted,
+    sum(input_tokens)::bigint AS input_tokens, sum(output_tokens)::bigint AS output_tokens,
+    sum(cached_tokens)::bigint AS cached_tokens, sum(reasoning_tokens)::bigint AS reasoning_tokens,
+    sum(with_usage)::bigint AS with_usage,
+    sum(cost_micro_usd)::bigint AS cost_micro_usd, sum(with_cost)::bigint AS with_cost,
+    sum(total_ns)::bigint AS total_ns, sum(first_token_ns)::bigint AS first_token_ns,
+    sum_histograms(latency) AS latency, sum_histograms(first_token) AS first_token, sum(shadows)::bigint AS shadows
+  FROM rollups
+  GROUP BY organization_id, group_id, minute, assigned_variant, served_variant, error_code;
 `;
 
 const ROLLOUTS = `

@@ -483,6 +483,8 @@ interface RollupTable {
   error_code: string | null;
   count: number;
   interrupted: number;
+  /** In the table, of `count`; in the view, beside it. */
+  shadows: Generated<number>;
   input_tokens: number;
   output_tokens: number;
   cached_tokens: number;
