@@ -110,7 +110,7 @@ export async function startControlPlane(settings: ControlPlaneSettings): Promise
   try {
     const { address, port } = await listenOn(server, settings.host, settings.port);
     const stopJobs = startLeader({
-      ...{ databaseUrl, entropy, log },
+      ...{ databaseUrl, entropy, clock, log },
       ...{ archive: settings.archive, clickhouse: settings.clickhouse, times: settings.jobTimes ?? {} },
     });
     const stop = async () => {
