@@ -53,7 +53,7 @@ export const phaseSchema = z
 
 export const experimentSchema = experimentSummarySchema
   .extend({
-    definition: experimentDefinitionSchema.openapi({ description: 'Fixed since the start.' }),
+    definition: experimentDefinitionSchema.meta({ description: 'Fixed since the start.' }),
     armModels: z.array(z.object({ model: z.string(), modelId: z.uuid(), role: z.enum(['champion', 'challenger']) })),
     phases: z.array(phaseSchema),
   })
