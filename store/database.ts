@@ -204,6 +204,15 @@ export interface Database {
     reason: string;
     created_at: Generated<Date>;
   };
+  experiment_phases: {
+    experiment_id: string;
+    phase: number;
+    organization_id: string;
+    weights_bp: JSONColumnType<number[]>;
+    is_mixed: Generated<boolean>;
+    lost_before: JSONColumnType<Record<string, number>, string | undefined>;
+    started_at: Generated<Date>;
+  };
   experiment_units: ExperimentUnitTable;
   experiment_totals: {
     experiment_id: string;

@@ -1,15 +1,22 @@
+import { lookAt } from '#core/experiments/look-at.ts';
 import { reasonOf } from '#core/reason.ts';
 import { type ArchiveSettings, createArchiveStorage } from '#inference-log/archive/storage.ts';
 import type { ClickHouseAddress } from '#inference-log/sinks/clickhouse/address.ts';
 import { createClickHouseExpiry } from '#inference-log/sinks/clickhouse/expiry.ts';
 import { seekLeadership } from '#store/leadership.ts';
 import { createPool } from '#store/pool.ts';
+import { shadowPairsOf } from '#store/shadow-failures.ts';
+import type { Clock } from '../clock.ts';
 import type { Entropy } from '../entropy.ts';
+import { observe } from '../experiments/observe.ts';
+import { createRolloutEngine, ENGINE_WIDTH } from '../rollout/engine.ts';
+import { observeTotals } from '../rollout/observe-totals.ts';
 import { createClickHouseRetentionJob } from './clickhouse-retention.ts';
 import { createClosedIndexesJob } from './closed-indexes.ts';
 import { createExpiryJob } from './expiry.ts';
 import { createPartitionsJob } from './partitions.ts';
 import { createRetentionJob } from './retention.ts';
+import { createRolloutsJob } from './rollouts.ts';
 import { runJobs } from './scheduler.ts';
 
 /** How often what is done. Left out, the defaults below. */
@@ -20,6 +27,7 @@ export interface JobTimes {
   readonly retentionMs: number;
   readonly closedIndexesMs: number;
   readonly expiryMs: number;
+  readonly rolloutsMs: number;
 }
 
 export interface LeaderOptions {
@@ -29,6 +37,7 @@ export interface LeaderOptions {
   readonly clickhouse: ClickHouseAddress | undefined;
   readonly times: Partial<JobTimes>;
   readonly entropy: Entropy;
+  readonly clock: Clock;
   readonly log: (line: string) => void;
 }
 
@@ -40,9 +49,12 @@ const TIMES: JobTimes = {
   retentionMs: HOUR_MS,
   closedIndexesMs: HOUR_MS,
   expiryMs: HOUR_MS,
+  rolloutsMs: 1_000,
 };
 /** One for each job. */
-const CONNECTIONS = 5;
+const CONNECTIONS = 6;
+/** One for each rollout that is looked after at once, and for histories that are read beside. */
+const ENGINE_CONNECTIONS = ENGINE_WIDTH + 2;
 /** Counting or archiving a page of a large partition is slow and no outage. */
 const QUERY_TIMEOUT_MS = 600_000;
 
@@ -51,7 +63,7 @@ const QUERY_TIMEOUT_MS = 600_000;
  * @returns the function that ends them, after what is under way
  */
 export function startLeader(options: LeaderOptions): () => Promise<void> {
-  const { databaseUrl, archive, clickhouse, times, entropy, log } = options;
+  const { databaseUrl, archive, clickhouse, times, entropy, clock, log } = options;
   const { leaderRetryMs, leaderCheckMs, ...every } = { ...TIMES, ...times };
   const random = () => Buffer.from(entropy.bytes(4)).readUInt32BE() / 2 ** 32;
   const db = createPool({
@@ -62,6 +74,18 @@ export function startLeader(options: LeaderOptions): () => Promise<void> {
     queryTimeoutMs: QUERY_TIMEOUT_MS,
     onConnectionError: (error) => log(`a database connection broke: ${error.message}`),
   });
+  const rolloutsDb = createPool({
+    databaseUrl,
+    role: 'application',
+    maxConnections: ENGINE_CONNECTIONS,
+    applicationName: 'ringside rollouts',
+    queryTimeoutMs: QUERY_TIMEOUT_MS,
+    onConnectionError: (error) => log(`a database connection broke: ${error.message}`),
+  });
+  const engine = createRolloutEngine({
+    ...{ db: rolloutsDb, leaderDb: db, clock, log },
+    ...{ observe, observeTotals, lookAt, shadowPairs: shadowPairsOf },
+  });
   const storage = archive && createArchiveStorage(archive);
   const expiry = clickhouse && createClickHouseExpiry(clickhouse);
   const retention = { db, everyMs: every.retentionMs, entropy, random, log };
@@ -71,6 +95,7 @@ export function startLeader(options: LeaderOptions): () => Promise<void> {
     ...(expiry === undefined ? [] : [createClickHouseRetentionJob({ ...retention, expiry })]),
     createClosedIndexesJob({ db, everyMs: every.closedIndexesMs, log }),
     createExpiryJob({ db, clickhouse: expiry, everyMs: every.expiryMs, random, log }),
+    createRolloutsJob({ engine, everyMs: every.rolloutsMs }),
   ];
   let work = Promise.resolve();
   const leadership = seekLeadership({
@@ -85,7 +110,9 @@ export function startLeader(options: LeaderOptions): () => Promise<void> {
   return async () => {
     await leadership.stop();
     await work;
+    await engine.settle();
     expiry?.close();
+    await rolloutsDb.destroy();
     await db.destroy();
   };
 }
