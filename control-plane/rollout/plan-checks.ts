@@ -125,8 +125,8 @@ function checkWebhooks(webhooks: RolloutPlan['webhooks'], policy: AddressPolicy)
   return webhooks.flatMap(({ hook, url }, index): Issue[] => {
     const fault = urlFault(url, policy);
     return [
-      ...(webhooks.findIndex((other) => other.hook === hook) < index
-        ? [{ field: `plan.webhooks[${index}].hook`, message: `"${hook}" has a URL already; one each` }]
+      ...(webhooks.findIndex((other) => other.hook === hook && other.url === url) < index
+        ? [{ field: `plan.webhooks[${index}]`, message: `"${hook}" is sent there already; list it once` }]
         : []),
       ...(fault === undefined ? [] : [{ field: `plan.webhooks[${index}].url`, message: fault }]),
     ];

@@ -1,5 +1,6 @@
 import type { Keyring } from '#core/envelope.ts';
 import { reasonOf } from '#core/reason.ts';
+import { webhookOfGate } from '#core/rollout/gates.ts';
 import type { Hook } from '#core/rollout/plan.ts';
 import type { Db } from '#store/pool.ts';
 import { type DueWebhook, settleWebhook, type WebhookOutcome } from '#store/rollout-webhooks.ts';
@@ -66,8 +67,8 @@ function call(
   row: DueWebhook,
   signal: AbortSignal,
 ): Promise<OutboundAnswer> {
-  const { url } = row.plan.webhooks.find(({ hook }) => hook === row.hook) ?? {};
-  if (url === undefined) throw new Error(`the plan names no URL for ${row.hook}`);
+  const { url } = webhookOfGate(row.plan, row.gate) ?? {};
+  if (url === undefined) throw new Error(`the plan has no webhook for ${row.gate}`);
   if (row.secrets === null) throw new Error('the rollout has no secret to sign with');
   const secret = openWebhookSecret(keyring, row.organization_id, row.rollout_id, row.secrets);
   // The same at each attempt, as its id is.

@@ -69,7 +69,7 @@ async function plant(hook: Hook = 'confirm-step', url = `${receiver.url}/hook`, 
   await admin
     .insertInto('rollout_webhooks')
     .values({
-      ...{ id, rollout_id: rolloutId, organization_id: organizationId, hook, gate: `${hook}:1` },
+      ...{ id, rollout_id: rolloutId, organization_id: organizationId, hook, gate: `${hook}:1:0#0` },
       payload: JSON.stringify({ rollout: rolloutId, group: 'demo', weights: { a: 9_000, b: 1_000 } }),
     })
     .execute();
@@ -100,7 +100,7 @@ test('a call says which it is, is signed, and 2xx approves', async () => {
   expect(call!.path).toBe('/hook');
   expect(call!.headers).toMatchObject({ 'content-type': 'application/json', 'x-ringside-delivery': id });
   expect(JSON.parse(call!.body)).toMatchObject({
-    ...{ id, hook: 'confirm-step', gate: 'confirm-step:1', rollout: rolloutId, group: 'demo' },
+    ...{ id, hook: 'confirm-step', gate: 'confirm-step:1:0#0', rollout: rolloutId, group: 'demo' },
     weights: { a: 9_000, b: 1_000 },
   });
   expect(isSigned(call!, secret)).toBe(true);

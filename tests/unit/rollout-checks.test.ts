@@ -79,9 +79,10 @@ test.each([
   expect(fields(direct, { webhooks: [{ hook: 'on-end', url }] })).toEqual(expected);
 });
 
-test('a hook has one URL', () => {
+test('a hook may have several URLs, each once', () => {
   const webhook = { hook: 'on-end', url: 'https://example.com' };
-  expect(fields(direct, { webhooks: [webhook, webhook] })).toEqual(['plan.webhooks[1].hook']);
+  expect(fields(direct, { webhooks: [webhook, webhook] })).toEqual(['plan.webhooks[1]']);
+  expect(fields(direct, { webhooks: [webhook, { ...webhook, url: 'https://example.org' }] })).toEqual([]);
 });
 
 const experimentFields = (definition: object, strategy: unknown = direct) =>
