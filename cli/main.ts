@@ -61,6 +61,12 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     hasHelp: true,
     run: async (settings, _version, args) => (await import('./export/export.ts')).exportLog(settings, args),
   },
+  rollout: {
+    summary: 'create, list, steer and watch rollouts; see ringside rollout --help',
+    parsesArguments: true,
+    hasHelp: true,
+    run: async (settings, _version, args) => (await import('./rollout/rollout.ts')).rolloutCommand(settings, args),
+  },
   simulate: {
     summary: 'run the provider simulator',
     run: async (settings) => (await import('./commands.ts')).simulate(settings),

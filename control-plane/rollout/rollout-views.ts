@@ -64,8 +64,7 @@ function viewOf(row: RolloutRow, { facts, weights, freeze }: Around): RolloutVie
     champion: row.arms[0]!.model,
     challengers: row.arms.slice(1).map(({ model }) => model),
     phase: row.phase,
-    step:
-      stage === undefined ? null : { number: memory.stage + 1, of: stages.length, weightBp: stage.weightBp },
+    step: stage === undefined ? null : { number: memory.stage + 1, of: stages.length, weightBp: stage.weightBp },
     since: memory.sinceMs === 0 ? (row.ended_at ?? row.created_at).toISOString() : iso(memory.sinceMs),
     weights,
     waitsFor: waitsFor({ state, plan, memory, primary, gates: facts.gates, freeze: frozen }),

@@ -27,7 +27,14 @@ import type { Change } from '../publish/change.ts';
 import type { ListQuery } from '../publish/outcome.ts';
 import { orderRollout } from './orders.ts';
 import { resolveArms } from './rollout-arms.ts';
-import type { CreateRollout, DeliveryView, RolloutQuery, RolloutView, TransitionView, UpdateRollout } from './rollout-schemas.ts';
+import type {
+  CreateRollout,
+  DeliveryView,
+  RolloutQuery,
+  RolloutView,
+  TransitionView,
+  UpdateRollout,
+} from './rollout-schemas.ts';
 import { deliveryView, rolloutView, rolloutViews, transitionView } from './rollout-views.ts';
 import { makeWebhookSecret } from './webhook-secret.ts';
 
@@ -52,7 +59,12 @@ export function createRollouts(deps: RolloutsDeps) {
       const beforeId = decodeCursor(cursor, z.uuid());
       const rows = await listRollouts(tx, organizationId, { groupId, state, beforeId, limit: limit + 1 });
       const views = await rolloutViews(tx, organizationId, rows, clock.nowMs());
-      return toPage(views, limit, (view) => view, ({ id }) => id);
+      return toPage(
+        views,
+        limit,
+        (view) => view,
+        ({ id }) => id,
+      );
     },
 
     async get(tx: Tx, { organizationId, ref }: ReadCall<object>): Promise<RolloutView> {
@@ -95,7 +107,7 @@ export function createRollouts(deps: RolloutsDeps) {
       }
       // Two entries, since two things happen; that of the start is written with the answer.
       await insertAuditEntry(tx, { organizationId, actor, ...audit, configVersion: null, requestId });
-      const started = await orderRollout(deps, tx, row, { kind: 'start', reason: body.reason, actor });
+      const started = await orderRollout(deps, tx, row, { kind: 'start', reason: body.reason }, actor);
       return { ...started, ...answer, body: { ...started.body, ...secret } };
     },
 
@@ -132,7 +144,10 @@ export function createRollouts(deps: RolloutsDeps) {
       requireDraft(row, 'deleted');
       const story = await listTransitions(tx, organizationId, row.id, { limit: 1 });
       if (story.length > 0) {
-        throw new Problem('conflict', `The rollout "${row.name}" has a story already, which is kept; abort it instead.`);
+        throw new Problem(
+          'conflict',
+          `The rollout "${row.name}" has a story already, which is kept; abort it instead.`,
+        );
       }
       const before = await rolloutView(tx, row, clock.nowMs());
       if (!(await deleteDraft(tx, organizationId, row.id))) throw notFound('rollout', ref);

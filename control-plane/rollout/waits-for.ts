@@ -36,8 +36,16 @@ function gateOf({ gates, plan, memory, state }: Waiting): string | undefined {
     });
     return `The answer of the webhook ${whom.join(', and of ')}.`;
   }
-  if (memory.asked !== null && !memory.approved.includes(memory.asked)) return 'Somebody to approve the next step.';
+  if (memory.asked !== null && !memory.approved.includes(memory.asked)) {
+    return `Somebody to approve ${approvalOf(memory.asked)}.`;
+  }
   return state === 'draft' ? 'The engine to start it.' : undefined;
+}
+
+/** The move that a question is about, from its key: `start`, `step:2`, `promotion:1`. */
+function approvalOf(key: string): string {
+  const [what, number] = key.split(':');
+  return what === 'step' ? `going on to step ${Number(number) + 1}` : `the ${what}`;
 }
 
 function isQuestion(gate: string): boolean {

@@ -1,8 +1,8 @@
 import type { Operations } from '../http/operation.ts';
 import { pageSchema } from '../paging.ts';
 import {
-  type createFreezeWindows,
   createFreezeSchema,
+  type createFreezeWindows,
   freezeQuerySchema,
   freezeSchema,
 } from '../rollout/freeze-windows.ts';
@@ -22,7 +22,8 @@ export function routeFreezeWindows(operations: Operations, windows: ReturnType<t
   });
   operations.change({
     ...{ ...all, operationId: 'createFreezeWindow', summary: 'Freeze rollouts', role: 'admin' },
-    description: 'No rollout of the group, or of any group, goes forward in it. Guardrails, abort and rollback still work.',
+    description:
+      'No rollout of the group, or of any group, goes forward in it. Guardrails, abort and rollback still work.',
     method: 'post',
     status: 201,
     body: {

@@ -1,7 +1,7 @@
 import { groupSchema } from '../groups/group-schemas.ts';
 import { noQuerySchema, type Operations, versioned } from '../http/operation.ts';
 import { pageQuerySchema, pageSchema } from '../paging.ts';
-import type { createRolloutOrders } from '../rollout/orders.ts';
+import type { createRolloutOrders } from '../rollout/order-calls.ts';
 import {
   createRolloutSchema,
   deliverySchema,
@@ -114,7 +114,10 @@ const ORDERS = {
   skip: ['Skip the present step', 'Ends its wait. Webhooks, freezes and missing metrics still hold it.'],
   approve: ['Approve what a rollout asks for', 'The start, a step or the promotion, whichever it waits for.'],
   reject: ['Reject what a rollout asks for', 'A start stays a draft, a step becomes a pause, a promotion goes back.'],
-  abort: ['Abort a rollout', 'The weights from before its start come back, bucket by bucket; it ends without a verdict.'],
+  abort: [
+    'Abort a rollout',
+    'The weights from before its start come back, bucket by bucket; it ends without a verdict.',
+  ],
   rollback: ['Roll a rollout back', 'The weights from before its start come back; the challenger has lost.'],
 } as const;
 
