@@ -1,4 +1,5 @@
 import { sql } from 'kysely';
+import { type Prices, pricesSchema } from '#core/prices.ts';
 import { compileSnapshot } from '#core/snapshot/compile.ts';
 import { spoolPolicySchema } from '#core/snapshot/log-policy.ts';
 import {
@@ -10,6 +11,7 @@ import {
 } from '#core/snapshot/schema.ts';
 import { shadowPolicySchema } from '#core/snapshot/shadow-policy.ts';
 import { trafficPolicySchema } from '#core/snapshot/traffic-policy.ts';
+import { keepPhases } from './experiment-phases.ts';
 import type { VariantRow } from './groups.ts';
 import { CHANNELS } from './notifications.ts';
 import type { Db, Tx } from './pool.ts';
@@ -34,6 +36,7 @@ export async function publishSnapshot(tx: Tx, organizationId: string): Promise<n
     .insertInto('snapshots')
     .values({ version, organization_id: organizationId, document: JSON.stringify(document) })
     .execute();
+  await keepPhases(tx, document);
   await sql`DELETE FROM snapshots WHERE organization_id = ${organizationId} AND version < (
     SELECT min(version) FROM (SELECT version FROM snapshots WHERE organization_id = ${organizationId}
     ORDER BY version DESC LIMIT ${KEPT_PER_ORGANIZATION}) AS kept)`.execute(tx);
@@ -111,6 +114,7 @@ async function readDocument(tx: Tx, organizationId: string): Promise<SnapshotDoc
       name: model.name,
       createdAt: model.created_at.toISOString(),
       maxOutputTokens: maxOutputTokensOf(model.meta),
+      ...pricesOf(model.meta),
       deployments: (deploymentsOf.get(model.id) ?? []).map((deployment) => ({
         providerId: deployment.provider_id,
         upstreamModel: deployment.upstream_model,
@@ -166,9 +170,17 @@ async function runningExperiments(
 
 /** `maxOutputTokens` of a model's meta. In one of a release that did not check it, what is no sane number counts as not there. */
 function maxOutputTokensOf(meta: unknown): number {
-  const said =
-    typeof meta === 'object' && meta !== null ? (meta as Record<string, unknown>)['maxOutputTokens'] : undefined;
-  return maxOutputTokensSchema.safeParse(said).data ?? DEFAULT_MAX_OUTPUT_TOKENS;
+  return maxOutputTokensSchema.safeParse(saidIn(meta, 'maxOutputTokens')).data ?? DEFAULT_MAX_OUTPUT_TOKENS;
+}
+
+/** The same for its prices: what cannot be one leaves the cost unknown. */
+function pricesOf(meta: unknown): { prices?: Prices } {
+  const prices = pricesSchema.safeParse(saidIn(meta, 'prices')).data;
+  return prices === undefined ? {} : { prices };
+}
+
+function saidIn(meta: unknown, field: string): unknown {
+  return typeof meta === 'object' && meta !== null ? (meta as Record<string, unknown>)[field] : undefined;
 }
 
 /** A published snapshot as it is stored; gateways check the document themselves. */
