@@ -1,4 +1,5 @@
 import type { Keyring } from '#core/envelope.ts';
+import { lookAt } from '#core/experiments/look-at.ts';
 import { reasonOf } from '#core/reason.ts';
 import type { AddressPolicy } from '#core/upstream-address.ts';
 import { type ArchiveSettings, createArchiveStorage } from '#inference-log/archive/storage.ts';
@@ -6,14 +7,19 @@ import type { ClickHouseAddress } from '#inference-log/sinks/clickhouse/address.
 import { createClickHouseExpiry } from '#inference-log/sinks/clickhouse/expiry.ts';
 import { seekLeadership } from '#store/leadership.ts';
 import { createPool } from '#store/pool.ts';
+import { shadowPairsOf } from '#store/shadow-failures.ts';
 import type { Clock } from '../clock.ts';
 import type { Entropy } from '../entropy.ts';
+import { observe } from '../experiments/observe.ts';
 import { createOutbound } from '../http/outbound.ts';
+import { createRolloutEngine, ENGINE_WIDTH } from '../rollout/engine.ts';
+import { observeTotals } from '../rollout/observe-totals.ts';
 import { createClickHouseRetentionJob } from './clickhouse-retention.ts';
 import { createClosedIndexesJob } from './closed-indexes.ts';
 import { createExpiryJob } from './expiry.ts';
 import { createPartitionsJob } from './partitions.ts';
 import { createRetentionJob } from './retention.ts';
+import { createRolloutsJob } from './rollouts.ts';
 import { runJobs } from './scheduler.ts';
 import { createWebhookJob } from './webhooks.ts';
 
@@ -25,6 +31,7 @@ export interface JobTimes {
   readonly retentionMs: number;
   readonly closedIndexesMs: number;
   readonly expiryMs: number;
+  readonly rolloutsMs: number;
   readonly webhooksMs: number;
 }
 
@@ -51,10 +58,13 @@ const TIMES: JobTimes = {
   retentionMs: HOUR_MS,
   closedIndexesMs: HOUR_MS,
   expiryMs: HOUR_MS,
+  rolloutsMs: 1_000,
   webhooksMs: 1_000,
 };
 /** One for each job. */
-const CONNECTIONS = 6;
+const CONNECTIONS = 7;
+/** One for each rollout that is looked after at once, and for histories that are read beside. */
+const ENGINE_CONNECTIONS = ENGINE_WIDTH + 2;
 /** Counting or archiving a page of a large partition is slow and no outage. */
 const QUERY_TIMEOUT_MS = 600_000;
 
@@ -74,6 +84,18 @@ export function startLeader(options: LeaderOptions): () => Promise<void> {
     queryTimeoutMs: QUERY_TIMEOUT_MS,
     onConnectionError: (error) => log(`a database connection broke: ${error.message}`),
   });
+  const rolloutsDb = createPool({
+    databaseUrl,
+    role: 'application',
+    maxConnections: ENGINE_CONNECTIONS,
+    applicationName: 'ringside rollouts',
+    queryTimeoutMs: QUERY_TIMEOUT_MS,
+    onConnectionError: (error) => log(`a database connection broke: ${error.message}`),
+  });
+  const engine = createRolloutEngine({
+    ...{ db: rolloutsDb, leaderDb: db, clock, log },
+    ...{ observe, observeTotals, lookAt, shadowPairs: shadowPairsOf },
+  });
   const storage = archive && createArchiveStorage(archive);
   const expiry = clickhouse && createClickHouseExpiry(clickhouse);
   const retention = { db, everyMs: every.retentionMs, entropy, random, log };
@@ -83,6 +105,7 @@ export function startLeader(options: LeaderOptions): () => Promise<void> {
     ...(expiry === undefined ? [] : [createClickHouseRetentionJob({ ...retention, expiry })]),
     createClosedIndexesJob({ db, everyMs: every.closedIndexesMs, log }),
     createExpiryJob({ db, clickhouse: expiry, everyMs: every.expiryMs, random, log }),
+    createRolloutsJob({ engine, everyMs: every.rolloutsMs }),
     createWebhookJob({
       ...{ db, keyring, outbound: createOutbound({ policy: privateUpstreams }), clock, random },
       everyMs: every.webhooksMs,
@@ -101,7 +124,9 @@ export function startLeader(options: LeaderOptions): () => Promise<void> {
   return async () => {
     await leadership.stop();
     await work;
+    await engine.settle();
     expiry?.close();
+    await rolloutsDb.destroy();
     await db.destroy();
   };
 }

@@ -3,8 +3,8 @@ import type { Step } from '#core/rollout/step.ts';
 import { findGroup, type GroupRow } from '#store/groups.ts';
 import type { Tx } from '#store/pool.ts';
 import { insertGates, insertTransition, type RolloutRow, updateRollout } from '#store/rollouts.ts';
-import { type SplitChange, changeSplit } from '../groups/split.ts';
 import { variantsOfOne } from '../groups/groups.ts';
+import { changeSplit, type SplitChange } from '../groups/split.ts';
 import { notFound } from '../problem.ts';
 import type { Change, Effect } from '../publish/change.ts';
 import { gatePayload } from './gate-payload.ts';
@@ -53,14 +53,22 @@ export async function applyStep(tx: Tx, { rollout, step, actor, nowMs }: ApplyCa
     ...counted,
     ...(step.ends ? { ended_at: at } : {}),
   });
-  await insertGates(tx, rollout, step.gates.map(({ hook, gate }) => ({ hook, gate, payload: gatePayload(after, step, hook) })));
+  await insertGates(
+    tx,
+    rollout,
+    step.gates.map(({ hook, gate }) => ({ hook, gate, payload: gatePayload(after, step, hook) })),
+  );
   const weights = split === undefined ? step.weights : weightsOf(split.change);
   const afterPublish = async (configVersion: number) => {
     await split?.change.afterPublish(configVersion);
     await insertTransition(tx, {
       ...{ rollout_id: rollout.id, organization_id: organizationId, at, actor },
       ...{ from_state: step.from, to_state: step.to, event: step.event, reason: step.reason },
-      ...{ weights: weights === null ? null : JSON.stringify(weights), phase: after.phase, config_version: configVersion },
+      ...{
+        weights: weights === null ? null : JSON.stringify(weights),
+        phase: after.phase,
+        config_version: configVersion,
+      },
     });
   };
   return {

@@ -25,7 +25,11 @@ export function machineRollout({ state, plan, definition, arms, memory }: Rollou
 export async function machineFacts(
   tx: Tx,
   rollout: RolloutRow,
-  { look, pairs, nowMs }: { readonly look: Look | null; readonly pairs: readonly (ShadowPairs | null)[]; readonly nowMs: number },
+  {
+    look,
+    pairs,
+    nowMs,
+  }: { readonly look: Look | null; readonly pairs: readonly (ShadowPairs | null)[]; readonly nowMs: number },
 ): Promise<MachineFacts> {
   return {
     look,

@@ -51,7 +51,8 @@ export function movedVariants(
         ...mirrorsNo,
       };
     case 'restore':
-      if (before === null) throw new Error(`rollout ${rollout.id} of ${arms[0]?.model} has moved nothing to bring back`);
+      if (before === null)
+        throw new Error(`rollout ${rollout.id} of ${arms[0]?.model} has moved nothing to bring back`);
       return { wanted: before.map(asBefore), ...mirrorsNo };
     default:
       return move satisfies never;

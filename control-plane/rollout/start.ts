@@ -46,7 +46,10 @@ async function refuseMisfit(
   const now = present.find(({ role }) => role === 'champion');
   if (champion === undefined || now?.model_id !== champion.modelId) {
     const is = now === undefined ? 'none' : `"${now.model}"`;
-    throw conflict(name, `the champion of "${group.name}" is ${is} now, and "${champion?.model}" when it was made; make a new one`);
+    throw conflict(
+      name,
+      `the champion of "${group.name}" is ${is} now, and "${champion?.model}" when it was made; make a new one`,
+    );
   }
   for (const { modelId, model } of challengers) {
     if ((await findModel(tx, organizationId, modelId, 'share')) === undefined) {

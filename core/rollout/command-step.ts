@@ -5,7 +5,7 @@ import { decideStep, HOLD_KEY } from './decide.ts';
 import { activeArms, judge } from './judge.ts';
 import type { RolloutMemory } from './memory.ts';
 import { stepKey } from './ramp.ts';
-import { startClearance, startStep, unrequested } from './start.ts';
+import { refuseStart, startClearance, startStep } from './start.ts';
 import { hasEnded } from './state.ts';
 import type { Command, MachineFacts, MachineRollout, Step } from './step.ts';
 import { rulesOf } from './strategies/rules.ts';
@@ -128,7 +128,7 @@ function reject(rollout: MachineRollout, reason: string, nowMs: number): Command
   const { state, memory } = rollout;
   if (state === 'draft') {
     if (memory.requestedAtMs === undefined) return refused('nobody has asked for its start');
-    return step(makeStep(rollout, 'reject', { reason, memory: unrequested(memory) }));
+    return step(refuseStart(rollout, reason));
   }
   if (memory.asked === null || memory.pause !== null) return refused('it waits for no approval now');
   if (state !== 'deciding') return step(pauseStep(rollout, 'gate', `rejected: ${reason}`, nowMs));

@@ -12,7 +12,7 @@ export function leaveDraft(rollout: MachineRollout, facts: MachineFacts, nowMs: 
     case 'waiting':
       return null;
     case 'refused':
-      return makeStep(rollout, 'reject', { reason: clearance.reason, memory: unrequested(rollout.memory) });
+      return refuseStart(rollout, clearance.reason);
     case 'clear':
       return startStep(rollout, 'everybody who was asked agrees', nowMs);
     default:
@@ -25,8 +25,13 @@ export function startClearance(rollout: MachineRollout, facts: MachineFacts): Cl
   return clearanceFor(rollout, facts, { key: 'start', hook: 'confirm-start', needsPerson, what: 'the start' });
 }
 
+/** Leaves a draft whose start was asked for a draft. */
+export function refuseStart(rollout: MachineRollout, reason: string): Step {
+  return makeStep(rollout, 'reject', { reason, memory: unrequested(rollout.memory) });
+}
+
 /** A draft whose start was refused: as if it had not been asked for, and the next time is another question. */
-export function unrequested({ gateRound }: RolloutMemory): Partial<RolloutMemory> {
+function unrequested({ gateRound }: RolloutMemory): Partial<RolloutMemory> {
   return { requestedAtMs: undefined, asked: null, approved: [], gateRound: gateRound + 1 };
 }
 
