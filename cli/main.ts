@@ -77,6 +77,12 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     hasHelp: true,
     compute: async (args) => (await import('./experiment/experiment.ts')).experiment(args),
   },
+  rollout: {
+    summary: 'create, list, steer and watch rollouts; see ringside rollout --help',
+    parsesArguments: true,
+    hasHelp: true,
+    run: async (settings, _version, args) => (await import('./rollout/rollout.ts')).rolloutCommand(settings, args),
+  },
   simulate: {
     summary: 'run the provider simulator',
     run: async (settings) => (await import('./commands.ts')).simulate(settings),
