@@ -1,4 +1,5 @@
 import { logBetaBinomial } from '../statistics/rate.ts';
+import { rateInterval } from '../statistics/rate-difference.ts';
 import { type ArmPair, complementOf, type EventArm, type EventPhase, eventPhases } from './event-units.ts';
 
 /** An effect and its two-sided interval, valid at every look; null: not bounded on that side, or (the effect) 0 of 0. */
@@ -102,10 +103,8 @@ function armBounds(phases: readonly EventPhase[], arm: keyof EventPhase, alpha: 
 }
 
 function rateBounds({ units, eventUnits, perUnit, spread }: EventArm, alpha: number): Bounds {
-  const without = units - eventUnits;
-  const evidence = (logit: number) => logBetaBinomial(eventUnits, without, logistic(logit), 'two');
-  const { low, high } = crossings(evidence, Math.log(eventUnits / without), -Math.log(alpha));
-  return { low: logistic(low) / perUnit, high: Math.min(1, logistic(high) * spread) };
+  const { lower, upper } = rateInterval({ n: units, events: eventUnits }, alpha);
+  return { low: lower / perUnit, high: Math.min(1, upper * spread) };
 }
 
 /** The interval of the ratio of the shares of units with events. */
