@@ -1,0 +1,88 @@
+import type { ArmSums } from '../experiments/look.ts';
+import { sequentialEstimate } from './confidence-sequence.ts';
+import { checkOptions, minUnitsOf, noVariance, type SequenceOptions, tooFewUnits } from './mean-difference.ts';
+import { type ArmMean, armMean, effectOf, type PhaseEffect } from './ratio.ts';
+import { checkSums, type Estimate, type Insufficient, insufficient, type Refusal } from './result.ts';
+
+/**
+ * Effect over several phases: each phase's own effect, weighted by its share of all units.
+ *
+ *     effect = Σ (N_k/N)·d_k      variance = Σ (N_k/N)²·SE_k²      N = Σ N_k
+ *
+ * Units are never pooled over phases. While a ramp raises the challenger's share, whatever else changes with time (a launch, a slow
+ * provider, an evening) falls on the arms in changing proportions, and pooled means differ though in no phase anything does
+ * (Simpson's paradox). Within a phase the ratio of the arms is fixed, so each d_k is a fair comparison. The weights depend on numbers of units alone,
+ * never on outcomes; weighting by 1/SE_k² would prefer the phases in which few events happened, and these are not a random choice.
+ */
+export function combinePhases(perPhase: readonly PhaseEffect[]): {
+  readonly effect: number;
+  readonly standardError: number;
+  readonly n: number;
+} {
+  const n = perPhase.reduce((sum, { units }) => sum + units, 0);
+  let effect = 0;
+  let variance = 0;
+  for (const phase of perPhase) {
+    const share = phase.units / n;
+    effect += share * phase.effect;
+    variance += share * share * phase.variance;
+  }
+  return { effect, standardError: Math.sqrt(variance), n };
+}
+
+/** One phase: sums of both arms, or (after CUPED) their means and variances. */
+export interface PhaseArms<Arm> {
+  readonly champion: Arm;
+  readonly challenger: Arm;
+}
+
+/** An estimate over phases, and which of them it is made of (positions in the input). */
+export interface PhasedEstimate extends Estimate {
+  readonly phasesUsed: readonly number[];
+}
+
+/**
+ * `meanDifference` stratified by phase. A phase with fewer than `minUnits` in an arm is left out until it has them: its variance is not
+ * known well enough, and units, unlike outcomes, tell nothing about the effect. Variance is needed of each arm in some phase, not in all.
+ */
+export function meanDifferenceByPhase(
+  input: SequenceOptions & { readonly phases: readonly PhaseArms<ArmSums>[]; readonly relative: boolean },
+): PhasedEstimate | Insufficient | Refusal {
+  const means: (PhaseArms<ArmMean> | null)[] = [];
+  for (const [at, { champion, challenger }] of input.phases.entries()) {
+    const refusal = checkSums(`phases[${at}].champion`, champion) ?? checkSums(`phases[${at}].challenger`, challenger);
+    if (refusal !== null) return refusal;
+    const [a, b] = [armMean(champion), armMean(challenger)];
+    means.push('kind' in a || 'kind' in b ? null : { champion: a, challenger: b });
+  }
+  return differenceOfMeansByPhase({ ...input, phases: means });
+}
+
+/** The same from means and their variances; null: nothing was measured in an arm of that phase. */
+export function differenceOfMeansByPhase(
+  input: SequenceOptions & { readonly phases: readonly (PhaseArms<ArmMean> | null)[]; readonly relative: boolean },
+): PhasedEstimate | Insufficient | Refusal {
+  const refusal = checkOptions(input);
+  if (refusal !== null) return refusal;
+  const least = minUnitsOf(input);
+  const isLarge = ({ champion, challenger }: PhaseArms<ArmMean>) => Math.min(champion.units, challenger.units) >= least;
+  const used = input.phases.flatMap((phase, at) => (phase !== null && isLarge(phase) ? [{ at, phase }] : []));
+  if (used.length === 0) return nothingYet(input.phases, least);
+  const effects: PhaseEffect[] = [];
+  for (const { phase } of used) {
+    const found = effectOf(phase.champion, phase.challenger, input.relative);
+    if ('kind' in found) return found;
+    effects.push(found);
+  }
+  const combined = combinePhases(effects);
+  const varies = (arm: 'champion' | 'challenger') => used.some(({ phase }) => phase[arm].varianceOfMean > 0);
+  if (!varies('champion') || !varies('challenger')) return noVariance(combined.n);
+  return { ...sequentialEstimate({ ...input, ...combined }), phasesUsed: used.map(({ at }) => at) };
+}
+
+function nothingYet(phases: readonly (PhaseArms<ArmMean> | null)[], least: number): Insufficient {
+  const measured = phases.filter((phase) => phase !== null);
+  if (measured.length === 0) return insufficient('nothing_measured', 'nothing was measured in an arm', 0);
+  const units = measured.reduce((sum, { champion, challenger }) => sum + champion.units + challenger.units, 0);
+  return tooFewUnits(least, units);
+}
