@@ -5,6 +5,7 @@ import { checkNumber, checkSums, type Refusal } from '../statistics/result.ts';
 import { type ArmPair, complementOf, type EventPhase, eventPhases } from './event-units.ts';
 import type { AdjustedArm, MetricResult, PhaseSums } from './look.ts';
 import type { MetricSpec } from './metric-spec.ts';
+import { relativeBounds } from './relative-bounds.ts';
 import { smallCountRate } from './small-counts.ts';
 
 export interface MeasureOptions {
@@ -141,7 +142,9 @@ function byConfidenceSequence(
   const found = differenceOfMeansByPhase({ ...options, phases: adjusted });
   if (found.kind === 'refused') throw new RangeError(`${spec.metric}: ${found.field} ${found.reason}`);
   if (found.kind === 'insufficient') return nothingConcluded(found.detail);
-  const { effect, standardError, lower, upper, pValue } = found;
+  const { effect, standardError } = found;
+  const used = found.phasesUsed.flatMap((at) => adjusted[at] ?? []);
+  const { lower, upper, pValue } = spec.relative ? relativeBounds(found, used, plannedUnits) : found;
   const isAdjusted = phases.some((phase) => phase.adjusted !== null);
   const before = isAdjusted ? differenceOfMeansByPhase({ ...options, phases: raw }) : null;
   const varianceReduction = before?.kind === 'estimate' ? 1 - (standardError / before.standardError) ** 2 : null;

@@ -1,4 +1,5 @@
 import { logBetaBinomial } from '../statistics/rate.ts';
+import { rateInterval } from '../statistics/rate-difference.ts';
 import { type ArmPair, complementOf, type EventArm, type EventPhase, eventPhases } from './event-units.ts';
 
 /** An effect and its two-sided interval, valid at every look; null: not bounded on that side, or (the effect) 0 of 0. */
@@ -50,7 +51,7 @@ export function smallCountRate(of: {
   const share = isFlipped ? (rate: number) => 1 - rate : (rate: number) => rate;
   const a = share(stratified(phases, ({ champion }) => champion.rate));
   const b = share(stratified(phases, ({ challenger }) => challenger.rate));
-  const pValue = Math.min(1, Math.exp(-ratioEvidence(phases, 0)));
+  const pValue = Math.min(1, Math.exp(-ratioEvidence(phases)(0)));
   const effect = relative ? (a === 0 ? null : b / a - 1) : b - a;
   if (relative && !isFlipped) return { effect, ...relativeToRatio(ratioBounds(phases, alpha)), pValue };
   const champion = armBounds(phases, 'champion', alpha / 4);
@@ -102,30 +103,43 @@ function armBounds(phases: readonly EventPhase[], arm: keyof EventPhase, alpha: 
 }
 
 function rateBounds({ units, eventUnits, perUnit, spread }: EventArm, alpha: number): Bounds {
-  const without = units - eventUnits;
-  const evidence = (logit: number) => logBetaBinomial(eventUnits, without, logistic(logit), 'two');
-  const { low, high } = crossings(evidence, Math.log(eventUnits / without), -Math.log(alpha));
-  return { low: logistic(low) / perUnit, high: Math.min(1, logistic(high) * spread) };
+  const { lower, upper } = rateInterval({ n: units, events: eventUnits }, alpha);
+  return { low: lower / perUnit, high: Math.min(1, upper * spread) };
 }
 
 /** The interval of the ratio of the shares of units with events. */
 function ratioBounds(phases: readonly EventPhase[], alpha: number): Bounds {
-  const { low, high } = crossings((log) => ratioEvidence(phases, log), likeliestRatio(phases), -Math.log(alpha));
+  const { low, high } = crossings(ratioEvidence(phases), likeliestRatio(phases), -Math.log(alpha));
   return { low: Math.exp(low), high: Math.exp(high) };
 }
 
-/** ln e against a ratio of e^`logRatio`. A phase without events is no evidence. */
-function ratioEvidence(phases: readonly EventPhase[], logRatio: number): number {
-  return phases.reduce((sum, phase) => {
-    const [inChampion, inChallenger] = [phase.champion.eventUnits, phase.challenger.eventUnits];
-    if (inChampion + inChallenger === 0) return sum;
-    return sum + logBetaBinomial(inChallenger, inChampion, belongs(phase, logRatio), 'two');
-  }, 0);
+/**
+ * ln e as a function of ln r. From one r to another only the likelihood under the hypothesis changes, so that the e-value itself is
+ * needed once. A phase without events is no evidence.
+ */
+function ratioEvidence(phases: readonly EventPhase[]): (logRatio: number) => number {
+  const terms = phases
+    .map((phase) => ({ phase, a: phase.champion.eventUnits, b: phase.challenger.eventUnits }))
+    .filter(({ a, b }) => a + b > 0)
+    .map(({ phase, a, b }) => ({ a, b, logOdds: logOddsOf(phase), share: logistic(logOddsOf(phase)) }));
+  const atEqual = terms.reduce((sum, { a, b, share }) => sum + logBetaBinomial(b, a, share, 'two'), 0);
+  return (logRatio) =>
+    terms.reduce(
+      (sum, { a, b, logOdds }) =>
+        sum +
+        b * (logLogistic(logOdds) - logLogistic(logOdds + logRatio)) +
+        a * (logLogistic(-logOdds) - logLogistic(-logOdds - logRatio)),
+      atEqual,
+    );
+}
+
+function logOddsOf({ champion, challenger }: EventPhase): number {
+  return Math.log(challenger.units / champion.units);
 }
 
 /** Probability that a unit with events is the challenger's. */
-function belongs({ champion, challenger }: EventPhase, logRatio: number): number {
-  return logistic(Math.log(challenger.units / champion.units) + logRatio);
+function belongs(phase: EventPhase, logRatio: number): number {
+  return logistic(logOddsOf(phase) + logRatio);
 }
 
 /** ln of the ratio at which as many units with events as there are in the challenger's arm are expected. */
@@ -144,6 +158,11 @@ function likeliestRatio(phases: readonly EventPhase[]): number {
 
 function logistic(logit: number): number {
   return 1 / (1 + Math.exp(-logit));
+}
+
+/** ln of the same. */
+function logLogistic(logit: number): number {
+  return logit > 0 ? -Math.log1p(Math.exp(-logit)) : logit - Math.log1p(Math.exp(logit));
 }
 
 /** In logarithms: beyond it a rate or a ratio is 0 or infinite. */
