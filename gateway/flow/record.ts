@@ -1,10 +1,10 @@
 import { CUT, interruptedFacts, isMissing, missingFacts, type SideFacts } from '#core/capture-facts.ts';
-import type { AttemptRecord, EndRecord } from '#inference-log/record.ts';
+import type { AttemptRecord, BeginRecord, EndRecord } from '#inference-log/record.ts';
 import type { Usage } from '../telemetry/recorder.ts';
 import { ANONYMOUS_SERIES } from '../telemetry/series.ts';
 import { type BodyCapture, hashBeside } from './capture.ts';
 import { openBinaryCapture, openCapture, openSessionCapture } from './open-capture.ts';
-import type { Ending, Exchange, FlowDeps } from './ports.ts';
+import type { CallExchange, Ending, FlowDeps } from './ports.ts';
 import { redactEnd, redactMetadata } from './redact-record.ts';
 
 const NO_ANSWER = missingFacts('no_answer');
@@ -13,49 +13,46 @@ const NO_ANSWER = missingFacts('no_answer');
 const HASHED_BESIDE_BYTES = 256 * 1024;
 
 /** Writes the begin frame: from here on the inference is accepted and must end in the log. */
-export function recordBegin(deps: FlowDeps, exchange: Exchange, body: Buffer): void {
+export function recordBegin(deps: FlowDeps, exchange: CallExchange, body: Buffer): void {
   const { organization, group, variant, placement, unit, unitSource } = exchange.assignment!;
   const policy = group.group.capture;
   const capture = openRequestCapture(exchange);
   const isHashedBeside = capture.isHashed && body.length > policy.maxBytes && body.length >= HASHED_BESIDE_BYTES;
   if (isHashedBeside) hashRequest(deps, exchange, body);
   capture.add(isHashedBeside ? body.subarray(0, policy.maxBytes) : body);
-  deps.spool.begin(
-    exchange.id,
-    {
-      organizationId: organization.id,
-      groupId: group.group.id,
-      configVersion: organization.version,
-      keyId: exchange.key!.id,
-      operation: exchange.operation,
-      dialect: exchange.ingress.name,
-      streamed: exchange.request!.stream,
-      assignedVariant: variant.variant.model.name,
-      unit,
-      unitSource,
-      hashVersion: group.group.split!.hashVersion,
-      bucket: placement.bucket,
-      rangeFrom: placement.range[0],
-      rangeTo: placement.range[1],
-      phase: group.group.phase,
-      traceId: exchange.traceId,
-      requestBytes: body.length,
-      requestSha256: capture.digest(),
-      metadata: redactMetadata(group.group, exchange.metadata),
-      requestFacts: isHashedBeside ? CUT.limit : capture.facts,
-    },
-    capture.pending,
-    variant.terms,
-  );
+  const begin: BeginRecord = {
+    organizationId: organization.id,
+    groupId: group.group.id,
+    configVersion: organization.version,
+    keyId: exchange.key!.id,
+    operation: exchange.operation,
+    dialect: exchange.ingress.name,
+    streamed: exchange.request!.stream,
+    assignedVariant: variant.variant.model.name,
+    unit,
+    unitSource,
+    hashVersion: group.group.split!.hashVersion,
+    bucket: placement.bucket,
+    rangeFrom: placement.range[0],
+    rangeTo: placement.range[1],
+    phase: group.group.phase,
+    traceId: exchange.traceId,
+    requestBytes: body.length,
+    requestSha256: capture.digest(),
+    metadata: redactMetadata(group.group, exchange.metadata),
+    requestFacts: isHashedBeside ? CUT.limit : capture.facts,
+  };
+  const { mirror } = exchange;
+  deps.spool.begin(exchange.id, mirror === null ? begin : { ...begin, ...mirror }, capture.pending, variant.terms);
   exchange.begun = true;
 }
 
-function openRequestCapture(exchange: Exchange): BodyCapture {
+function openRequestCapture(exchange: CallExchange): BodyCapture {
   if (exchange.operation === 'realtime') return openSessionCapture(exchange);
   return exchange.request!.form === undefined ? openCapture(exchange, null) : openBinaryCapture(exchange);
 }
 
-function hashRequest(deps: FlowDeps, exchange: Exchange, body: Buffer): void {
+function hashRequest(deps: FlowDeps, exchange: CallExchange, body: Buffer): void {
   exchange.requestDigest = hashBeside(body).then(
     (digest) => {
       exchange.requestSha256 = digest;
@@ -68,7 +65,12 @@ function hashRequest(deps: FlowDeps, exchange: Exchange, body: Buffer): void {
  * Ends an exchange, exactly once: later calls do nothing. `deliver(true)` sends the end of the answer once the record is as
  * durable as its group wants it; `deliver(false)` says that it is lost, so that the answer must not end well.
  */
-export function record(deps: FlowDeps, exchange: Exchange, ending: Ending, deliver: (recorded: boolean) => void): void {
+export function record(
+  deps: FlowDeps,
+  exchange: CallExchange,
+  ending: Ending,
+  deliver: (recorded: boolean) => void,
+): void {
   if (exchange.ended) return;
   exchange.ended = true;
   // Whatever fails in here is our defect, and must not leave the caller waiting.
@@ -105,19 +107,20 @@ export function record(deps: FlowDeps, exchange: Exchange, ending: Ending, deliv
   });
 }
 
-function endRecord(exchange: Exchange, ending: Ending, totalNs: number, requestSha256: string | null): EndRecord {
+function endRecord(exchange: CallExchange, ending: Ending, totalNs: number, requestSha256: string | null): EndRecord {
   const last: AttemptRecord | undefined = exchange.attempts.at(-1);
   const { session } = ending;
   const served =
     session !== undefined || (ending.outcome !== 'failed' && last?.status !== undefined && last.status !== null);
   const usage = ending.facts?.usage;
+  const isMirror = exchange.mirror !== null;
   return {
     status: ending.status,
     outcome: ending.outcome,
     errorCode: ending.error,
     endReason: ending.endReason,
-    servedVariant: served ? exchange.assignment!.variant.variant.model.name : null,
-    servedReason: session !== undefined ? 'pinned' : served ? 'assigned' : 'none',
+    servedVariant: served && !isMirror ? exchange.assignment!.variant.variant.model.name : null,
+    servedReason: isMirror ? 'shadow' : session !== undefined ? 'pinned' : served ? 'assigned' : 'none',
     finishReason: ending.facts?.finishReason ?? null,
     attempts: exchange.attempts,
     inputTokens: usage?.inputTokens ?? null,
