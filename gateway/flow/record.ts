@@ -4,7 +4,7 @@ import type { Usage } from '../telemetry/recorder.ts';
 import { ANONYMOUS_SERIES } from '../telemetry/series.ts';
 import { type BodyCapture, hashBeside } from './capture.ts';
 import { openBinaryCapture, openCapture, openSessionCapture } from './open-capture.ts';
-import type { CallExchange, Ending, FlowDeps } from './ports.ts';
+import type { CallExchange, Ending, FlowDeps, MirrorFields } from './ports.ts';
 import { redactEnd, redactMetadata } from './redact-record.ts';
 
 const NO_ANSWER = missingFacts('no_answer');
@@ -20,31 +20,41 @@ export function recordBegin(deps: FlowDeps, exchange: CallExchange, body: Buffer
   const isHashedBeside = capture.isHashed && body.length > policy.maxBytes && body.length >= HASHED_BESIDE_BYTES;
   if (isHashedBeside) hashRequest(deps, exchange, body);
   capture.add(isHashedBeside ? body.subarray(0, policy.maxBytes) : body);
-  const begin: BeginRecord = {
-    organizationId: organization.id,
-    groupId: group.group.id,
-    configVersion: organization.version,
-    keyId: exchange.key!.id,
-    operation: exchange.operation,
-    dialect: exchange.ingress.name,
-    streamed: exchange.request!.stream,
-    assignedVariant: variant.variant.model.name,
-    unit,
-    unitSource,
-    hashVersion: group.group.split!.hashVersion,
-    bucket: placement.bucket,
-    rangeFrom: placement.range[0],
-    rangeTo: placement.range[1],
-    phase: group.group.phase,
-    traceId: exchange.traceId,
-    requestBytes: body.length,
-    requestSha256: capture.digest(),
-    metadata: redactMetadata(group.group, exchange.metadata),
-    requestFacts: isHashedBeside ? CUT.limit : capture.facts,
-  };
-  const { mirror } = exchange;
-  deps.spool.begin(exchange.id, mirror === null ? begin : { ...begin, ...mirror }, capture.pending, variant.terms);
+  deps.spool.begin(
+    exchange.id,
+    mirrored(exchange.mirror, {
+      organizationId: organization.id,
+      groupId: group.group.id,
+      configVersion: organization.version,
+      keyId: exchange.key!.id,
+      operation: exchange.operation,
+      dialect: exchange.ingress.name,
+      streamed: exchange.request!.stream,
+      assignedVariant: variant.variant.model.name,
+      unit,
+      unitSource,
+      hashVersion: group.group.split!.hashVersion,
+      bucket: placement.bucket,
+      rangeFrom: placement.range[0],
+      rangeTo: placement.range[1],
+      phase: group.group.phase,
+      traceId: exchange.traceId,
+      requestBytes: body.length,
+      requestSha256: capture.digest(),
+      metadata: redactMetadata(group.group, exchange.metadata),
+      requestFacts: isHashedBeside ? CUT.limit : capture.facts,
+    }),
+    capture.pending,
+    variant.terms,
+  );
   exchange.begun = true;
+}
+
+/** A mirrored call counts where its shadow does, whatever its original counts in. */
+function mirrored(mirror: MirrorFields | null, begin: BeginRecord): BeginRecord {
+  if (mirror === null) return begin;
+  const { experiment: _ofOriginal, ...rest } = begin;
+  return { ...rest, ...mirror };
 }
 
 function openRequestCapture(exchange: CallExchange): BodyCapture {
