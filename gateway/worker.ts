@@ -39,8 +39,8 @@ const SESSION_TIMING = { pingMs: 30_000, idleMs: 900_000, maxMs: 7_200_000 };
 const MAX_SESSIONS = 1_000;
 /** Memory kept for the next large prompts. */
 const MAX_IDLE_BODY_BYTES = 16 * 1024 * 1024;
-/** Connections of mirrored calls to one upstream. */
-const MAX_SHADOW_CONNECTIONS = 256;
+/** Connections of mirrored calls to one upstream: as many as one group may have under way. */
+const MAX_SHADOW_CONNECTIONS = 1_000;
 /** How long mirrored calls may take to end when we stop. */
 const SHADOW_GRACE_MS = 1_000;
 /** Shipping gives way to a burst that lasts as long. */
@@ -130,6 +130,7 @@ async function startWorker(start: WorkerStart): Promise<void> {
   const mirrors = createMirrors({ ...flow, shadowUpstream, utilisation });
   const upgrades = createUpgradeHandler({
     ...flow,
+    mirrors,
     openSession: createSessionOpener(policy),
     timing: SESSION_TIMING,
     maxSessions: MAX_SESSIONS,

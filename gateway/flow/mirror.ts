@@ -114,20 +114,26 @@ class MirrorDesk implements RunningMirrors {
   }
 
   #mirror(exchange: Exchange, bytes: Buffer): void {
-    const { group, gathered, attempt } = exchange;
-    const { bodyBudget, bodyPool } = this.#deps;
-    const hold = () => HeldBody.hold(bytes, gathered, attempt?.ended !== false, bodyBudget, bodyPool);
+    const group = exchange.group!;
     let body: HeldBody | null = null;
-    for (const shadow of group!.mirror!.shadows) {
-      const answer = this.#ask(group!, shadow, () => {
-        body ??= hold();
-        return body;
-      });
+    const hold = () => {
+      body ??= this.#hold(exchange, bytes);
+      return body;
+    };
+    for (const shadow of group.mirror!.shadows) {
+      const answer = this.#ask(group, shadow, hold);
       if (typeof answer === 'string') this.#count(shadow, answer);
       else this.#begin(exchange, answer);
     }
-    // From here on it is the mirrored calls', which give it back.
+  }
+
+  /** Takes the body over from its exchange: from here on the mirrored calls give its memory back. */
+  #hold(exchange: Exchange, bytes: Buffer): HeldBody | null {
+    const { gathered, attempt } = exchange;
+    const { bodyBudget, bodyPool } = this.#deps;
+    const body = HeldBody.hold(bytes, gathered, attempt?.ended !== false, bodyBudget, bodyPool);
     if (body !== null) exchange.gathered = null;
+    return body;
   }
 
   /** Grants a call everything it takes, or says why there is none. */

@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { metricOf } from '../support/metrics.ts';
+import { openSession } from '../support/realtime.ts';
 import { type Stack, startStack } from '../support/stack.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -172,6 +173,16 @@ describe('pairs', () => {
     const made = metricOf(lines.join('\n'), 'ringside_mirrored_total', 'outcome="completed"');
     expect(metricOf(lines.join('\n'), 'ringside_log_accepted_total')).toBe(requests! + made);
   });
+});
+
+test('sessions are skipped, and counted', async () => {
+  await makeGroup('voices', {}, VARIANTS.slice(0, 2));
+  const url = `${stack.gatewayUrl.replace('http', 'ws')}/v1/realtime?model=voices`;
+  const session = await openSession(url, [], { authorization: `Bearer ${key}` });
+  session.socket.close();
+  await session.closed;
+  expect(await counted('voices', 'outcome="skipped"')).toBe(1);
+  expect(await counted('voices')).toBe(1);
 });
 
 describe('a shadow', () => {

@@ -302,6 +302,28 @@ describe('bounds', () => {
   });
 });
 
+test('the bytes of a mirrored call stay as they are while callers’ bodies come into the same pool, and go back to it', async () => {
+  const held: { body: readonly Buffer[]; end: () => void }[] = [];
+  const flow = await start({
+    policy: { maxConcurrency: 1 },
+    shadow(handler, controller, call) {
+      held.push({ body: call.body, end: () => replies(handler, controller, call) });
+    },
+  });
+  const large = (letter: string) => flow.chat({ content: letter.repeat(400_000) });
+  await (await large('a')).text();
+  await waitFor('the mirrored call', () => held.length === 1);
+  for (const letter of ['b', 'c', 'd']) await (await large(letter)).text();
+  expect(JSON.parse(Buffer.concat(held[0]!.body).toString())).toMatchObject({ content: 'a'.repeat(400_000) });
+  const memory = held[0]!.body.find(({ length }) => length > 100_000)!.buffer;
+  held[0]!.end();
+  await waitFor('its end', () => flow.outcomes()['completed'] === 1);
+  await (await large('e')).text();
+  await waitFor('the next mirrored call', () => held.length === 2);
+  expect(held[1]!.body.find(({ length }) => length > 100_000)!.buffer).toBe(memory);
+  await flow.mirrors.settle(0);
+});
+
 describe('a shadow that is not well', () => {
   test('has a failed row for each call, and is left alone after some; then one call looks', async () => {
     const flow = await start({ shadow: failsWith(500) });
