@@ -14,6 +14,7 @@ import { createAuthenticator } from './flow/authenticate.ts';
 import { createBodyPool } from './flow/body-pool.ts';
 import { createRequestHandler } from './flow/handle-request.ts';
 import { createUpgradeHandler } from './flow/handle-upgrade.ts';
+import { createMirrors } from './flow/mirror.ts';
 import type { BodyBudget, FlowDeps } from './flow/ports.ts';
 import { SignsOfLife } from './flow/signs-of-life.ts';
 import { createPending } from './pending.ts';
@@ -38,6 +39,10 @@ const SESSION_TIMING = { pingMs: 30_000, idleMs: 900_000, maxMs: 7_200_000 };
 const MAX_SESSIONS = 1_000;
 /** Memory kept for the next large prompts. */
 const MAX_IDLE_BODY_BYTES = 16 * 1024 * 1024;
+/** Connections of mirrored calls to one upstream: as many as one group may have under way. */
+const MAX_SHADOW_CONNECTIONS = 1_000;
+/** How long mirrored calls may take to end when we stop. */
+const SHADOW_GRACE_MS = 1_000;
 /** Shipping gives way to a burst that lasts as long. */
 const LOAD_MS = 250;
 
@@ -120,14 +125,18 @@ async function startWorker(start: WorkerStart): Promise<void> {
     stalledReaderMs: STALLED_READER_MS,
     onDefect,
   };
+  const shadowUpstream = createUpstreamPools({ policy, nowMs, maxConnections: MAX_SHADOW_CONNECTIONS });
+  const utilisation = () => start.cells[GAUGE.LOOP_UTILISATION]!;
+  const mirrors = createMirrors({ ...flow, shadowUpstream, utilisation });
   const upgrades = createUpgradeHandler({
     ...flow,
+    mirrors,
     openSession: createSessionOpener(policy),
     timing: SESSION_TIMING,
     maxSessions: MAX_SESSIONS,
   });
   const server = createGatewayServer({
-    handleRequest: createRequestHandler(flow),
+    handleRequest: createRequestHandler({ ...flow, mirrors }),
     upgrades,
     authenticator,
     organizations: () => organizations,
@@ -151,13 +160,16 @@ async function startWorker(start: WorkerStart): Promise<void> {
       case 'stop':
         draining = true;
         upgrades.stop();
+        mirrors.refuse();
         void drain(
           server,
           message.drainMs,
           () => start.cells[GAUGE.IN_FLIGHT]! > 0 || pending.count > 0,
           upgrades.cut,
         ).then(async () => {
+          await mirrors.settle(SHADOW_GRACE_MS);
           await spool.close();
+          shadowUpstream.close();
           upstream.close();
           stopMeasuring();
           port.close();
@@ -186,8 +198,8 @@ async function startWorker(start: WorkerStart): Promise<void> {
 function createBodyBudget(shared: SharedArrayBuffer, slot: number, maxBytes: number): BodyBudget {
   const held = new Float64Array(shared);
   return {
-    take(bytes) {
-      if (held.reduce((sum, part) => sum + part, bytes) > maxBytes) return false;
+    take(bytes, share = 1) {
+      if (held.reduce((sum, part) => sum + part, bytes) > maxBytes * share) return false;
       held[slot]! += bytes;
       return true;
     },

@@ -23,7 +23,7 @@ const WARM_UP_S = 2;
  * @returns the results of the targets that were measured in every round
  */
 export async function measureInRounds<Result>(
-  field: Field,
+  field: Pick<Field, 'rounds' | 'seconds' | 'say' | 'note'>,
   options: Rounds<Result>,
 ): Promise<ReadonlyMap<string, readonly Result[]>> {
   const { label, targets, rounds = field.rounds, seconds = field.seconds } = options;

@@ -2,6 +2,7 @@ import { z } from '@hono/zod-openapi';
 import { nameSchema } from '#core/names.ts';
 import { patternFaults } from '#core/redaction/patterns.ts';
 import { captureSchema, logPolicySchema, redactionSchema } from '#core/snapshot/log-policy.ts';
+import { shadowPolicySchema } from '#core/snapshot/shadow-policy.ts';
 import { trafficPolicySchema } from '#core/snapshot/traffic-policy.ts';
 import { ROLES } from '#core/weights.ts';
 
@@ -54,6 +55,20 @@ const traffic = z
       'Whether parameters that a provider cannot be told are left out (`lenient`; the answer names them in `x-ringside-dropped`) or refused, and after how long a silence a stream gets a sign of life (`keepAliveMs`, to the second; 0: never).',
   });
 
+const shadow = z
+  .strictObject({
+    sampleBp: shadowPolicySchema.shape.sampleBp.unwrap(),
+    maxConcurrency: shadowPolicySchema.shape.maxConcurrency.unwrap(),
+    maxPerMinute: shadowPolicySchema.shape.maxPerMinute.unwrap(),
+    maxTokensPerDay: shadowPolicySchema.shape.maxTokensPerDay.unwrap(),
+    timeoutMs: shadowPolicySchema.shape.timeoutMs.unwrap(),
+  })
+  .partial()
+  .openapi({
+    description:
+      'How much is mirrored to variants of role `shadow`, after the caller has its answer: `sampleBp` in 10 000 inferences (0: none), each call for at most `timeoutMs`. The bounds `maxConcurrency`, `maxPerMinute` and `maxTokensPerDay` (null: none) hold for each serving thread; what comes beyond them is dropped and counted.',
+  });
+
 export const createGroupSchema = z
   .strictObject({
     name,
@@ -61,6 +76,7 @@ export const createGroupSchema = z
     capture: capture.optional(),
     log: log.optional(),
     traffic: traffic.optional(),
+    shadow: shadow.optional(),
   })
   .openapi('CreateGroup');
 
@@ -71,6 +87,7 @@ export const updateGroupSchema = z
     capture: capture.optional(),
     log: log.optional(),
     traffic: traffic.optional(),
+    shadow: shadow.optional(),
   })
   .openapi('UpdateGroup');
 
@@ -104,6 +121,7 @@ export const groupSchema = z
     capture: captureSchema,
     log: logPolicySchema,
     traffic: trafficPolicySchema,
+    shadow: shadowPolicySchema,
     variants: z.array(z.object({ model: z.string(), role: z.enum(ROLES), weightBp: z.int() })),
     phase: z.int().openapi({ description: 'Grows with each change of the split.' }),
     hashVersion: z.int(),

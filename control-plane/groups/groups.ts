@@ -5,6 +5,7 @@ import {
   DEFAULT_LOG_POLICY,
   logPolicySchema,
 } from '#core/snapshot/log-policy.ts';
+import { DEFAULT_SHADOW_POLICY, shadowPolicySchema } from '#core/snapshot/shadow-policy.ts';
 import { DEFAULT_TRAFFIC_POLICY, trafficPolicySchema } from '#core/snapshot/traffic-policy.ts';
 import {
   deleteGroup,
@@ -61,6 +62,7 @@ export function createGroups({ entropy }: { readonly entropy: Entropy }) {
         capture: JSON.stringify(mergeCapture(DEFAULT_CAPTURE, body.capture)),
         log: JSON.stringify({ ...DEFAULT_LOG_POLICY, ...body.log }),
         traffic: JSON.stringify({ ...DEFAULT_TRAFFIC_POLICY, ...body.traffic }),
+        shadow: JSON.stringify({ ...DEFAULT_SHADOW_POLICY, ...body.shadow }),
       });
       return created('group', groupView(row, []));
     },
@@ -79,6 +81,9 @@ export function createGroups({ entropy }: { readonly entropy: Entropy }) {
         ...(body.traffic === undefined
           ? {}
           : { traffic: JSON.stringify({ ...trafficPolicySchema.parse(row.traffic), ...body.traffic }) }),
+        ...(body.shadow === undefined
+          ? {}
+          : { shadow: JSON.stringify({ ...shadowPolicySchema.parse(row.shadow), ...body.shadow }) }),
       });
       return updated('group', groupView(row, variants), groupView(after, variants));
     },
@@ -119,6 +124,7 @@ export function groupView(row: GroupRow, variants: readonly VariantRow[]): Group
     capture: captureSchema.parse(row.capture),
     log: logPolicySchema.parse(row.log),
     traffic: trafficPolicySchema.parse(row.traffic),
+    shadow: shadowPolicySchema.parse(row.shadow),
     variants: variants.map(({ model, role, weight_bp }) => ({ model, role, weightBp: weight_bp })),
     phase: row.phase,
     hashVersion: row.hash_version,

@@ -33,6 +33,8 @@ export function accept(
     key: null,
     heldBytes: 0,
     gathered: null,
+    drawn: null,
+    mirror: null,
     request: null,
     organization: null,
     group: null,

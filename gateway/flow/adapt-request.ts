@@ -10,12 +10,12 @@ import { ADAPTERS } from '../providers/registry.ts';
 import type { UpstreamCall } from '../upstream/handler.ts';
 import { addHeader, NO_HEADERS } from '../upstream/request-head.ts';
 import { connectionNamed } from './hop-by-hop.ts';
-import type { Assignment, Exchange } from './ports.ts';
+import type { Assignment, CallExchange } from './ports.ts';
 
 const NO_FORWARDED: readonly string[] = [];
 
 /** Picks the deployment: by weight, uniformly by the random bits of the inference id. */
-export function pickTarget(assignment: Assignment, inferenceId: string): UpstreamTarget {
+export function pickTarget(assignment: Pick<Assignment, 'variant'>, inferenceId: string): UpstreamTarget {
   const { variant, targets } = assignment.variant;
   if (targets.length === 1) return targets[0]!;
   const uniform = Number.parseInt(inferenceId.slice(28), 16) / 0x1_0000_0000;
@@ -27,7 +27,7 @@ export function pickTarget(assignment: Assignment, inferenceId: string): Upstrea
  * bytes with the model's name replaced, else its chat put into the provider's words.
  */
 export function adaptRequest(
-  exchange: Exchange,
+  exchange: CallExchange,
   request: ParsedRequest,
   body: Buffer,
   target: UpstreamTarget,
@@ -51,7 +51,7 @@ export function adaptRequest(
 }
 
 function translate(
-  exchange: Exchange,
+  exchange: CallExchange,
   request: ParsedRequest,
   body: Buffer,
   target: UpstreamTarget,
@@ -79,7 +79,7 @@ function translate(
 }
 
 function translateEmbeddings(
-  exchange: Exchange,
+  exchange: CallExchange,
   body: Buffer,
   target: UpstreamTarget,
   { embeddings }: ProviderAdapter,
@@ -99,7 +99,7 @@ function translateEmbeddings(
 }
 
 function callOf(
-  exchange: Exchange,
+  exchange: CallExchange,
   target: UpstreamTarget,
   headName: string,
   forwarded: readonly string[],
@@ -141,7 +141,10 @@ function refuseRouting(request: ParsedRequest, native: NativeWire): void {
   throw new RingsideError('unsupported_parameter', message, { param: refused });
 }
 
-function noEndpoint({ operation, ingress, group }: Exchange, { kind, providerName }: UpstreamTarget): RingsideError {
+function noEndpoint(
+  { operation, ingress, group }: CallExchange,
+  { kind, providerName }: UpstreamTarget,
+): RingsideError {
   return new RingsideError(
     'unsupported_operation',
     `The model group "${group!.group.name}" is served by the provider "${providerName}" (${kind}) here, which cannot answer ` +

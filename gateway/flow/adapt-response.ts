@@ -4,8 +4,8 @@ import type { StreamTap } from '../providers/provider.ts';
 import type { UpstreamController, UpstreamHeaders } from '../upstream/handler.ts';
 import type { BodyCapture } from './capture.ts';
 import { captureFor, openCapture } from './open-capture.ts';
-import { type AnswerHead, Outflow } from './outflow.ts';
-import type { AnswerListener, Ending, Exchange, FlowDeps } from './ports.ts';
+import type { AnswerHead, AnswerSink } from './outflow.ts';
+import type { AnswerListener, CallExchange, Ending, FlowDeps } from './ports.ts';
 import { faultOfStream, readWhole, refusalOf } from './upstream-fault.ts';
 
 /** What adapt-response hands its results to; wired in handle-request.ts. */
@@ -34,9 +34,9 @@ const TOO_LARGE = 'The answer of the upstream is too large to be translated.';
  */
 export class Answer implements AnswerListener {
   readonly #deps: FlowDeps;
-  readonly #exchange: Exchange;
+  readonly #exchange: CallExchange;
   readonly #outlets: AnswerOutlets;
-  readonly #outflow: Outflow;
+  readonly #outflow: AnswerSink;
   #state: 'waiting' | 'whole' | 'passing' | 'streaming' | 'refused' | 'done' = 'waiting';
   #answer: AnswerHead = { status: 0, headers: {}, contentType: 'application/json' };
   #controller: UpstreamController | null = null;
@@ -47,11 +47,11 @@ export class Answer implements AnswerListener {
   #firstTokenNs: number | null = null;
   #capture: BodyCapture;
 
-  constructor(deps: FlowDeps, exchange: Exchange, outlets: AnswerOutlets) {
+  constructor(deps: FlowDeps, exchange: CallExchange, outflow: AnswerSink, outlets: AnswerOutlets) {
     this.#deps = deps;
     this.#exchange = exchange;
     this.#outlets = outlets;
-    this.#outflow = new Outflow(exchange, deps.stalledReaderMs, deps.signsOfLife);
+    this.#outflow = outflow;
     const { terms } = exchange.assignment!.variant;
     const spill = exchange.request!.stream ? (piece: Buffer) => deps.spool.part(exchange.id, piece, terms) : null;
     this.#capture = openCapture(exchange, spill);
@@ -162,7 +162,7 @@ export class Answer implements AnswerListener {
     }
     if (forward !== null) {
       this.#write(forward);
-      this.#exchange.events!.hasEvents ||= tap.hasEvents !== false;
+      if (tap.hasEvents !== false) this.#outflow.sawEvents();
     }
     this.#outflow.isMidEvent = tap.isMidEvent === true;
     if (this.#hasFailed(tap)) return;

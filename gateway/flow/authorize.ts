@@ -3,7 +3,7 @@ import type { UpstreamCall } from '../upstream/handler.ts';
 import { addHeader } from '../upstream/request-head.ts';
 import type { TokenGrant } from '../upstream/token-grant.ts';
 import type { TakenToken } from '../upstream/token-source.ts';
-import type { AnswerListener, Exchange, FlowDeps, UpstreamAttempt } from './ports.ts';
+import type { AnswerListener, CallExchange, FlowDeps, UpstreamAttempt } from './ports.ts';
 
 /**
  * Gives a call its access token and hands it to `go`: at once where there is one, else when it has come. Without one the exchange
@@ -11,7 +11,7 @@ import type { AnswerListener, Exchange, FlowDeps, UpstreamAttempt } from './port
  */
 export function authorize(
   deps: FlowDeps,
-  exchange: Exchange,
+  exchange: CallExchange,
   grant: TokenGrant,
   call: UpstreamCall,
   listener: AnswerListener,

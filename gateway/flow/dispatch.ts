@@ -3,10 +3,10 @@ import type { AttemptRecord } from '#inference-log/record.ts';
 import { transportFailure } from '../upstream/failures.ts';
 import type { UpstreamCall, UpstreamController, UpstreamHandler, UpstreamHeaders } from '../upstream/handler.ts';
 import { upstreamRequestId } from './answer-head.ts';
-import type { AnswerListener, Exchange, FlowDeps, UpstreamAttempt } from './ports.ts';
+import type { AnswerListener, CallExchange, FlowDeps, UpstreamAttempt } from './ports.ts';
 
 /** Sends the call and reports its answer to `listener`. The attempt is noted on the exchange when it ends. */
-export function dispatch(deps: FlowDeps, exchange: Exchange, call: UpstreamCall, listener: AnswerListener): void {
+export function dispatch(deps: FlowDeps, exchange: CallExchange, call: UpstreamCall, listener: AnswerListener): void {
   const attempt = new Attempt(deps, exchange, listener);
   exchange.dispatchNs = deps.clock.nowNs();
   exchange.attempt = attempt;
@@ -23,7 +23,7 @@ const SETTLE_MS = 1_000;
 /** One upstream call: measures it, guards our code from the transport and the transport from our code. */
 class Attempt implements UpstreamHandler, UpstreamAttempt {
   readonly #deps: FlowDeps;
-  readonly #exchange: Exchange;
+  readonly #exchange: CallExchange;
   readonly #listener: AnswerListener;
   #controller: UpstreamController | null = null;
   #cancelled = false;
@@ -35,7 +35,7 @@ class Attempt implements UpstreamHandler, UpstreamAttempt {
   #requestId: string | null = null;
   #onClosed: (() => void) | null = null;
 
-  constructor(deps: FlowDeps, exchange: Exchange, listener: AnswerListener) {
+  constructor(deps: FlowDeps, exchange: CallExchange, listener: AnswerListener) {
     this.#deps = deps;
     this.#exchange = exchange;
     this.#listener = listener;

@@ -2,14 +2,14 @@ import type { RingsideError } from '#core/errors.ts';
 import { ringsideHeaders } from './answer-head.ts';
 import { endAnswer, limitStall } from './end-answer.ts';
 import { openCapture } from './open-capture.ts';
-import type { Ending, Exchange } from './ports.ts';
+import type { CallExchange, Ending, Exchange } from './ports.ts';
 
 /** How long a caller that is still sending may take to read its refusal before the connection closes. */
 const LINGER_MS = 2_000;
 const ERROR_TYPE = 'application/json';
 
 /** What `record` is told of a failure; `capture` holds the part of a stream that the caller already has. */
-export function failureEnding(exchange: Exchange, error: RingsideError, partial: Partial<Ending>): Ending {
+export function failureEnding(exchange: CallExchange, error: RingsideError, partial: Partial<Ending>): Ending {
   const body = exchange.ingress.errorBody(error);
   let capture = partial.capture ?? null;
   if (capture === null && exchange.assignment !== null) {

@@ -11,7 +11,8 @@ import { authorize } from './authorize.ts';
 import { dispatch } from './dispatch.ts';
 import { failureEnding, sendFailure } from './fail.ts';
 import { readMetadata } from './metadata.ts';
-import type { Ending, Exchange, FlowDeps } from './ports.ts';
+import { Outflow } from './outflow.ts';
+import type { Ending, Exchange, FlowDeps, Mirrors } from './ports.ts';
 import { readBody, recycleBody, releaseBody } from './read-body.ts';
 import { record, recordBegin } from './record.ts';
 import { resolveGroup, resolveOrganization } from './resolve-group.ts';
@@ -20,7 +21,11 @@ import { unusable } from './unusable-target.ts';
 /** Handles one governed request from accept to record. Returns at once; what it does not answer, nothing does. */
 export type RequestHandler = (route: IngressRoute, incoming: IncomingMessage, outgoing: ServerResponse) => void;
 
-export function createRequestHandler(deps: FlowDeps): RequestHandler {
+export interface RequestDeps extends FlowDeps {
+  readonly mirrors: Mirrors;
+}
+
+export function createRequestHandler(deps: RequestDeps): RequestHandler {
   return (route, incoming, outgoing) => {
     const exchange = accept(deps, route, incoming, outgoing);
     let answer: Answer | null = null;
@@ -60,7 +65,7 @@ function identify(deps: FlowDeps, exchange: Exchange): void {
 }
 
 /** The rooms from the body to the upstream, in order. Null when the caller has left meanwhile. */
-function send(deps: FlowDeps, exchange: Exchange, body: Buffer): Answer | null {
+function send(deps: RequestDeps, exchange: Exchange, body: Buffer): Answer | null {
   const key = exchange.key!;
   const organization = exchange.organization!;
   const { ingress, operation, path } = exchange;
@@ -83,7 +88,9 @@ function send(deps: FlowDeps, exchange: Exchange, body: Buffer): Answer | null {
   const call = adaptRequest(exchange, request, body, target, deps.clock.unixMs);
   if (exchange.outgoing.destroyed) return null;
   recordBegin(deps, exchange, body);
-  const answer = new Answer(deps, exchange, {
+  if (group.mirror !== null) deps.mirrors.draw(exchange, body);
+  const outflow = new Outflow(exchange, deps.stalledReaderMs, deps.signsOfLife);
+  const answer = new Answer(deps, exchange, outflow, {
     complete: (ending, deliver) => finish(deps, exchange, ending, deliver),
     fail: (error, partial) => fail(deps, exchange, error, partial),
     unrecorded: () => sendFailure(exchange, unrecorded(), deps.stalledReaderMs),
@@ -93,23 +100,24 @@ function send(deps: FlowDeps, exchange: Exchange, body: Buffer): Answer | null {
   return answer;
 }
 
-function fail(deps: FlowDeps, exchange: Exchange, error: RingsideError, partial: Partial<Ending>): void {
+function fail(deps: RequestDeps, exchange: Exchange, error: RingsideError, partial: Partial<Ending>): void {
   if (exchange.id === '') exchange.id = createInferenceId(exchange.startUnixMs, NO_GROUP_HASH, deps.random);
   finish(deps, exchange, failureEnding(exchange, error, partial), () =>
     sendFailure(exchange, error, deps.stalledReaderMs),
   );
 }
 
-/** Once the record is written, nothing of ours reads the body any more. */
-function finish(deps: FlowDeps, exchange: Exchange, ending: Ending, deliver: (recorded: boolean) => void): void {
+/** Once the record is written, nothing of ours reads the body any more, but for the calls that mirror it. */
+function finish(deps: RequestDeps, exchange: Exchange, ending: Ending, deliver: (recorded: boolean) => void): void {
   record(deps, exchange, ending, (recorded) => {
     deliver(recorded);
+    if (exchange.drawn !== null) deps.mirrors.follow(exchange, ending, recorded);
     recycleBody(deps, exchange);
   });
 }
 
 /** The caller went away before the end of its answer: the upstream call is cancelled and what is known is recorded. */
-function leave(deps: FlowDeps, exchange: Exchange, answer: Answer | null): void {
+function leave(deps: RequestDeps, exchange: Exchange, answer: Answer | null): void {
   exchange.attempt?.cancel();
   const error = new RingsideError('client_closed', 'The caller closed the connection.');
   finish(deps, exchange, failureEnding(exchange, error, answer?.leave() ?? {}), () => undefined);

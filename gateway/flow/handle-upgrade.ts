@@ -12,7 +12,7 @@ import { adaptSession } from './adapt-session.ts';
 import { admit } from './admit.ts';
 import { assign } from './assign.ts';
 import { readMetadata } from './metadata.ts';
-import type { Exchange, FlowDeps } from './ports.ts';
+import type { Exchange, FlowDeps, Mirrors } from './ports.ts';
 import { recordBegin } from './record.ts';
 import { resolveGroup, resolveOrganization } from './resolve-group.ts';
 import { Session, type SessionTiming } from './session.ts';
@@ -28,6 +28,7 @@ export interface UpgradeHandler {
 }
 
 export interface UpgradeDeps extends FlowDeps {
+  readonly mirrors: Mirrors;
   readonly openSession: SessionOpener;
   readonly timing: SessionTiming;
   /** At a time. A session holds more memory than a call: up to two messages and what waits behind them, for each direction. */
@@ -95,6 +96,8 @@ function connect(deps: UpgradeDeps, session: Session, exchange: Exchange): void 
   exchange.target = target;
   const call = adaptSession(exchange, target, protocols);
   recordBegin(deps, exchange, NO_BODY);
+  // Which counts it: a session is never mirrored.
+  if (group.mirror !== null) deps.mirrors.draw(exchange, NO_BODY);
   session.connect(call);
 }
 

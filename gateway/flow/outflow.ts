@@ -12,14 +12,32 @@ export interface AnswerHead {
   readonly contentType: string;
 }
 
+/** The way of a successful answer to whoever asked: a caller, or nobody. */
+export interface AnswerSink {
+  /** Inside an event: nothing of ours may be written now. */
+  isMidEvent: boolean;
+  /** Sends an answer that is whole, as one piece. */
+  sendWhole(head: AnswerHead, body: Buffer): void;
+  /** Begins an answer whose bytes come one after the other. */
+  open(head: AnswerHead): void;
+  /** Begins a stream of events: its head leaves before the first of them. */
+  openEvents(head: AnswerHead): void;
+  write(bytes: Buffer, upstream: UpstreamController): void;
+  /** Something of the stream itself was written, and not only signs of life. */
+  sawEvents(): void;
+  /** Ends what `open` or `openEvents` began. */
+  end(last: Buffer | null): void;
+  /** Waits no longer, for a caller that does not read or for an upstream that thinks. */
+  stop(): void;
+}
+
 /** The way of a successful answer to its caller. Holds the upstream up while the caller cannot take more. */
-export class Outflow implements Watched {
+export class Outflow implements AnswerSink, Watched {
   readonly #exchange: Exchange;
   readonly #stalledReaderMs: number;
   readonly #signs: SignsOfLife;
   readonly afterMs: number;
   silentMs = 0;
-  /** Inside an event: nothing of ours may be written now. */
   isMidEvent = false;
   #stalledTimer: NodeJS.Timeout | null = null;
 
@@ -30,7 +48,6 @@ export class Outflow implements Watched {
     this.afterMs = exchange.group!.group.traffic.keepAliveMs;
   }
 
-  /** Sends an answer that is whole, as one piece. */
   sendWhole(head: AnswerHead, body: Buffer): void {
     const headers = answerHeaders(this.#exchange, head.headers, head.contentType);
     headers.push('content-length', String(body.length));
@@ -38,7 +55,6 @@ export class Outflow implements Watched {
     endAnswer(this.#exchange.outgoing, body, this.#stalledReaderMs);
   }
 
-  /** Begins an answer whose bytes come one after the other. */
   open(head: AnswerHead): void {
     const headers = answerHeaders(this.#exchange, head.headers, head.contentType);
     const length = head.headers['content-length'];
@@ -46,7 +62,6 @@ export class Outflow implements Watched {
     this.#exchange.outgoing.writeHead(head.status, headers);
   }
 
-  /** Begins a stream of events: its head leaves before the first of them. */
   openEvents(head: AnswerHead): void {
     const { outgoing } = this.#exchange;
     const headers = answerHeaders(this.#exchange, head.headers, head.contentType);
@@ -70,7 +85,10 @@ export class Outflow implements Watched {
     });
   }
 
-  /** Ends what `open` or `openEvents` began. */
+  sawEvents(): void {
+    this.#exchange.events!.hasEvents = true;
+  }
+
   end(last: Buffer | null): void {
     const { events, outgoing } = this.#exchange;
     if (events === null) return endAnswer(outgoing, last, this.#stalledReaderMs);
@@ -86,7 +104,6 @@ export class Outflow implements Watched {
     events!.write(Buffer.from(comment));
   }
 
-  /** Waits no longer, for a caller that does not read or for an upstream that thinks. */
   stop(): void {
     this.#signs.unwatch(this);
     this.#clearStall();

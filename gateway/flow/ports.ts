@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import type { ScanPlan } from '#core/body-scan.ts';
 import type { ErrorCode, RingsideError } from '#core/errors.ts';
 import type { RandomPool } from '#core/ids.ts';
@@ -52,8 +52,8 @@ export interface Authenticator {
 
 /** Bytes of request bodies that all workers together may hold. */
 export interface BodyBudget {
-  /** False when they do not fit. */
-  take(bytes: number): boolean;
+  /** False when they do not fit. `share`: of the whole, how much may be held with them; 1 where it is not said. */
+  take(bytes: number, share?: number): boolean;
   give(bytes: number): void;
 }
 
@@ -67,10 +67,20 @@ export interface Assignment {
   readonly unitSource: BeginRecord['unitSource'];
 }
 
-/** One request on its way through the rooms. Each room fills in its part; see handle-request.ts for the order. */
-export interface Exchange {
-  readonly incoming: IncomingMessage;
-  readonly outgoing: ServerResponse;
+/** Whoever waits for an answer, as the rooms from the call to the record see it. */
+export interface Recipient {
+  readonly headersSent: boolean;
+  readonly statusCode: number;
+  /** It has left, or was sent away. */
+  readonly destroyed: boolean;
+  /** Sends it away; the exchange is ended by whoever hears of that. */
+  destroy(): void;
+}
+
+/** A request as the rooms from the call to the record see it: a caller's, or one that mirrors a caller's. */
+export interface CallExchange {
+  readonly incoming: { readonly headers: IncomingHttpHeaders };
+  readonly outgoing: Recipient;
   readonly operation: Operation;
   readonly ingress: Ingress;
   /** What the path says beside the body. */
@@ -84,10 +94,9 @@ export interface Exchange {
   readonly traceContinued: boolean;
   /** What we send on and answer with: the caller's trace, our span. */
   readonly traceparent: string;
+  /** What its record says of the inference that it mirrors; null: it is a caller's own. */
+  readonly mirror: MirrorFields | null;
   key: KeyRecord | null;
-  heldBytes: number;
-  /** The body's memory, where it came in several pieces. */
-  gathered: Buffer | null;
   request: ParsedRequest | null;
   organization: BoundOrganization | null;
   group: BoundGroup | null;
@@ -99,8 +108,6 @@ export interface Exchange {
   answering: Answering | null;
   /** The caller's parameters that were left out of the call. */
   dropped: readonly string[];
-  /** Set once the head of an event stream is sent that we read: then an error can be told inside it. */
-  events: EventWriter | null;
   /** The SHA-256 of a large request, under way. */
   requestDigest: Promise<void> | null;
   /** Its result, once it is there. */
@@ -115,6 +122,32 @@ export interface Exchange {
   /** The upstream call under way, or the wait for its token, once there is one. An object and not closures: docs/decisions/0011. */
   attempt: UpstreamAttempt | null;
   attempts: AttemptRecord[];
+}
+
+/** One caller's request on its way through the rooms. Each room fills in its part; see handle-request.ts for the order. */
+export interface Exchange extends CallExchange {
+  readonly incoming: IncomingMessage;
+  readonly outgoing: ServerResponse;
+  heldBytes: number;
+  /** The body's memory, where it came in several pieces. */
+  gathered: Buffer | null;
+  /** The body, kept until the end where the request is drawn to be mirrored. */
+  drawn: Buffer | null;
+  /** Set once the head of an event stream is sent that we read: then an error can be told inside it. */
+  events: EventWriter | null;
+}
+
+/** What the record of a mirrored call has and others have not. */
+export interface MirrorFields extends Pick<BeginRecord, 'experiment'> {
+  readonly shadowOf: string;
+}
+
+/** Calls that repeat served requests at shadows, for whoever compares. Nothing here is waited for, and nothing throws. */
+export interface Mirrors {
+  /** Before the caller's call: keeps the body of a request that is drawn. Asked only where the group has shadows. */
+  draw(exchange: Exchange, body: Buffer): void;
+  /** Behind the end of the caller's answer: mirrors what was drawn and served, or counts why not. */
+  follow(exchange: Exchange, ending: Ending, recorded: boolean): void;
 }
 
 /** One upstream call under way. */

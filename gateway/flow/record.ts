@@ -1,12 +1,12 @@
 import { CUT, interruptedFacts, isMissing, missingFacts, type SideFacts } from '#core/capture-facts.ts';
 import { costMicroUsd } from '#core/prices.ts';
 import { placeIn } from '#core/snapshot/experiment.ts';
-import type { AttemptRecord, EndRecord } from '#inference-log/record.ts';
+import type { AttemptRecord, BeginRecord, EndRecord } from '#inference-log/record.ts';
 import type { Usage } from '../telemetry/recorder.ts';
 import { ANONYMOUS_SERIES } from '../telemetry/series.ts';
 import { type BodyCapture, hashBeside } from './capture.ts';
 import { openBinaryCapture, openCapture, openSessionCapture } from './open-capture.ts';
-import type { Ending, Exchange, FlowDeps } from './ports.ts';
+import type { CallExchange, Ending, FlowDeps, MirrorFields } from './ports.ts';
 import { redactEnd, redactMetadata } from './redact-record.ts';
 
 const NO_ANSWER = missingFacts('no_answer');
@@ -15,7 +15,7 @@ const NO_ANSWER = missingFacts('no_answer');
 const HASHED_BESIDE_BYTES = 256 * 1024;
 
 /** Writes the begin frame: from here on the inference is accepted and must end in the log. */
-export function recordBegin(deps: FlowDeps, exchange: Exchange, body: Buffer): void {
+export function recordBegin(deps: FlowDeps, exchange: CallExchange, body: Buffer): void {
   const { organization, group, variant, placement, unit, unitSource } = exchange.assignment!;
   const policy = group.group.capture;
   const capture = openRequestCapture(exchange);
@@ -28,7 +28,7 @@ export function recordBegin(deps: FlowDeps, exchange: Exchange, body: Buffer): v
   const isCounted = experiment !== null && exchange.operation !== 'realtime';
   deps.spool.begin(
     exchange.id,
-    {
+    mirrored(exchange.mirror, {
       organizationId: organization.id,
       groupId: group.group.id,
       configVersion: organization.version,
@@ -50,19 +50,26 @@ export function recordBegin(deps: FlowDeps, exchange: Exchange, body: Buffer): v
       metadata,
       requestFacts: isHashedBeside ? CUT.limit : capture.facts,
       experiment: isCounted ? placeIn(experiment, placement.bucket, exchange.metadata, metadata) : undefined,
-    },
+    }),
     capture.pending,
     variant.terms,
   );
   exchange.begun = true;
 }
 
-function openRequestCapture(exchange: Exchange): BodyCapture {
+/** A mirrored call counts where its shadow does, whatever its original counts in. */
+function mirrored(mirror: MirrorFields | null, begin: BeginRecord): BeginRecord {
+  if (mirror === null) return begin;
+  const { experiment: _ofOriginal, ...rest } = begin;
+  return { ...rest, ...mirror };
+}
+
+function openRequestCapture(exchange: CallExchange): BodyCapture {
   if (exchange.operation === 'realtime') return openSessionCapture(exchange);
   return exchange.request!.form === undefined ? openCapture(exchange, null) : openBinaryCapture(exchange);
 }
 
-function hashRequest(deps: FlowDeps, exchange: Exchange, body: Buffer): void {
+function hashRequest(deps: FlowDeps, exchange: CallExchange, body: Buffer): void {
   exchange.requestDigest = hashBeside(body).then(
     (digest) => {
       exchange.requestSha256 = digest;
@@ -75,7 +82,12 @@ function hashRequest(deps: FlowDeps, exchange: Exchange, body: Buffer): void {
  * Ends an exchange, exactly once: later calls do nothing. `deliver(true)` sends the end of the answer once the record is as
  * durable as its group wants it; `deliver(false)` says that it is lost, so that the answer must not end well.
  */
-export function record(deps: FlowDeps, exchange: Exchange, ending: Ending, deliver: (recorded: boolean) => void): void {
+export function record(
+  deps: FlowDeps,
+  exchange: CallExchange,
+  ending: Ending,
+  deliver: (recorded: boolean) => void,
+): void {
   if (exchange.ended) return;
   exchange.ended = true;
   // Whatever fails in here is our defect, and must not leave the caller waiting.
@@ -112,12 +124,13 @@ export function record(deps: FlowDeps, exchange: Exchange, ending: Ending, deliv
   });
 }
 
-function endRecord(exchange: Exchange, ending: Ending, totalNs: number, requestSha256: string | null): EndRecord {
+function endRecord(exchange: CallExchange, ending: Ending, totalNs: number, requestSha256: string | null): EndRecord {
   const last: AttemptRecord | undefined = exchange.attempts.at(-1);
   const { session } = ending;
   const served =
     session !== undefined || (ending.outcome !== 'failed' && last?.status !== undefined && last.status !== null);
   const usage = ending.facts?.usage ?? null;
+  const isMirror = exchange.mirror !== null;
   const { model } = exchange.assignment!.variant.variant;
   const cost = usage === null || model.prices === undefined ? null : costMicroUsd(model.prices, usage);
   return {
@@ -125,8 +138,8 @@ function endRecord(exchange: Exchange, ending: Ending, totalNs: number, requestS
     outcome: ending.outcome,
     errorCode: ending.error,
     endReason: ending.endReason,
-    servedVariant: served ? model.name : null,
-    servedReason: session !== undefined ? 'pinned' : served ? 'assigned' : 'none',
+    servedVariant: served && !isMirror ? model.name : null,
+    servedReason: isMirror ? 'shadow' : session !== undefined ? 'pinned' : served ? 'assigned' : 'none',
     finishReason: ending.facts?.finishReason ?? null,
     attempts: exchange.attempts,
     inputTokens: usage?.inputTokens ?? null,

@@ -3,12 +3,12 @@ import type { Answering } from '../answering.ts';
 import type { StreamTap, UpstreamTarget } from '../providers/provider.ts';
 import { ADAPTERS } from '../providers/registry.ts';
 import type { AnswerHead } from './outflow.ts';
-import type { Exchange, FlowDeps } from './ports.ts';
+import type { CallExchange, FlowDeps } from './ports.ts';
 
 /** An answer with a status of 300 or more, as our error. A token that was not accepted is renewed for the calls that follow. */
 export function refusalOf(
   deps: FlowDeps,
-  exchange: Exchange,
+  exchange: CallExchange,
   { status, headers }: AnswerHead,
   body: Buffer,
 ): RingsideError {
@@ -25,7 +25,7 @@ export function refusalOf(
 
 /** A failure that the upstream reported inside a stream, scrubbed, or a stream that nobody can read; null: neither. */
 export function faultOfStream(
-  exchange: Exchange,
+  exchange: CallExchange,
   { errorBody, errorStatus, failure }: StreamTap,
 ): RingsideError | null {
   if (errorBody === null) return failure ?? null;
@@ -48,6 +48,6 @@ export function readWhole(
 }
 
 /** The target, whose errors may repeat the token of this call as well as what is secret in all of them. */
-function secretive({ target, token }: Exchange): UpstreamTarget {
+function secretive({ target, token }: CallExchange): UpstreamTarget {
   return token === null ? target! : { ...target!, secrets: [...target!.secrets, token] };
 }

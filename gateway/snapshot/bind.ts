@@ -10,6 +10,7 @@ import type { SnapshotDocument } from '#core/snapshot/schema.ts';
 import type { SpoolTerms } from '#inference-log/spool-terms.ts';
 import type { DefaultTimeouts, ProviderCredentials, UpstreamTarget } from '../providers/provider.ts';
 import { ADAPTERS } from '../providers/registry.ts';
+import { type BoundMirror, bindMirror } from '../shadow/bind-mirror.ts';
 import { NONE, seriesKey } from '../telemetry/layout.ts';
 import { bindEndpoint } from '../upstream/request-head.ts';
 
@@ -28,6 +29,8 @@ export interface BoundGroup {
   /** Series of requests that ended before a variant was assigned. */
   readonly series: number;
   readonly variants: readonly BoundVariant[];
+  /** Null where nothing is mirrored. */
+  readonly mirror: BoundMirror | null;
 }
 
 /** One organization as a worker serves it. */
@@ -72,17 +75,16 @@ export function bindOrganization(
     }
     return target;
   };
+  const documents = new Map(delivery.document.groups.map((group) => [group.id, group]));
   const groups = new Map<string, BoundGroup>();
   for (const group of compiled.groups.values()) {
-    groups.set(group.name, {
-      group,
-      series: seriesOf(group.name, NONE),
-      variants: group.variants.map((variant) => {
-        const series = seriesOf(group.name, variant.model.name);
-        const terms = Object.freeze({ ...group.log, account: series });
-        return { variant, series, terms, targets: variant.deployments.map(targetOf) };
-      }),
+    const variants = group.variants.map((variant) => {
+      const series = seriesOf(group.name, variant.model.name);
+      const terms = Object.freeze({ ...group.log, account: series });
+      return { variant, series, terms, targets: variant.deployments.map(targetOf) };
     });
+    const mirror = bindMirror(documents.get(group.id)!, variants);
+    groups.set(group.name, { group, series: seriesOf(group.name, NONE), variants, mirror });
   }
   const faults = new Set([...targets].flatMap(([{ provider }, { access }]) => faultOf(provider.name, access)));
   const { id, name } = compiled;

@@ -5,6 +5,7 @@ import {
   BUCKET_BOUNDS_S,
   CELL,
   GAUGE,
+  MIRROR_OUTCOMES,
   type SeriesLabels,
   STATUS_CLASSES,
   seriesOffset,
@@ -42,7 +43,7 @@ export function writeExposition(scrape: Scrape): string {
   const sum = (at: number) => scrape.workers.reduce((total, cells) => total + cells[at]!, 0);
   const used = scrape.series
     .map((labels, index) => ({ labels: { ...labels }, base: seriesOffset(index) }))
-    .filter(({ base }) => STATUS_CLASSES.some((_, i) => sum(base + i) > 0) || sum(base + CELL.ACCEPTED) > 0);
+    .filter(({ base }) => isUsed(sum, base));
 
   const perSeries = (name: string, help: string, cells: readonly [at: number, extra: Labels][]) => {
     head(name, 'counter', help);
@@ -83,11 +84,21 @@ export function writeExposition(scrape: Scrape): string {
     'Tokens as reported by the upstreams.',
     TOKEN_KINDS.map((kind, i) => [CELL.TOKENS + i, { kind }]),
   );
+  perSeries(
+    'ringside_mirrored_total',
+    'Calls drawn to be mirrored to a shadow, by what became of them; none of them is among the requests.',
+    MIRROR_OUTCOMES.map((outcome, i) => [CELL.MIRRORED + i, { outcome }]),
+  );
   histogram('ringside_request_duration_seconds', 'From the request line to the end of the answer.', CELL.DURATION);
   histogram('ringside_first_token_seconds', 'From the request line to the first token of a stream.', CELL.FIRST_TOKEN);
   writeLedger(scrape, sum, head, line);
   writeProcess(scrape, head, line);
   return `${out.join('\n')}\n`;
+}
+
+function isUsed(sum: (at: number) => number, base: number): boolean {
+  if (STATUS_CLASSES.some((_, i) => sum(base + CELL.REQUESTS + i) > 0) || sum(base + CELL.ACCEPTED) > 0) return true;
+  return MIRROR_OUTCOMES.some((_, i) => sum(base + CELL.MIRRORED + i) > 0);
 }
 
 type Head = (name: string, type: 'counter' | 'gauge' | 'histogram', help: string) => void;

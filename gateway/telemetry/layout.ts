@@ -16,6 +16,24 @@ export const STATUS_CLASSES = ['2xx', '3xx', '4xx', '5xx'] as const;
 export const TOKEN_KINDS = ['input', 'output', 'cached', 'reasoning'] as const;
 /** Upper bounds in seconds; the last bucket is +Inf. */
 export const BUCKET_BOUNDS_S = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300] as const;
+/**
+ * What became of the calls that were drawn to be mirrored; the place in the list is the column. `completed` and `failed` were made and have
+ * a row; the others were not made: too many at a time, in this minute, tokens today; the event loop busy, or stopping; the shadow's
+ * breaker open; no room for the body; no room in the log; a request that is never mirrored.
+ */
+export const MIRROR_OUTCOMES = [
+  'completed',
+  'failed',
+  'dropped_concurrency',
+  'dropped_rate',
+  'dropped_budget',
+  'dropped_busy',
+  'dropped_breaker',
+  'dropped_memory',
+  'dropped_log',
+  'skipped',
+] as const;
+export type MirrorOutcome = (typeof MIRROR_OUTCOMES)[number];
 const HISTOGRAM_CELLS = BUCKET_BOUNDS_S.length + 2; // +Inf and the sum
 
 const REQUESTS = 0;
@@ -25,12 +43,13 @@ const ACCEPTED = TOKENS + TOKEN_KINDS.length;
 const RECORDED = ACCEPTED + 1;
 const DROPPED = RECORDED + 1;
 const WITHOUT_PAYLOAD = DROPPED + LOSS_REASONS.length;
-const DURATION = WITHOUT_PAYLOAD + 1;
+const MIRRORED = WITHOUT_PAYLOAD + 1;
+const DURATION = MIRRORED + MIRROR_OUTCOMES.length;
 const FIRST_TOKEN = DURATION + HISTOGRAM_CELLS;
 
 /** Offsets inside a series. */
 export const CELL = {
-  ...{ REQUESTS, ERRORS, TOKENS, ACCEPTED, RECORDED, DROPPED, WITHOUT_PAYLOAD, DURATION, FIRST_TOKEN },
+  ...{ REQUESTS, ERRORS, TOKENS, ACCEPTED, RECORDED, DROPPED, WITHOUT_PAYLOAD, MIRRORED, DURATION, FIRST_TOKEN },
 } as const;
 export const SERIES_CELLS = FIRST_TOKEN + HISTOGRAM_CELLS;
 

@@ -1,6 +1,6 @@
 import { ERROR_CODE_LIST, type ErrorCode } from '#core/errors.ts';
 import { LOSS_REASONS, type SpoolAccounts } from '#inference-log/spool-terms.ts';
-import { BUCKET_BOUNDS_S, CELL, GAUGE, seriesOffset } from './layout.ts';
+import { BUCKET_BOUNDS_S, CELL, GAUGE, MIRROR_OUTCOMES, type MirrorOutcome, seriesOffset } from './layout.ts';
 
 /** Token counts as an upstream reported them; null is "not said". */
 export interface Usage {
@@ -21,10 +21,13 @@ export interface Recorder extends SpoolAccounts {
     firstTokenNs: number | null,
     usage: Usage | null,
   ): void;
+  /** What became of a mirrored call; its series is the shadow's. */
+  mirrored(series: number, outcome: MirrorOutcome): void;
   gauge(index: number, value: number): void;
 }
 
 const ERROR_INDEX = new Map(ERROR_CODE_LIST.map((code, index) => [code, index]));
+const MIRROR_INDEX = new Map(MIRROR_OUTCOMES.map((outcome, index) => [outcome, index]));
 const LOSS_INDEX = new Map(LOSS_REASONS.map((reason, index) => [reason, index]));
 
 export function createRecorder(cells: Float64Array): Recorder {
@@ -59,6 +62,7 @@ export function createRecorder(cells: Float64Array): Recorder {
         add(base + CELL.TOKENS + 3, usage.reasoningTokens ?? 0);
       }
     },
+    mirrored: (series, outcome) => add(seriesOffset(series) + CELL.MIRRORED + MIRROR_INDEX.get(outcome)!, 1),
     gauge(index, value) {
       cells[index] = value;
     },

@@ -137,8 +137,10 @@ describe('import directions', () => {
     ).toEqual([]);
   });
 
-  test('rooms of the flow do not import each other; handle-request.ts and what serves sessions do', () => {
-    const composers = ['handle-request', 'handle-upgrade', 'session'].map((name) => `gateway/flow/${name}.ts`);
+  test('rooms of the flow do not import each other; handle-request.ts and what serves sessions and mirrors do', () => {
+    const composers = ['handle-request', 'handle-upgrade', 'session', 'mirror', 'mirror-call'].map(
+      (name) => `gateway/flow/${name}.ts`,
+    );
     const shared = [
       'ports',
       'body-pool',

@@ -24,6 +24,7 @@ import type { SpoolWriter } from '#inference-log/spool.ts';
 import { createSpoolWriter } from '#inference-log/spool-writer.ts';
 import { findRoute } from '#translation/dialects/routes.ts';
 import { canariesIn, cutAt, textWithCanaries } from '../support/canaries.ts';
+import { NO_MIRRORS } from '../support/no-mirrors.ts';
 import { NO_TOKENS } from '../support/no-tokens.ts';
 
 /** The whole flow with the real spool writer behind a real HTTP server; the upstream is a function that sends chunks. */
@@ -70,6 +71,7 @@ beforeAll(async () => {
     organizations: () => new Map([[organization.id, organization]]),
     scanPlans: planScans(),
     tokens: NO_TOKENS,
+    mirrors: NO_MIRRORS,
     signsOfLife: new SignsOfLife(),
     upstream: { dispatch: (_, handler) => upstream(handler), close: () => undefined },
     spool: {

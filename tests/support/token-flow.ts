@@ -9,8 +9,7 @@ import { snapshotSchema } from '#core/snapshot/schema.ts';
 import { parseAddressPolicy } from '#core/upstream-address.ts';
 import { drain } from '#gateway/drain.ts';
 import { createBodyPool } from '#gateway/flow/body-pool.ts';
-import { createRequestHandler } from '#gateway/flow/handle-request.ts';
-import type { FlowDeps } from '#gateway/flow/ports.ts';
+import { createRequestHandler, type RequestDeps } from '#gateway/flow/handle-request.ts';
 import { SignsOfLife } from '#gateway/flow/signs-of-life.ts';
 import { createPending } from '#gateway/pending.ts';
 import type { UpstreamTarget } from '#gateway/providers/provider.ts';
@@ -24,6 +23,7 @@ import { bindEndpoint, bindHead } from '#gateway/upstream/request-head.ts';
 import { createTokenSources } from '#gateway/upstream/token-source.ts';
 import type { EndRecord } from '#inference-log/record.ts';
 import { findRoute } from '#translation/dialects/routes.ts';
+import { NO_MIRRORS } from './no-mirrors.ts';
 
 /** What must be found nowhere: in no answer, no record, no line of the log. */
 export const CLIENT_SECRET = 'planted-client-secret';
@@ -99,7 +99,7 @@ export async function startTokenFlow(options: {
       }),
     },
     organizations: () => new Map([[organization.id, organization]]),
-    ...{ scanPlans: planScans(), signsOfLife: new SignsOfLife() },
+    ...{ scanPlans: planScans(), signsOfLife: new SignsOfLife(), mirrors: NO_MIRRORS },
     spool: {
       ...{ spoolId: 's', accepting: true, accepts: () => true, part: () => undefined, handOver: () => undefined },
       begin: (id) => void begun.push(id),
@@ -112,7 +112,7 @@ export async function startTokenFlow(options: {
     },
     bodyBudget: { take: () => true, give: () => undefined },
     ...{ bodyPool: createBodyPool(1_000), maxBodyBytes: 1_000_000, stalledReaderMs: 60_000 },
-  } satisfies FlowDeps);
+  } satisfies RequestDeps);
   const server = createServer((incoming, outgoing) => handle(findRoute(incoming.url!)!, incoming, outgoing));
   const origin = await listen(server);
   const post = (path: string, body: object, signal: AbortSignal | null = null) =>

@@ -6,8 +6,7 @@ import { createRandomPool } from '#core/ids.ts';
 import { DEFAULT_CAPTURE } from '#core/snapshot/log-policy.ts';
 import { DEFAULT_TRAFFIC_POLICY } from '#core/snapshot/traffic-policy.ts';
 import { createBodyPool } from '#gateway/flow/body-pool.ts';
-import { createRequestHandler } from '#gateway/flow/handle-request.ts';
-import type { FlowDeps } from '#gateway/flow/ports.ts';
+import { createRequestHandler, type RequestDeps } from '#gateway/flow/handle-request.ts';
 import { SignsOfLife } from '#gateway/flow/signs-of-life.ts';
 import { createPending } from '#gateway/pending.ts';
 import { adapter as openaiAdapter } from '#gateway/providers/openai/adapter.ts';
@@ -18,6 +17,7 @@ import { allocateCells, GAUGE } from '#gateway/telemetry/layout.ts';
 import { createRecorder } from '#gateway/telemetry/recorder.ts';
 import type { UpstreamHandler } from '#gateway/upstream/handler.ts';
 import { findRoute } from '#translation/dialects/routes.ts';
+import { NO_MIRRORS } from '../support/no-mirrors.ts';
 import { NO_TOKENS } from '../support/no-tokens.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -77,6 +77,7 @@ async function startFlow(dispatch: (handler: UpstreamHandler) => void, kind = 'o
     organizations: () => new Map([[organization.id, organization]]),
     scanPlans: planScans(),
     tokens: NO_TOKENS,
+    mirrors: NO_MIRRORS,
     signsOfLife: new SignsOfLife(),
     upstream: { dispatch: (_call, handler) => dispatch(handler), close: () => undefined },
     spool: {
@@ -91,7 +92,7 @@ async function startFlow(dispatch: (handler: UpstreamHandler) => void, kind = 'o
     bodyBudget: { take: () => true, give: () => undefined },
     ...{ bodyPool: createBodyPool(1_000), maxBodyBytes: 1_000_000, stalledReaderMs: 60_000 },
     onDefect: (defect) => void defects.push(defect),
-  } satisfies FlowDeps);
+  } satisfies RequestDeps);
   const server = createServer((incoming, outgoing) => handle(findRoute(path)!, incoming, outgoing));
   servers.push(server);
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));

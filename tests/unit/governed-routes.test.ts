@@ -8,8 +8,7 @@ import { OPERATIONS } from '#core/names.ts';
 import { DEFAULT_CAPTURE } from '#core/snapshot/log-policy.ts';
 import { DEFAULT_TRAFFIC_POLICY } from '#core/snapshot/traffic-policy.ts';
 import { createBodyPool } from '#gateway/flow/body-pool.ts';
-import { createRequestHandler } from '#gateway/flow/handle-request.ts';
-import type { FlowDeps } from '#gateway/flow/ports.ts';
+import { createRequestHandler, type RequestDeps } from '#gateway/flow/handle-request.ts';
 import { SignsOfLife } from '#gateway/flow/signs-of-life.ts';
 import { createPending } from '#gateway/pending.ts';
 import { planScans } from '#gateway/scan-plans.ts';
@@ -19,6 +18,7 @@ import { allocateCells, GAUGE } from '#gateway/telemetry/layout.ts';
 import { createRecorder } from '#gateway/telemetry/recorder.ts';
 import { GEMINI_METHODS } from '#translation/dialects/gemini/path.ts';
 import { findRoute, GOVERNED_PATHS } from '#translation/dialects/routes.ts';
+import { NO_MIRRORS } from '../support/no-mirrors.ts';
 import { NO_TOKENS } from '../support/no-tokens.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -96,6 +96,7 @@ async function call(path: string, kind: string, { hasKey = true, groupIds, takes
     organizations: () => new Map([[organization.id, organization]]),
     scanPlans: planScans(),
     tokens: NO_TOKENS,
+    mirrors: NO_MIRRORS,
     signsOfLife: new SignsOfLife(),
     upstream: {
       dispatch(call, handler) {
@@ -127,7 +128,7 @@ async function call(path: string, kind: string, { hasKey = true, groupIds, takes
     bodyBudget: { take: (bytes) => held.push(bytes) > 0, give: (bytes) => void held.push(-bytes) },
     ...{ bodyPool: createBodyPool(1_000), maxBodyBytes: 1_000_000, stalledReaderMs: 60_000 },
     onDefect: (defect) => expect.unreachable(String(defect)),
-  } satisfies FlowDeps);
+  } satisfies RequestDeps);
   const server = createServer((incoming, outgoing) => handle(findRoute(incoming.url!)!, incoming, outgoing));
   servers.push(server);
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));

@@ -21,6 +21,7 @@ import { allocateCells } from '#gateway/telemetry/layout.ts';
 import { createRecorder } from '#gateway/telemetry/recorder.ts';
 import { createUpstreamPools } from '#gateway/upstream/pools.ts';
 import { createSpoolWriter } from '#inference-log/spool-writer.ts';
+import { NO_MIRRORS } from '#tests/support/no-mirrors.ts';
 import { NO_TOKENS } from '#tests/support/no-tokens.ts';
 import { createDroppingSpool } from './dropping-spool.ts';
 
@@ -73,6 +74,7 @@ async function serve(task: Task): Promise<void> {
     authenticator,
     organizations: () => organizations,
     scanPlans: planScans(),
+    mirrors: NO_MIRRORS,
     signsOfLife: new SignsOfLife(),
     upstream: createUpstreamPools({
       policy: parseAddressPolicy(settings.privateUpstreams ?? ''),
@@ -117,8 +119,8 @@ async function loadCopy(path: string, settings: Secrets) {
 function createBodyBudget(maxBytes: number): BodyBudget {
   let held = 0;
   return {
-    take(bytes) {
-      if (held + bytes > maxBytes) return false;
+    take(bytes, share = 1) {
+      if (held + bytes > maxBytes * share) return false;
       held += bytes;
       return true;
     },
