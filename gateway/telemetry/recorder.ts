@@ -22,6 +22,8 @@ export interface Recorder extends SpoolAccounts {
     usage: Usage | null,
   ): void;
   gauge(index: number, value: number): void;
+  /** So many reports of feedback were taken, or refused. */
+  feedback(outcome: 'accepted' | 'refused', count: number): void;
 }
 
 const ERROR_INDEX = new Map(ERROR_CODE_LIST.map((code, index) => [code, index]));
@@ -59,6 +61,7 @@ export function createRecorder(cells: Float64Array): Recorder {
         add(base + CELL.TOKENS + 3, usage.reasoningTokens ?? 0);
       }
     },
+    feedback: (outcome, count) => add(outcome === 'accepted' ? GAUGE.FEEDBACK_ACCEPTED : GAUGE.FEEDBACK_REFUSED, count),
     gauge(index, value) {
       cells[index] = value;
     },

@@ -5,6 +5,7 @@ import type { InferenceRow } from '../record.ts';
 import { RefusedBatchError, type Sink, type SinkBatch } from '../spool.ts';
 import { createRowCopier, type RowCopier } from './copy-rows.ts';
 import { moveCursor, readCursor } from './cursors.ts';
+import { addFeedback } from './feedback.ts';
 import { insertNewRows, insertRows } from './insert-rows.ts';
 import { addToLedger, createTally, readLedger, type Tally } from './ledger.ts';
 import { createPartitions, type SplitRows } from './partitions.ts';
@@ -48,6 +49,7 @@ export function createPostgresSink(options: PostgresSinkOptions): Sink {
       // The figures of a minute count what happened in it, whether or not its rows are kept.
       await addToRollups(client, batch.gatewayId, [...added, ...split.expired]);
       await addToLedger(client, batch.gatewayId, tallyOf(batch, added, split.expired));
+      await addFeedback(client, batch.gatewayId, batch.feedback);
     });
   };
 
