@@ -12,6 +12,7 @@ import type { Changes } from './publish/change.ts';
 import type { createModels } from './registry/models.ts';
 import type { createProviders } from './registry/providers.ts';
 import { routeDocs } from './routes/docs.ts';
+import { routeFeedback } from './routes/feedback.ts';
 import { routeGroups } from './routes/groups.ts';
 import { routeHealth } from './routes/health.ts';
 import { routeKeys } from './routes/keys.ts';
@@ -54,6 +55,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<ApiEnv> {
   routeKeys(operations, deps.keys);
   routeRecords(operations);
   routeLedger(operations);
+  routeFeedback(operations);
   routeHealth(app, deps.db);
   routeDocs(app, buildOpenApiDocument(app));
   return app;

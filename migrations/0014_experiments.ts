@@ -231,6 +231,7 @@ CREATE TABLE feedback (
   PRIMARY KEY (organization_id, id)
 );
 CREATE INDEX feedback_pending ON feedback (next_at) WHERE state = 'pending';
+CREATE INDEX feedback_unjoined ON feedback (organization_id, metric) WHERE state <> 'joined';
 CREATE INDEX feedback_received ON feedback (organization_id, received_at DESC, id DESC);
 CREATE INDEX feedback_inference ON feedback (inference_id) WHERE inference_id IS NOT NULL;
 CREATE INDEX feedback_experiment ON feedback (experiment_id, metric) WHERE experiment_id IS NOT NULL;

@@ -4,6 +4,7 @@ import { allGroups } from '#store/groups.ts';
 import { findInference, findPayloads, type InferenceRow, type PayloadRow } from '#store/inferences.ts';
 import type { Tx } from '#store/pool.ts';
 import { splitInForce, type WeightVersionRow } from '#store/weight-versions.ts';
+import { feedbackOfInference } from '../feedback/feedback.ts';
 import { API_BASE } from '../http/answer.ts';
 import type { ReadCall } from '../http/operation.ts';
 import { notFound } from '../problem.ts';
@@ -41,6 +42,7 @@ export async function showInference(
     ...payloadViews(row, payload),
     sentUpstream: sentUpstream(row, payload),
     ...answerOf(row, payload),
+    feedback: await feedbackOfInference(tx, organizationId, id),
   };
 }
 

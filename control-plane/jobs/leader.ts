@@ -8,6 +8,7 @@ import type { Entropy } from '../entropy.ts';
 import { createClickHouseRetentionJob } from './clickhouse-retention.ts';
 import { createClosedIndexesJob } from './closed-indexes.ts';
 import { createExpiryJob } from './expiry.ts';
+import { createFeedbackExpiryJob, createFeedbackJob } from './feedback.ts';
 import { createPartitionsJob } from './partitions.ts';
 import { createRetentionJob } from './retention.ts';
 import { runJobs } from './scheduler.ts';
@@ -20,6 +21,7 @@ export interface JobTimes {
   readonly retentionMs: number;
   readonly closedIndexesMs: number;
   readonly expiryMs: number;
+  readonly feedbackMs: number;
 }
 
 export interface LeaderOptions {
@@ -40,9 +42,10 @@ const TIMES: JobTimes = {
   retentionMs: HOUR_MS,
   closedIndexesMs: HOUR_MS,
   expiryMs: HOUR_MS,
+  feedbackMs: 1_000,
 };
 /** One for each job. */
-const CONNECTIONS = 5;
+const CONNECTIONS = 7;
 /** Counting or archiving a page of a large partition is slow and no outage. */
 const QUERY_TIMEOUT_MS = 600_000;
 
@@ -71,6 +74,8 @@ export function startLeader(options: LeaderOptions): () => Promise<void> {
     ...(expiry === undefined ? [] : [createClickHouseRetentionJob({ ...retention, expiry })]),
     createClosedIndexesJob({ db, everyMs: every.closedIndexesMs, log }),
     createExpiryJob({ db, clickhouse: expiry, everyMs: every.expiryMs, random, log }),
+    createFeedbackJob({ db, everyMs: every.feedbackMs, random, log }),
+    createFeedbackExpiryJob({ db, everyMs: every.expiryMs, random, log }),
   ];
   let work = Promise.resolve();
   const leadership = seekLeadership({
