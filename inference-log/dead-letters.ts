@@ -11,7 +11,7 @@ const NEWLINE = 0x0a;
 
 /** One line of a dead-letter file: the frames as they were found, so that they can be repaired and shipped. */
 export interface DeadLetter {
-  /** Of the inference; of a report of feedback, `feedback:<organization>:<its id>`. */
+  /** Of the inference. Of a report of feedback `feedback:<organization>:<its id>`; of a call that cannot be read `feedback:<frame>`. */
   readonly id: string;
   readonly spoolId: string;
   readonly gatewayId: string;

@@ -24,7 +24,7 @@ export interface ShipItem {
     | { readonly kind: 'dropped'; readonly groupId: string; readonly reason: string }
     /** `startsAt`: where its frame lies. */
     | { readonly kind: 'feedback'; readonly rows: readonly FeedbackRow[]; readonly startsAt: SpoolPosition }
-    /** `count`: of the lost reports. */
+    /** `count`: of the lost reports; 1 for a frame that cannot be read. */
     | { readonly kind: 'feedback_dropped'; readonly reason: string; readonly count: number };
 }
 
@@ -87,7 +87,8 @@ export function feedbackItem({ frame, at, next }: PlacedFrame): ShipItem {
   const item = { id: frame.id, shipped: next, scan: undefined, bytes: ROW_BYTES + frame.meta.length, frames: [frame] };
   const parsed = parseFeedback(frame.meta);
   if (parsed.kind === 'bad') {
-    return { ...item, content: { kind: 'feedback_dropped', reason: parsed.reason, count: 1 } };
+    const content = { kind: 'feedback_dropped', reason: parsed.reason, count: 1 } as const;
+    return { ...item, id: `feedback:${frame.id}`, content };
   }
   const { items, ...report } = parsed.value;
   const rows = items.map((one): FeedbackRow => ({ ...report, ...one }));
