@@ -59,7 +59,7 @@ function describeFeedback(name: string, { open }: SinkUnderTest): void {
         feedbackRow({ id: `b-${gatewayId}`, value: 0, comment: 'a\0b\ud800c' }),
         feedbackRow({ id: `c-${gatewayId}`, kind: 'label', value: null, label: 'ümläut', comment: 'x'.repeat(8_192) }),
         feedbackRow({ id: `d-${gatewayId}`, kind: 'comment', value: null, comment: '"quote" \\ {,}' }),
-        feedbackRow({ id: `e-${gatewayId}`, inferenceId: null, correlation: 't\x01', kind: 'numeric', value: -1e12 }),
+        feedbackRow({ id: `e-${gatewayId}`, inferenceId: null, correlation: 't\0x', kind: 'numeric', value: -1e12 }),
       ];
       const row = {
         id: newInferenceId(),
