@@ -27,6 +27,21 @@ export interface JoinedBatch {
   readonly unmatched: number;
 }
 
+/** Where the log's rows are, if not in PostgreSQL. */
+export type FindElsewhere = (sought: {
+  readonly groupIds: readonly string[];
+  readonly ids: readonly string[];
+  readonly times: readonly Date[];
+}) => Promise<readonly StoredInference[]>;
+
+export interface JoinOptions {
+  /** At most so many reports. */
+  readonly limit: number;
+  readonly findElsewhere?: FindElsewhere | undefined;
+  /** The other store could not be asked: reports go on waiting. */
+  readonly onTrouble?: ((error: unknown) => void) | undefined;
+}
+
 type Definition = Pick<ExperimentDefinition, 'attributionHours' | 'primary' | 'guardrails'>;
 
 const HOUR_MS = 3_600_000;
@@ -45,14 +60,15 @@ const DEFAULT_DEFINITION: Definition = experimentDefinitionSchema.parse({ guardr
  *
  * @param db of the role `leader`
  */
-export function joinFeedback(db: Db, limit: number): Promise<JoinedBatch> {
+export function joinFeedback(db: Db, options: JoinOptions): Promise<JoinedBatch> {
   return db.transaction().execute(async (tx) => {
-    const due = await takePending(tx, limit);
+    const due = await takePending(tx, options.limit);
     if (due.length === 0) return { taken: 0, joined: 0, unmatched: 0 };
     const counted = await findCounted(tx, due);
     const stored = await findStored(
       tx,
       due.filter((report) => !counted.has(report)),
+      options,
     );
     const definitions = await definitionsOf(tx, unique([...counted.values()].map(({ experimentId }) => experimentId)));
     const windows = await longestWindows(tx, unique(due.map(({ organizationId }) => organizationId)));
@@ -61,7 +77,7 @@ export function joinFeedback(db: Db, limit: number): Promise<JoinedBatch> {
     const waiting: PendingFeedback[] = [];
     for (const report of due) {
       const inference = counted.get(report);
-      const plain = stored.get(report);
+      const plain = stored.found.get(report);
       if (inference !== undefined) {
         const definition = definitions.get(inference.experimentId) ?? DEFAULT_DEFINITION;
         const settlement = settle(report, inference, definition);
@@ -69,7 +85,7 @@ export function joinFeedback(db: Db, limit: number): Promise<JoinedBatch> {
         if (settlement.experimentId !== null) added.push(...contributionsOf(report, inference, definition));
       } else if (plain !== undefined) {
         settled.push({ ...joined(report, plain), inferenceId: plain.id });
-      } else if (report.waitedMs > windowMs(windows.get(report.organizationId))) {
+      } else if (stored.isSure && report.waitedMs > windowMs(windows.get(report.organizationId))) {
         settled.push(unmatched(report));
       } else waiting.push(report);
     }
@@ -109,29 +125,53 @@ async function findCounted(tx: Tx, due: readonly PendingFeedback[]): Promise<Map
   return found;
 }
 
-/** Which of the inferences are in the log at all: by id, which rules out nearly all groups. */
-async function findStored(tx: Tx, reports: readonly PendingFeedback[]): Promise<Map<PendingFeedback, StoredInference>> {
+/** Which of the inferences are in the log at all: by id, which rules out nearly all groups. `isSure`: every store was asked. */
+async function findStored(
+  tx: Tx,
+  reports: readonly PendingFeedback[],
+  { findElsewhere, onTrouble }: JoinOptions,
+): Promise<{ readonly found: ReadonlyMap<PendingFeedback, StoredInference>; readonly isSure: boolean }> {
   const wanted = reports.filter(({ inferenceId }) => inferenceId !== null);
   const found = new Map<PendingFeedback, StoredInference>();
-  if (wanted.length === 0) return found;
-  const groups = await groupsOfOrganizations(tx, unique(wanted.map(({ organizationId }) => organizationId)));
-  const placesOf = Map.groupBy(groups, ({ id, organizationId }) => keyOf(organizationId, groupHashOf(id)));
-  const byGroup = new Map<string, string[]>();
-  for (const { organizationId, inferenceId } of wanted) {
-    for (const { id } of placesOf.get(keyOf(organizationId, groupHashOfId(inferenceId!))) ?? []) {
-      byGroup.set(id, [...(byGroup.get(id) ?? []), inferenceId!]);
-    }
-  }
+  if (wanted.length === 0) return { found, isSure: true };
   const stored = new Map<string, StoredInference>();
+  const byGroup = await groupsOf(tx, wanted);
   for (const [groupId, ids] of byGroup) {
-    const times = unique(ids.map(unixMsOfId)).map((unixMs) => new Date(unixMs));
-    for (const one of await storedInferences(tx, groupId, ids, times)) stored.set(one.id, one);
+    for (const one of await storedInferences(tx, groupId, ids, timesOf(ids))) stored.set(one.id, one);
+  }
+  let isSure = true;
+  const missing = unique([...byGroup.values()].flat()).filter((id) => !stored.has(id));
+  if (findElsewhere !== undefined && missing.length > 0) {
+    try {
+      const sought = { groupIds: [...byGroup.keys()], ids: missing, times: timesOf(missing) };
+      for (const one of await findElsewhere(sought)) stored.set(one.id, one);
+    } catch (error) {
+      isSure = false;
+      onTrouble?.(error);
+    }
   }
   for (const report of wanted) {
     const inference = stored.get(report.inferenceId!);
     if (inference?.organizationId === report.organizationId) found.set(report, inference);
   }
-  return found;
+  return { found, isSure };
+}
+
+/** The inferences that reports name, by the groups that they may be of. */
+async function groupsOf(tx: Tx, reports: readonly PendingFeedback[]): Promise<Map<string, string[]>> {
+  const groups = await groupsOfOrganizations(tx, unique(reports.map(({ organizationId }) => organizationId)));
+  const placesOf = Map.groupBy(groups, ({ id, organizationId }) => keyOf(organizationId, groupHashOf(id)));
+  const byGroup = new Map<string, string[]>();
+  for (const { organizationId, inferenceId } of reports) {
+    for (const { id } of placesOf.get(keyOf(organizationId, groupHashOfId(inferenceId!))) ?? []) {
+      byGroup.set(id, [...(byGroup.get(id) ?? []), inferenceId!]);
+    }
+  }
+  return byGroup;
+}
+
+function timesOf(ids: readonly string[]): Date[] {
+  return unique(ids.map(unixMsOfId)).map((unixMs) => new Date(unixMs));
 }
 
 /** A report that comes after the attribution window is about a known inference, and counts nowhere. */

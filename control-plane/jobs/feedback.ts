@@ -1,3 +1,4 @@
+import { reasonOf } from '#core/reason.ts';
 import { retryContention } from '#store/contention.ts';
 import {
   expireExperimentInferences,
@@ -6,7 +7,7 @@ import {
   organizationsWithOldFeedback,
 } from '#store/feedback-expiry.ts';
 import type { Db } from '#store/pool.ts';
-import { joinFeedback } from '../feedback/join.ts';
+import { type FindElsewhere, joinFeedback } from '../feedback/join.ts';
 import type { Job } from './scheduler.ts';
 
 export interface FeedbackJobDeps {
@@ -30,19 +31,30 @@ const DEFAULT_WINDOW_HOURS = 24 * 7;
 const GRACE_HOURS = 24;
 
 /** Joins reports of feedback with their inferences, as long as any are due. */
-export function createFeedbackJob(deps: FeedbackJobDeps): Job {
-  const { db, everyMs, random, log, stepRows = JOINED_AT_ONCE } = deps;
+export function createFeedbackJob(deps: FeedbackJobDeps & { readonly findElsewhere?: FindElsewhere | undefined }): Job {
+  const { db, everyMs, random, log, findElsewhere, stepRows = JOINED_AT_ONCE } = deps;
+  let isTroubled = false;
   return {
     name: 'feedback',
     everyMs,
     async run(signal) {
       let unmatched = 0;
+      let trouble: string | undefined;
+      const onTrouble = (error: unknown) => {
+        trouble = reasonOf(error);
+      };
       while (!signal.aborted) {
-        const batch = await retryContention(() => joinFeedback(db, stepRows), random);
+        const batch = await retryContention(
+          () => joinFeedback(db, { limit: stepRows, findElsewhere, onTrouble }),
+          random,
+        );
         unmatched += batch.unmatched;
         if (batch.taken < stepRows) break;
       }
       if (unmatched > 0) log(`gave up ${unmatched} reports of feedback whose inference never came`);
+      // Once per outage: the job comes again every second, and what could be joined is.
+      if (trouble !== undefined && !isTroubled) log(`feedback waits, the log's store does not answer: ${trouble}`);
+      isTroubled = trouble !== undefined;
     },
   };
 }

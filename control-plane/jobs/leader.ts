@@ -2,6 +2,7 @@ import { reasonOf } from '#core/reason.ts';
 import { type ArchiveSettings, createArchiveStorage } from '#inference-log/archive/storage.ts';
 import type { ClickHouseAddress } from '#inference-log/sinks/clickhouse/address.ts';
 import { createClickHouseExpiry } from '#inference-log/sinks/clickhouse/expiry.ts';
+import { createClickHouseFinder } from '#inference-log/sinks/clickhouse/find-inferences.ts';
 import { seekLeadership } from '#store/leadership.ts';
 import { createPool } from '#store/pool.ts';
 import type { Entropy } from '../entropy.ts';
@@ -67,6 +68,7 @@ export function startLeader(options: LeaderOptions): () => Promise<void> {
   });
   const storage = archive && createArchiveStorage(archive);
   const expiry = clickhouse && createClickHouseExpiry(clickhouse);
+  const finder = clickhouse && createClickHouseFinder(clickhouse);
   const retention = { db, everyMs: every.retentionMs, entropy, random, log };
   const jobs = [
     createPartitionsJob({ db, everyMs: every.partitionsMs, random, log }),
@@ -74,7 +76,7 @@ export function startLeader(options: LeaderOptions): () => Promise<void> {
     ...(expiry === undefined ? [] : [createClickHouseRetentionJob({ ...retention, expiry })]),
     createClosedIndexesJob({ db, everyMs: every.closedIndexesMs, log }),
     createExpiryJob({ db, clickhouse: expiry, everyMs: every.expiryMs, random, log }),
-    createFeedbackJob({ db, everyMs: every.feedbackMs, random, log }),
+    createFeedbackJob({ db, everyMs: every.feedbackMs, random, log, findElsewhere: finder?.find }),
     createFeedbackExpiryJob({ db, everyMs: every.expiryMs, random, log }),
   ];
   let work = Promise.resolve();
@@ -91,6 +93,7 @@ export function startLeader(options: LeaderOptions): () => Promise<void> {
     await leadership.stop();
     await work;
     expiry?.close();
+    finder?.close();
     await db.destroy();
   };
 }

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { unixMsOfId } from '#core/ids.ts';
 import type { FeedbackRow } from '#inference-log/feedback-record.ts';
+import { createClickHouseFinder } from '#inference-log/sinks/clickhouse/find-inferences.ts';
 import { createClickHouseSink } from '#inference-log/sinks/clickhouse/sink.ts';
 import { createPostgresSink } from '#inference-log/sinks/postgres.ts';
 import { RefusedBatchError, type Sink, type SinkBatch, StaleCursorError } from '#inference-log/spool.ts';
@@ -9,7 +11,7 @@ import { createClickHouseStore, describeWithClickHouse } from '#tests/support/cl
 import { createTestDatabase } from '#tests/support/database.ts';
 import { feedbackRow } from '#tests/support/feedback.ts';
 import { POISON_MS } from '#tests/support/memory-sink.ts';
-import { beginRecord, endRecord, newInferenceId, ORGANIZATION_ID } from '#tests/support/records.ts';
+import { beginRecord, endRecord, GROUP_ID, newInferenceId, ORGANIZATION_ID } from '#tests/support/records.ts';
 
 // Feedback lives in PostgreSQL whichever store has the rows, so both sinks do the same with it.
 
@@ -150,6 +152,53 @@ const stopServer = await describeWithClickHouse('feedback beside ClickHouse', (s
       const store = await createClickHouseStore(server());
       return { sink: createClickHouseSink({ databaseUrl, clickhouse: store.address }), close: () => store.close() };
     },
+  });
+
+  test('ClickHouse says which inferences it has, for feedback that counts in no experiment', async () => {
+    const database = await createTestDatabase();
+    const store = await createClickHouseStore(server());
+    const sink = createClickHouseSink({ databaseUrl: database.url, clickhouse: store.address });
+    const finder = createClickHouseFinder(store.address);
+    try {
+      const [spoolId, gatewayId] = [randomUUID(), randomUUID()];
+      const rowOf = (begin: Parameters<typeof beginRecord>[0]) => ({
+        ...{
+          id: newInferenceId(),
+          gatewayId,
+          begin: beginRecord(begin),
+          end: endRecord(),
+          request: null,
+          response: null,
+        },
+      });
+      const rows = [rowOf({}), rowOf({ shadowOf: randomUUID() }), rowOf({}), rowOf({ groupId: randomUUID() })];
+      const place = { id: randomUUID(), phase: 1, arm: 0 };
+      const yesterday = newInferenceId(Date.now() - 25 * 3_600_000);
+      // Where they count may not be committed yet; after a day it is, or was forgotten.
+      rows.push(rowOf({ experiment: place }), { ...rowOf({ experiment: place }), id: yesterday });
+      const given = { spoolId, gatewayId, dropped: [], finished: false };
+      await sink.write({ ...given, expected: undefined, cursor: at(1), rows });
+      await sink.write({ ...given, expected: at(1), cursor: at(2), rows: rows.slice(0, 2) });
+      const ids = [rows[0]!.id, rows[1]!.id, rows[3]!.id, rows[4]!.id, yesterday, newInferenceId()];
+      const sought = { groupIds: [GROUP_ID], ids, times: ids.map((id) => new Date(unixMsOfId(id))) };
+      const found = await finder.find(sought);
+      expect(found.map(({ id }) => id)).toContain(yesterday);
+      const young = found.filter(({ id }) => id !== yesterday);
+      expect(new Map(young.map(({ id, ...rest }) => [id, rest]))).toEqual(
+        new Map(
+          rows.slice(0, 2).map(({ id }, index) => {
+            const createdAt = new Date(unixMsOfId(id));
+            return [id, { organizationId: ORGANIZATION_ID, isShadow: index === 1, createdAt }];
+          }),
+        ),
+      );
+      expect(await finder.find({ ...sought, groupIds: [] })).toEqual([]);
+    } finally {
+      finder.close();
+      await sink.close();
+      await store.close();
+      await database.drop();
+    }
   });
 });
 afterAll(stopServer);

@@ -31,6 +31,7 @@ const ROUTES: Record<string, string[]> = {
   '/ledger': ['get'],
   '/ledger/minutes': ['get'],
   '/inferences:export': ['get'],
+  '/feedback': ['get'],
   '/gateways': ['get'],
   '/audit': ['get'],
 };

@@ -137,7 +137,7 @@ async function report(changes: Reported): Promise<string> {
   return id;
 }
 
-const join = async (limit = 100) => joinFeedback(leader, limit);
+const join = async (limit = 100) => joinFeedback(leader, { limit });
 const stateOf = (id: string) =>
   control.admin.selectFrom('feedback').selectAll().where('id', '=', id).executeTakeFirstOrThrow();
 const sums = async () => {
@@ -272,6 +272,42 @@ describe('which inference a report means', () => {
     expect(await stateOf(id)).toMatchObject({ state: 'joined', experiment_id: null, is_shadow: false });
     expect((await stateOf(id)).delay_ms).toBeGreaterThanOrEqual(90_000);
     expect(await stateOf(shadow)).toMatchObject({ state: 'joined', is_shadow: true });
+  });
+
+  test('one whose rows are in another store is asked for there; while that is away, nothing is given up', async () => {
+    const place = { groupId, organizationId: api.organizationId };
+    const [known, foreign, unknown] = [1_000, 2_000, 3_000].map((ago) =>
+      createInferenceId(Date.now() - ago, groupHashOf(groupId), pool),
+    ) as [string, string, string];
+    const old = { received_at: new Date(Date.now() - 30 * DAY_MS) };
+    const reports: string[] = [];
+    for (const id of [known, foreign, unknown]) reports.push(await report({ ...old, inference_id: id }));
+    const troubles: unknown[] = [];
+    const onTrouble = (error: unknown) => troubles.push(error);
+    const away = async () => Promise.reject(new Error('away'));
+    const waits = { taken: 3, joined: 0, unmatched: 0 };
+    expect(await joinFeedback(leader, { limit: 10, findElsewhere: away, onTrouble })).toEqual(waits);
+    expect(troubles).toHaveLength(1);
+    const lines: string[] = [];
+    const log = (line: string) => lines.push(line);
+    const job = createFeedbackJob({ db: leader, everyMs: 1, random: () => 0, log, findElsewhere: away });
+    for (let run = 0; run < 3; run++) {
+      await sql`UPDATE ringside.feedback SET next_at = now()`.execute(control.admin);
+      await job.run(new AbortController().signal);
+    }
+    expect(lines).toEqual([expect.stringMatching(/does not answer: away/)]);
+    await sql`UPDATE ringside.feedback SET next_at = now()`.execute(control.admin);
+    const found = { isShadow: false, createdAt: new Date() };
+    const findElsewhere = async ({ groupIds, ids }: { groupIds: readonly string[]; ids: readonly string[] }) => {
+      expect(groupIds).toEqual([place.groupId]);
+      expect(ids.toSorted()).toEqual([known, foreign, unknown].toSorted());
+      return [
+        { ...found, id: known, organizationId: api.organizationId },
+        { ...found, id: foreign, organizationId: rival.organizationId },
+      ];
+    };
+    expect(await joinFeedback(leader, { limit: 10, findElsewhere })).toEqual({ taken: 3, joined: 1, unmatched: 2 });
+    expect(await stateOf(reports[0]!)).toMatchObject({ state: 'joined', experiment_id: null });
   });
 
   test('one that is not stored yet is looked for again after growing waits, and given up when its time has passed', async () => {
