@@ -17,6 +17,7 @@ import type { createRollouts } from './rollout/rollouts.ts';
 import { routeDocs } from './routes/docs.ts';
 import { type ExperimentDeps, routeExperiments } from './routes/experiments.ts';
 import { routeFreezeWindows } from './routes/freeze-windows.ts';
+import { routeFeedback } from './routes/feedback.ts';
 import { routeGroups } from './routes/groups.ts';
 import { routeHealth } from './routes/health.ts';
 import { routeKeys } from './routes/keys.ts';
@@ -67,6 +68,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<ApiEnv> {
   routeKeys(operations, deps.keys);
   routeRecords(operations);
   routeLedger(operations);
+  routeFeedback(operations);
   routeHealth(app, deps.db);
   routeDocs(app, buildOpenApiDocument(app));
   return app;

@@ -204,6 +204,7 @@ function expose(start: Start, workers: WorkerPool, config: ConfigSync, shipper: 
     groupIds: start.series.groupIds,
     ledger: shipper.totals(),
     backlogBytes: shipper.backlogBytes(),
+    feedbackLost: shipper.feedbackLost(),
     residentBytes: process.memoryUsage.rss(),
     uptimeS: process.uptime(),
     release: start.settings.release,

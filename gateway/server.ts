@@ -15,6 +15,7 @@ import {
 import { findRoute as findOipRoute } from '#translation/dialects/oip/routes.ts';
 import { modelList as openaiModels } from '#translation/dialects/openai-chat/models.ts';
 import { findRoute, GOVERNED_PATHS, ingressOf } from '#translation/dialects/routes.ts';
+import { type FeedbackHandler, isFeedbackPath } from './feedback/handle-feedback.ts';
 import { checkFraming, presentedKey } from './flow/accept.ts';
 import type { RequestHandler } from './flow/handle-request.ts';
 import type { UpgradeHandler } from './flow/handle-upgrade.ts';
@@ -32,6 +33,7 @@ type GatewayContext = Context<NodeBindings>;
 
 export interface GatewayServerDeps {
   readonly handleRequest: RequestHandler;
+  readonly handleFeedback: FeedbackHandler;
   readonly upgrades: Pick<UpgradeHandler, 'handle'>;
   readonly authenticator: Authenticator;
   readonly organizations: () => ReadonlyMap<string, BoundOrganization>;
@@ -64,14 +66,14 @@ export function createGatewayServer(deps: GatewayServerDeps): Server {
   app.notFound((c) => {
     checkFraming(c.env.incoming);
     const path = c.req.path.slice(0, 200);
-    if (findRoute(path) !== undefined) {
+    if (findRoute(path) !== undefined || isFeedbackPath(path)) {
       c.header('allow', 'POST');
       return failWith(c, new RingsideError('method_not_allowed', `Use POST for ${path}.`));
     }
     if (isSessionPath(path)) return failWith(c, needsWebSocket(c));
     const notServed = findNotServed(path);
     if (notServed !== undefined) return failWith(c, new RingsideError('unsupported_operation', notServed));
-    const known = `POST ${GOVERNED_PATHS.join(', ')} and GET /v1/models`;
+    const known = `POST ${[...GOVERNED_PATHS, '/v1/feedback'].join(', ')} and GET /v1/models`;
     return failWith(
       c,
       new RingsideError('route_not_found', `There is no ${c.req.method} ${path} here; there is ${known}.`),
@@ -86,8 +88,13 @@ export function createGatewayServer(deps: GatewayServerDeps): Server {
   // hot
   const begin = (incoming: IncomingMessage, outgoing: ServerResponse) => {
     const governed = incoming.method === 'POST' ? findRoute(incoming.url!) : undefined;
-    if (governed === undefined) void route(incoming, outgoing);
+    if (governed === undefined) beginOther(incoming, outgoing);
     else deps.handleRequest(governed, incoming, outgoing);
+  };
+  const beginOther = (incoming: IncomingMessage, outgoing: ServerResponse) => {
+    const isFeedback = incoming.method === 'POST' && isFeedbackPath(incoming.url!);
+    if (isFeedback) deps.handleFeedback(incoming, outgoing);
+    else void route(incoming, outgoing);
   };
   const takeTurns = createTurns(refusePipelined);
   const server = createServer(

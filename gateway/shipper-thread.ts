@@ -20,6 +20,8 @@ export interface ShipperThread {
   /** What the store holds of this process, by group. */
   totals(): readonly LedgerTotals[];
   backlogBytes(): number;
+  /** Reports of feedback that went to the dead letters, in this process. */
+  feedbackLost(): number;
   /** Ships what the store takes within the deadline. */
   stop(deadlineMs: number): Promise<void>;
 }
@@ -44,6 +46,7 @@ export function createShipperThread(options: ShipperThreadOptions): ShipperThrea
   const totals = new Map<string, LedgerTotals>();
   let servingLoad: ServingLoad = [];
   let backlogBytes = 0;
+  let feedbackLost = 0;
   let stopping = false;
   let worker: Worker | null = null;
   let retry: NodeJS.Timeout | null = null;
@@ -68,6 +71,9 @@ export function createShipperThread(options: ShipperThreadOptions): ShipperThrea
           return;
         case 'backlog':
           backlogBytes = message.bytes;
+          return;
+        case 'feedback-lost':
+          feedbackLost += message.count;
           return;
         case 'alarm':
           return options.log(`inference log: ${message.code}: ${message.message}`);
@@ -97,6 +103,7 @@ export function createShipperThread(options: ShipperThreadOptions): ShipperThrea
     },
     totals: () => [...totals.values()],
     backlogBytes: () => backlogBytes,
+    feedbackLost: () => feedbackLost,
     async stop(deadlineMs) {
       stopping = true;
       if (retry !== null) {

@@ -10,6 +10,7 @@ import { parseAddressPolicy } from '#core/upstream-address.ts';
 import { createSpoolHold } from '#inference-log/spool-hold.ts';
 import { createSpoolWriter } from '#inference-log/spool-writer.ts';
 import { drain } from './drain.ts';
+import { createFeedbackHandler } from './feedback/handle-feedback.ts';
 import { createAuthenticator } from './flow/authenticate.ts';
 import { createBodyPool } from './flow/body-pool.ts';
 import { createRequestHandler } from './flow/handle-request.ts';
@@ -137,6 +138,7 @@ async function startWorker(start: WorkerStart): Promise<void> {
   });
   const server = createGatewayServer({
     handleRequest: createRequestHandler({ ...flow, mirrors }),
+    handleFeedback: createFeedbackHandler({ ...flow, spool }),
     upgrades,
     authenticator,
     organizations: () => organizations,

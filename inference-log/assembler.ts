@@ -28,13 +28,15 @@ export interface OpenInference {
 export type Assembled =
   | { readonly kind: 'ended'; readonly inference: OpenInference; readonly end: PlacedFrame }
   /** Its begin frame was in a part of the spool that could not be read. */
-  | { readonly kind: 'end_without_begin'; readonly end: PlacedFrame };
+  | { readonly kind: 'end_without_begin'; readonly end: PlacedFrame }
+  /** Of no inference: whole in its one frame. */
+  | { readonly kind: 'feedback'; readonly report: PlacedFrame };
 
 /**
  * Puts inferences together from the frames of one spool, in order. Pure.
  *
  * Reading starts at the cursor's `scan`. End frames before `shipped` close their inference and yield nothing: their rows
- * are stored. So whatever the moment of a crash, each end yields exactly one row.
+ * are stored. So whatever the moment of a crash, each end yields exactly one row. So does each frame of feedback.
  */
 export interface Assembler {
   /** Keeps views of the frame's bytes until `settle`. */
@@ -129,6 +131,9 @@ export function createAssembler(options: AssemblerOptions): Assembler {
             ? { kind: 'end_without_begin', end: placed }
             : { kind: 'ended', inference, end: placed };
         }
+        case 'feedback':
+          if (shipped !== undefined && isBefore(placed.at, shipped)) return undefined;
+          return { kind: 'feedback', report: placed };
         default:
           return frame.type satisfies never;
       }

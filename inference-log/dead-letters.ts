@@ -2,6 +2,7 @@ import { type FileHandle, mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Frame } from './frame.ts';
 import type { ShipItem } from './ship-item.ts';
+import { UNKNOWN_GROUP } from './spool.ts';
 
 export const DEAD_LETTER_FOLDER = 'dead-letters';
 
@@ -10,6 +11,7 @@ const NEWLINE = 0x0a;
 
 /** One line of a dead-letter file: the frames as they were found, so that they can be repaired and shipped. */
 export interface DeadLetter {
+  /** Of the inference. Of a report of feedback `feedback:<organization>:<its id>`; of a call that cannot be read `feedback:<frame>`. */
   readonly id: string;
   readonly spoolId: string;
   readonly gatewayId: string;
@@ -42,8 +44,9 @@ export async function writeDeadLetters(
   items: readonly ShipItem[],
 ): Promise<Burial> {
   const dropped = items.flatMap(({ id, frames, content }, index) => {
-    if (content.kind !== 'dropped') return [];
-    const { groupId, reason } = content;
+    if (content.kind !== 'dropped' && content.kind !== 'feedback_dropped') return [];
+    const groupId = content.kind === 'dropped' ? content.groupId : UNKNOWN_GROUP;
+    const { reason } = content;
     const letter: DeadLetter = { id, spoolId, gatewayId, groupId, reason, frames: frames.map(encode) };
     return [{ index, letter }];
   });

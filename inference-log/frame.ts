@@ -8,9 +8,10 @@ import { readIdBytes } from '#core/ids.ts';
  *     | u32 meta length | meta (JSON, UTF-8) | captured bytes
  *
  * `drop` closes an inference whose end could not be written: its caller was told so, and without it the begin frame
- * would hold its segment for ever.
+ * would hold its segment for ever. `feedback` belongs to no inference: it is what one call reported, with an id of its own
+ * (feedback-record.ts). A release that does not know it takes the rest of the segment for damaged.
  */
-export const FRAME_TYPES = { begin: 1, part: 2, end: 3, drop: 4 } as const;
+export const FRAME_TYPES = { begin: 1, part: 2, end: 3, drop: 4, feedback: 5 } as const;
 export type FrameType = keyof typeof FRAME_TYPES;
 
 export interface Frame {

@@ -105,6 +105,10 @@ export function createLosses(): Losses {
         case 'drop':
           if (owed.has(id)) unqueued.add(id);
           return;
+        case 'feedback':
+          // Not an inference, so in no ledger: its caller is told.
+          ended.push({ terms, reason, release, countsNow: false });
+          return;
         default:
           frameType satisfies never;
       }

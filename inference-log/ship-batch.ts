@@ -1,6 +1,6 @@
 import type { OnAlarm } from './alarms.ts';
 import { type Burial, writeDeadLetters } from './dead-letters.ts';
-import { refusedItem, type ShipItem } from './ship-item.ts';
+import { halveFeedback, refusedFeedback, refusedItem, type ShipItem } from './ship-item.ts';
 import { RefusedBatchError, type Sink, type SpoolCursor } from './spool.ts';
 
 export interface BatchTarget {
@@ -9,6 +9,8 @@ export interface BatchTarget {
   readonly gatewayId: string;
   readonly sink: Sink;
   readonly onAlarm: OnAlarm;
+  /** Reports of feedback went to the dead letters. */
+  readonly onFeedbackLost?: ((count: number) => void) | undefined;
 }
 
 /** What is known of a spool's place in the store. */
@@ -24,6 +26,7 @@ export interface Progress {
  * halved until the bad records stand alone; those become dead letters, all others are stored.
  *
  *   write ──refused, several items──▶ write the first half, then the second
+ *     ├────refused, one item of several reports──▶ the same with its reports
  *     └────refused, one item──▶ dead letter, then write its count
  *
  * What is before a dead letter that cannot be written is stored before this throws.
@@ -60,23 +63,45 @@ async function store(
       cursor,
       rows: items.flatMap(({ content }) => (content.kind === 'row' ? [content.row] : [])),
       dropped: items.flatMap(({ content }) => (content.kind === 'dropped' ? [content] : [])),
+      feedback: items.flatMap(({ content }) => (content.kind === 'feedback' ? content.rows : [])),
       finished,
     });
-    return cursor;
   } catch (error) {
-    if (!(error instanceof RefusedBatchError) || items.every(({ content }) => content.kind === 'dropped')) throw error;
-    const [first] = items;
-    if (items.length === 1 && first?.content.kind === 'row') {
-      const refused = refusedItem(first, first.content.row, error.message);
+    if (!(error instanceof RefusedBatchError) || items.every(isBuried)) throw error;
+    const refused = items.length === 1 ? refusedAlone(items[0]!, error.message) : undefined;
+    if (refused !== undefined) {
       const failure = await bury(target, [refused]);
       if (failure !== undefined) throw failure.error;
       return store(target, progress, [refused], cursor, finished);
     }
-    const middle = items.length >> 1;
-    const between = cursorBehind(items[middle - 1]!, progress);
-    const stored = await store(target, progress, items.slice(0, middle), between, false);
-    return store(target, { ...progress, stored }, items.slice(middle), cursor, finished);
+    const [before, after] = halvesOf(items);
+    const between = cursorBehind(before.at(-1)!, progress);
+    const stored = await store(target, progress, before, between, false);
+    return store(target, { ...progress, stored }, after, cursor, finished);
   }
+  // Behind the commit that passes over them: what is tried again is not counted again.
+  const lost = items.reduce((sum, { content }) => sum + (content.kind === 'feedback_dropped' ? content.count : 0), 0);
+  if (lost > 0) target.onFeedbackLost?.(lost);
+  return cursor;
+}
+
+function isBuried({ content }: ShipItem): boolean {
+  return content.kind === 'dropped' || content.kind === 'feedback_dropped';
+}
+
+/** The dead letter of an item that cannot be taken apart any more. */
+function refusedAlone(item: ShipItem, reason: string): ShipItem | undefined {
+  const { content } = item;
+  if (content.kind === 'row') return refusedItem(item, content.row, reason);
+  if (content.kind === 'feedback' && content.rows.length === 1) return refusedFeedback(item, content.rows[0]!, reason);
+  return undefined;
+}
+
+function halvesOf(items: readonly ShipItem[]): readonly [readonly ShipItem[], readonly ShipItem[]] {
+  const halves = items.length === 1 ? halveFeedback(items[0]!) : undefined;
+  if (halves !== undefined) return [[halves[0]], [halves[1]]];
+  const middle = items.length >> 1;
+  return [items.slice(0, middle), items.slice(middle)];
 }
 
 function cursorBehind(item: ShipItem, progress: Progress): SpoolCursor {

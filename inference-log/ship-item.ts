@@ -1,6 +1,7 @@
 import { unendedFacts } from '#core/capture-facts.ts';
 import { unixMsOfId } from '#core/ids.ts';
 import type { OpenInference } from './assembler.ts';
+import { type FeedbackReport, type FeedbackRow, parseFeedback } from './feedback-record.ts';
 import type { Frame } from './frame.ts';
 import { parseBegin, parseEnd } from './parse-record.ts';
 import type { BeginRecord, EndRecord, InferenceRow } from './record.ts';
@@ -20,7 +21,11 @@ export interface ShipItem {
   readonly frames: readonly Frame[];
   readonly content:
     | { readonly kind: 'row'; readonly row: InferenceRow }
-    | { readonly kind: 'dropped'; readonly groupId: string; readonly reason: string };
+    | { readonly kind: 'dropped'; readonly groupId: string; readonly reason: string }
+    /** `startsAt`: where its frame lies. */
+    | { readonly kind: 'feedback'; readonly rows: readonly FeedbackRow[]; readonly startsAt: SpoolPosition }
+    /** `count`: of the lost reports; 1 for a frame that cannot be read. */
+    | { readonly kind: 'feedback_dropped'; readonly reason: string; readonly count: number };
 }
 
 export interface ItemContext {
@@ -75,6 +80,45 @@ export async function interruptedItem(
 /** The item of an end frame that has nothing to end. */
 export function strayItem(end: PlacedFrame): ShipItem {
   return dropped(end.frame.id, [end.frame], UNKNOWN_GROUP, 'end without begin', end.next, undefined);
+}
+
+/** The item of a feedback frame. */
+export function feedbackItem({ frame, at, next }: PlacedFrame): ShipItem {
+  const item = { id: frame.id, shipped: next, scan: undefined, bytes: ROW_BYTES + frame.meta.length, frames: [frame] };
+  const parsed = parseFeedback(frame.meta);
+  if (parsed.kind === 'bad') {
+    const content = { kind: 'feedback_dropped', reason: parsed.reason, count: 1 } as const;
+    return { ...item, id: `feedback:${frame.id}`, content };
+  }
+  const { items, ...report } = parsed.value;
+  const rows = items.map((one): FeedbackRow => ({ ...report, ...one }));
+  return {
+    ...item,
+    bytes: rows.length * ROW_BYTES + frame.meta.length,
+    content: { kind: 'feedback', rows, startsAt: at },
+  };
+}
+
+/** Halves a frame of several reports, so that one that the store refuses takes none of the others along. Undefined: it is none. */
+export function halveFeedback(item: ShipItem): readonly [ShipItem, ShipItem] | undefined {
+  const { content } = item;
+  if (content.kind !== 'feedback' || content.rows.length < 2) return undefined;
+  const { rows, startsAt } = content;
+  const middle = rows.length >> 1;
+  // With the first half stored, the cursor still stands before the frame: it may be read again, and what is known changes nothing.
+  return [
+    { ...item, shipped: startsAt, content: { ...content, rows: rows.slice(0, middle) } },
+    { ...item, content: { ...content, rows: rows.slice(middle) } },
+  ];
+}
+
+/** A report as a dead letter, after the store has refused it; in a frame of its own, so that it can be repaired and shipped. */
+export function refusedFeedback(item: ShipItem, row: FeedbackRow, reason: string): ShipItem {
+  const { organizationId, keyId, receivedMs, ...rest } = row;
+  const report: FeedbackReport = { organizationId, keyId, receivedMs, items: [rest] };
+  const frame: Frame = { type: 'feedback', id: item.id, meta: Buffer.from(JSON.stringify(report)), payload: null };
+  const content = { kind: 'feedback_dropped', reason, count: 1 } as const;
+  return { ...item, id: `feedback:${organizationId}:${row.id}`, frames: [frame], content };
 }
 
 /** The same record as a dead letter, after the store has refused it. */

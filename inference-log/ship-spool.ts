@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import type { OnAlarm } from './alarms.ts';
-import { createAssembler } from './assembler.ts';
+import { type Assembled, createAssembler } from './assembler.ts';
 import { type AdaptiveBatchSize, createBatchSize } from './batch-size.ts';
 import { compact } from './compact.ts';
 import { type BatchTarget, type Progress, shipBatch } from './ship-batch.ts';
-import { endedItem, type ItemContext, interruptedItem, type ShipItem, strayItem } from './ship-item.ts';
+import { endedItem, feedbackItem, type ItemContext, interruptedItem, type ShipItem, strayItem } from './ship-item.ts';
 import { type Sink, type SpoolCursor, type SpoolPosition, StaleCursorError } from './spool.ts';
 import { removeSegmentsBefore, SPOOL_START } from './spool-folder.ts';
 import { createSpoolReader, type PlacedFrame } from './spool-reader.ts';
@@ -31,6 +31,8 @@ export interface ShipSpoolOptions {
   readonly rest: (workedMs: number) => Promise<void>;
   readonly signal: WakeSignal;
   readonly onAlarm: OnAlarm;
+  /** Counts reports of feedback that went to the dead letters. */
+  readonly onFeedbackLost?: ((count: number) => void) | undefined;
   /** Where reading must stop for now, while it has one. */
   readonly holdAt?: (() => SpoolPosition | undefined) | undefined;
   /** Whether the spool has no writer any more and belongs to us. */
@@ -62,7 +64,8 @@ export type Shipped = 'finished' | 'gone' | 'stopped';
 export async function shipSpool(options: ShipSpoolOptions): Promise<Shipped> {
   const { root, spoolId, sink, signal, onAlarm } = options;
   const folder = join(root, spoolId);
-  const target: BatchTarget = { root, spoolId, gatewayId: options.gatewayId, sink, onAlarm };
+  const { gatewayId, onFeedbackLost } = options;
+  const target: BatchTarget = { root, spoolId, gatewayId, sink, onAlarm, onFeedbackLost };
   let stored = await sink.readCursor(spoolId);
   options.onCursor(stored);
   const from = stored?.scan ?? SPOOL_START;
@@ -161,11 +164,7 @@ export async function shipSpool(options: ShipSpoolOptions): Promise<Shipped> {
     for (const placed of frames) {
       const assembled = assembler.feed(placed);
       if (assembled === undefined) continue;
-      add(
-        assembled.kind === 'ended'
-          ? await endedItem(context, assembled.inference, assembled.end)
-          : strayItem(assembled.end),
-      );
+      add(await itemOf(assembled));
       if (isFull() || isOld) {
         await commitAt(placed.next);
         pinnedBytes = chunkBytes;
@@ -173,6 +172,19 @@ export async function shipSpool(options: ShipSpoolOptions): Promise<Shipped> {
       if (options.stopping() === 'now') return;
     }
     assembler.settle();
+  };
+
+  const itemOf = async (assembled: Assembled): Promise<ShipItem> => {
+    switch (assembled.kind) {
+      case 'ended':
+        return endedItem(context, assembled.inference, assembled.end);
+      case 'end_without_begin':
+        return strayItem(assembled.end);
+      case 'feedback':
+        return feedbackItem(assembled.report);
+      default:
+        return assembled satisfies never;
+    }
   };
 
   /** False when we are told to stop in the middle of it. */

@@ -34,6 +34,8 @@ export interface ShipperOptions {
   readonly onLedger: (totals: readonly LedgerTotals[]) => void;
   readonly onBacklog: (backlog: { readonly bytes: number; readonly spools: number }) => void;
   readonly onAlarm: OnAlarm;
+  /** Reports of feedback went to the dead letters. */
+  readonly onFeedbackLost?: (count: number) => void;
   readonly pollMs?: number;
   readonly scanMs?: number;
   readonly reportMs?: number;

@@ -100,9 +100,9 @@ export function createSpoolQueue(deps: SpoolQueueDeps): SpoolQueue {
       return false;
     }
     frames.push({ type, id, bytes, endsAt: queued.bytes, terms, release: inMemory ? undefined : release });
-    const isEnd = type === 'end';
+    const isAwaited = type === 'end' || type === 'feedback';
     if (durability === 'disk') hasDisk = true;
-    if ((isEnd && !inMemory) || type === 'drop' || queued.bytes > MAX_LATE_BYTES) wake();
+    if ((isAwaited && !inMemory) || type === 'drop' || queued.bytes > MAX_LATE_BYTES) wake();
     else wakeLate();
     return true;
   };

@@ -2,6 +2,7 @@ import { spoolFullFacts } from '#core/capture-facts.ts';
 import { reasonOf } from '#core/reason.ts';
 import type { OnAlarm } from './alarms.ts';
 import { createDiskCommits } from './disk-commits.ts';
+import type { FeedbackWriter } from './feedback-record.ts';
 import { createFullSpool } from './full-spool.ts';
 import { createSegments, SEGMENT_FILES, type SegmentFiles } from './segments.ts';
 import type { SpoolWriter } from './spool.ts';
@@ -9,7 +10,7 @@ import { createSpoolFolder } from './spool-folder.ts';
 import { createSpoolGate } from './spool-gate.ts';
 import { createSpoolHold, type SpoolHold } from './spool-hold.ts';
 import { createSpoolQueue } from './spool-queue.ts';
-import { DEFAULT_TERMS, NO_ACCOUNTS, type SpoolAccounts } from './spool-terms.ts';
+import { DEFAULT_TERMS, NO_ACCOUNTS, type SpoolAccounts, type SpoolTerms } from './spool-terms.ts';
 import { startSyncThread } from './sync-thread.ts';
 import type { Syncer } from './syncer.ts';
 
@@ -49,13 +50,15 @@ const DEFAULT_PROBE_MS = 250;
 const METADATA_SHARE = 1 / 8;
 /** How long a begin or part frame waits for an end frame to travel with: half as many writes. */
 const LATE_MS = 2;
+/** Of feedback, whatever the groups want that it is about. It is in no account. */
+const FEEDBACK_TERMS: SpoolTerms = { ...DEFAULT_TERMS, durability: 'process', whenSpoolFull: 'shed' };
 
 /**
  * Opens a spool that the calling thread owns; spool.ts draws its states, spool-gate.ts keeps them. All frames of one
  * turn go in one write in the setImmediate behind the first end among them: 5 to 10 µs, where the asynchronous call costs 60.
  * @throws file errors when the folder cannot be made
  */
-export async function createSpoolWriter(options: SpoolWriterOptions): Promise<SpoolWriter> {
+export async function createSpoolWriter(options: SpoolWriterOptions): Promise<SpoolWriter & FeedbackWriter> {
   const { spoolId, folder, release: letGo } = await createSpoolFolder(options);
   const { maxSpoolBytes, onAlarm, accounts = NO_ACCOUNTS, probeMs = DEFAULT_PROBE_MS } = options;
   const { files = SEGMENT_FILES, schedule = setImmediate, scheduleLate = waitLate } = options;
@@ -121,6 +124,11 @@ export async function createSpoolWriter(options: SpoolWriterOptions): Promise<Sp
       const payload = isBodiless ? null : response;
       const isQueued = queue.append('end', id, JSON.stringify(written), payload, terms, release);
       if (isQueued && terms.durability === 'memory') queue.release(release, true);
+    },
+    feedback(id, report, release) {
+      // What is under way may end in the reserve; a report is new.
+      if (gate.open) queue.append('feedback', id, JSON.stringify(report), null, FEEDBACK_TERMS, release);
+      else queue.lose('feedback', id, gate.lossReason, FEEDBACK_TERMS, release);
     },
     handOver() {
       if (!queue.isEmpty) queue.flush();

@@ -1,3 +1,4 @@
+import type { FeedbackRow } from './feedback-record.ts';
 import type { BeginRecord, EndRecord, InferenceRow } from './record.ts';
 import type { SpoolTerms } from './spool-terms.ts';
 
@@ -67,6 +68,8 @@ export interface SinkBatch {
   readonly rows: readonly InferenceRow[];
   /** Records of this batch that cannot be stored, by group, with the reason; they lie in the dead-letter file. */
   readonly dropped: readonly { readonly groupId: string; readonly reason: string }[];
+  /** What was reported of inferences; an id that its organization has already changes nothing. In no ledger. */
+  readonly feedback?: readonly FeedbackRow[];
   /** Set on the last batch of an orphan spool. */
   readonly finished: boolean;
 }

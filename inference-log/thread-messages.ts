@@ -36,5 +36,7 @@ export type FromShipper =
   | { readonly type: 'ledger'; readonly totals: readonly LedgerTotals[] }
   /** What of all known spools is not stored yet. At most once a second. */
   | { readonly type: 'backlog'; readonly bytes: number; readonly spools: number }
+  /** Reports of feedback went to the dead letters: so many more. */
+  | { readonly type: 'feedback-lost'; readonly count: number }
   | { readonly type: 'alarm'; readonly code: AlarmCode; readonly message: string }
   | { readonly type: 'stopped'; readonly drained: boolean };

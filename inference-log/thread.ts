@@ -40,6 +40,7 @@ const shipper = await createShipper({
   calmBytes: calmBytesFor(start.maxSpoolBytes),
   onLedger: (totals) => send({ type: 'ledger', totals }),
   onBacklog: ({ bytes, spools }) => send({ type: 'backlog', bytes, spools }),
+  onFeedbackLost: (count) => send({ type: 'feedback-lost', count }),
   onAlarm,
 });
 

@@ -232,6 +232,8 @@ const FEEDBACK = `
 -- What was reported of an inference. The id is the caller's or ours; a second report with it changes nothing.
 --   pending ──the inference is found──▶ joined (counts in its experiment, or in none: experiment_id null)
 --      └──────the window has passed──▶ unmatched
+-- "at": when it was observed, as its reporter says; "received_at": when a gateway got it. "next_at": when a pending one is looked at
+-- again. "inference_id" of one that named a correlation is filled in when it is joined.
 CREATE TABLE feedback (
   organization_id uuid NOT NULL,
   id text NOT NULL,
@@ -244,8 +246,10 @@ CREATE TABLE feedback (
   comment text,
   key_id uuid NOT NULL,
   gateway_id uuid NOT NULL,
+  at timestamptz NOT NULL,
   received_at timestamptz NOT NULL,
   state text NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'joined', 'unmatched')),
+  next_at timestamptz NOT NULL DEFAULT now(),
   joined_at timestamptz,
   experiment_id uuid,
   phase integer,
@@ -254,7 +258,9 @@ CREATE TABLE feedback (
   delay_ms bigint,
   PRIMARY KEY (organization_id, id)
 );
-CREATE INDEX feedback_pending ON feedback (received_at) WHERE state = 'pending';
+CREATE INDEX feedback_pending ON feedback (next_at) WHERE state = 'pending';
+CREATE INDEX feedback_unjoined ON feedback (organization_id, metric) WHERE state <> 'joined';
+CREATE INDEX feedback_received ON feedback (organization_id, received_at DESC, id DESC);
 CREATE INDEX feedback_inference ON feedback (inference_id) WHERE inference_id IS NOT NULL;
 CREATE INDEX feedback_experiment ON feedback (experiment_id, metric) WHERE experiment_id IS NOT NULL;
 `;
@@ -301,6 +307,7 @@ BEGIN
   LOOP
     EXECUTE format('CREATE POLICY count_all ON %I TO ringside_shipper USING (true) WITH CHECK (true)', table_name);
   END LOOP;
+  CREATE POLICY join_feedback ON api_keys FOR SELECT TO ringside_leader USING (true);
 END $$;
 `;
 
@@ -322,6 +329,8 @@ GRANT DELETE ON experiment_inferences, shadow_pairs, feedback TO ringside_leader
 GRANT SELECT, INSERT, UPDATE ON experiment_unit_metrics, experiment_history TO ringside_leader;
 GRANT SELECT, INSERT ON rollout_transitions, experiment_looks TO ringside_leader;
 GRANT SELECT ON experiment_units, experiment_totals, experiment_inferences, freeze_windows TO ringside_leader;
+-- Which groups feedback may be about that names a correlation.
+GRANT SELECT (id, organization_id, group_ids) ON api_keys TO ringside_leader;
 `;
 
 const DONE = 'RESET ROLE; RESET search_path;';

@@ -279,8 +279,10 @@ export interface Database {
     comment: string | null;
     key_id: string;
     gateway_id: string;
+    at: Date;
     received_at: Date;
     state: Generated<'pending' | 'joined' | 'unmatched'>;
+    next_at: Generated<Date>;
     joined_at: Date | null;
     experiment_id: string | null;
     phase: number | null;

@@ -147,6 +147,7 @@ const TAGS = [
   ['keys', 'API keys of applications, shown once.'],
   ['inferences', 'The durable record of every inference.'],
   ['ledger', 'Where every accepted inference is: in flight, spooled, stored, archived, or lost, and why.'],
+  ['feedback', 'What applications reported of inferences, through the gateway.'],
   ['gateways', 'The processes that serve, and what they serve.'],
   ['audit', 'Who changed what, and when.'],
 ] as const;

@@ -5,6 +5,7 @@ import { findInference, findPayloads, type InferenceRow, type PayloadRow } from 
 import type { Tx } from '#store/pool.ts';
 import { splitInForce, type WeightVersionRow } from '#store/weight-versions.ts';
 import { explain, isReproduced } from '../groups/assignment.ts';
+import { feedbackOfInference } from '../feedback/feedback.ts';
 import { API_BASE } from '../http/answer.ts';
 import type { ReadCall } from '../http/operation.ts';
 import { notFound } from '../problem.ts';
@@ -46,6 +47,7 @@ export async function showInference(
     ...payloadViews(row, payload),
     sentUpstream: sentUpstream(row, payload),
     ...answerOf(row, payload),
+    feedback: await feedbackOfInference(tx, organizationId, id),
   };
 }
 

@@ -2,6 +2,7 @@ import { z } from '@hono/zod-openapi';
 import { CUT_REASONS, MISSING_REASONS } from '#core/capture-facts.ts';
 import { OPERATIONS } from '#core/names.ts';
 import { ROLES } from '#core/weights.ts';
+import { feedbackSchema } from '../feedback/feedback.ts';
 import { SPAN_NAMES } from './waterfall.ts';
 
 const nullableInt = z.int().nullable();
@@ -145,6 +146,7 @@ export const inferenceDetailSchema = inferenceSchema
     answerIsWhole: z.boolean().nullable().openapi({
       description: 'False for what came of an answer that was cut; null when there is no `answer`.',
     }),
+    feedback: z.array(feedbackSchema).openapi({ description: 'What was reported of it, the newest 100.' }),
   })
   .openapi('InferenceDetail');
 

@@ -5,6 +5,7 @@ import type { AddressPolicy } from '#core/upstream-address.ts';
 import { type ArchiveSettings, createArchiveStorage } from '#inference-log/archive/storage.ts';
 import type { ClickHouseAddress } from '#inference-log/sinks/clickhouse/address.ts';
 import { createClickHouseExpiry } from '#inference-log/sinks/clickhouse/expiry.ts';
+import { createClickHouseFinder } from '#inference-log/sinks/clickhouse/find-inferences.ts';
 import { seekLeadership } from '#store/leadership.ts';
 import { createPool } from '#store/pool.ts';
 import { shadowPairsOf } from '#store/shadow-failures.ts';
@@ -17,6 +18,7 @@ import { observeTotals } from '../rollout/observe-totals.ts';
 import { createClickHouseRetentionJob } from './clickhouse-retention.ts';
 import { createClosedIndexesJob } from './closed-indexes.ts';
 import { createExpiryJob } from './expiry.ts';
+import { createFeedbackExpiryJob, createFeedbackJob } from './feedback.ts';
 import { createPartitionsJob } from './partitions.ts';
 import { createRetentionJob } from './retention.ts';
 import { createRolloutsJob } from './rollouts.ts';
@@ -33,6 +35,7 @@ export interface JobTimes {
   readonly expiryMs: number;
   readonly rolloutsMs: number;
   readonly webhooksMs: number;
+  readonly feedbackMs: number;
 }
 
 export interface LeaderOptions {
@@ -60,9 +63,10 @@ const TIMES: JobTimes = {
   expiryMs: HOUR_MS,
   rolloutsMs: 1_000,
   webhooksMs: 1_000,
+  feedbackMs: 1_000,
 };
 /** One for each job. */
-const CONNECTIONS = 7;
+const CONNECTIONS = 9;
 /** One for each rollout that is looked after at once, and for histories that are read beside. */
 const ENGINE_CONNECTIONS = ENGINE_WIDTH + 2;
 /** Counting or archiving a page of a large partition is slow and no outage. */
@@ -98,6 +102,7 @@ export function startLeader(options: LeaderOptions): () => Promise<void> {
   });
   const storage = archive && createArchiveStorage(archive);
   const expiry = clickhouse && createClickHouseExpiry(clickhouse);
+  const finder = clickhouse && createClickHouseFinder(clickhouse);
   const retention = { db, everyMs: every.retentionMs, entropy, random, log };
   const jobs = [
     createPartitionsJob({ db, everyMs: every.partitionsMs, random, log }),
@@ -110,6 +115,8 @@ export function startLeader(options: LeaderOptions): () => Promise<void> {
       ...{ db, keyring, outbound: createOutbound({ policy: privateUpstreams }), clock, random },
       everyMs: every.webhooksMs,
     }),
+    createFeedbackJob({ db, everyMs: every.feedbackMs, random, log, findElsewhere: finder?.find }),
+    createFeedbackExpiryJob({ db, everyMs: every.expiryMs, random, log }),
   ];
   let work = Promise.resolve();
   const leadership = seekLeadership({
@@ -127,6 +134,7 @@ export function startLeader(options: LeaderOptions): () => Promise<void> {
     await engine.settle();
     expiry?.close();
     await rolloutsDb.destroy();
+    finder?.close();
     await db.destroy();
   };
 }

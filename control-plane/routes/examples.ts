@@ -124,6 +124,27 @@ export function pageExample(item: object): object {
   return { items: [item], nextCursor: null };
 }
 
+export const FEEDBACK_EXAMPLE = {
+  id: 'ticket-1234-rating',
+  inferenceId: INFERENCE_EXAMPLE.id,
+  correlationId: null,
+  metric: 'thumbs_up',
+  kind: 'boolean',
+  value: true,
+  label: null,
+  comment: 'Solved it at once.',
+  keyId: KEY_EXAMPLE.id,
+  at: '2030-01-01T00:04:10.000Z',
+  receivedAt: '2030-01-01T00:04:10.215Z',
+  state: 'joined',
+  joinedAt: '2030-01-01T00:04:11.004Z',
+  experimentId: '6a5b4c3d-2e1f-4091-8a7b-6c5d4e3f2a33',
+  phase: 1,
+  arm: 0,
+  isShadow: false,
+  delayMs: 250_000,
+};
+
 export const INFERENCE_DETAIL_EXAMPLE = {
   ...INFERENCE_EXAMPLE,
   assignmentExplained:
@@ -145,6 +166,7 @@ export const INFERENCE_DETAIL_EXAMPLE = {
   ],
   sentUpstream: { model: 'gpt-4.1-mini', addedUsage: true },
   answer: { role: 'assistant', content: 'Hello! How can I help?' },
+  feedback: [FEEDBACK_EXAMPLE],
   request: {
     bytes: 412,
     sha256: '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08',

@@ -1,3 +1,4 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { RingsideError } from '#core/errors.ts';
 import { ringsideHeaders } from './answer-head.ts';
 import { endAnswer, limitStall } from './end-answer.ts';
@@ -41,9 +42,20 @@ export function sendFailure(exchange: Exchange, error: RingsideError, stalledRea
     events.write(Buffer.from(event), () => outgoing.socket?.destroySoon());
     return limitStall(outgoing, stalledReaderMs);
   }
-  const body = Buffer.from(exchange.ingress.errorBody(error));
-  const headers = ringsideHeaders(exchange);
-  headers.push('content-type', ERROR_TYPE, 'content-length', String(body.length));
+  refuse(incoming, outgoing, error, exchange.ingress.errorBody(error), ringsideHeaders(exchange), stalledReaderMs);
+}
+
+/** Answers with an error before anything else of an answer was sent. */
+export function refuse(
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  error: RingsideError,
+  text: string,
+  given: readonly string[],
+  stalledReaderMs: number,
+): void {
+  const body = Buffer.from(text);
+  const headers = [...given, 'content-type', ERROR_TYPE, 'content-length', String(body.length)];
   if (error.retryAfterSeconds !== undefined) headers.push('retry-after', String(error.retryAfterSeconds));
   if (incoming.complete) {
     outgoing.writeHead(error.status, headers);

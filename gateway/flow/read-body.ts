@@ -12,13 +12,17 @@ const MIN_GATHERED_BYTES = 4_096;
 const GROWTH_ANNOUNCED = 8;
 const GROWTH = 2;
 
+/** What reading a body needs of a request under way. */
+export type BodyHolder = Pick<Exchange, 'incoming' | 'ended' | 'heldBytes' | 'gathered'>;
+export type BodyDeps = Pick<FlowDeps, 'bodyBudget' | 'bodyPool' | 'maxBodyBytes'>;
+
 /**
  * Reads the request body within the per-request cap and the budget that all workers share, and hands it to `done`, or says why
  * not; once. What was taken from the budget is kept in `exchange.heldBytes` until `releaseBody`.
  */
 export function readBody(
-  deps: FlowDeps,
-  exchange: Exchange,
+  deps: BodyDeps,
+  exchange: BodyHolder,
   done: (body: Buffer) => void,
   refuse: (error: RingsideError) => void,
 ): void {
@@ -63,7 +67,7 @@ export function readBody(
 }
 
 /** What the head alone says against the body. */
-function checkHead(deps: FlowDeps, announced: number, encoding: string | undefined): RingsideError | null {
+function checkHead(deps: BodyDeps, announced: number, encoding: string | undefined): RingsideError | null {
   if (announced > deps.maxBodyBytes) return tooLarge(deps);
   if (encoding === undefined || encoding === 'identity') return null;
   const message = `The content encoding "${encoding}" is not supported; send the body uncompressed.`;
@@ -81,8 +85,8 @@ function budgetSpent(): RingsideError {
  * the budget does not see. False when the memory for it is not in the budget.
  */
 function gather(
-  deps: FlowDeps,
-  exchange: Exchange,
+  deps: BodyDeps,
+  exchange: BodyHolder,
   first: Buffer,
   from: number,
   chunk: Buffer,
@@ -96,7 +100,7 @@ function gather(
 }
 
 /** Moves to memory that has room for more; false when that is not in the budget. */
-function grow(deps: FlowDeps, exchange: Exchange, soFar: Buffer, needed: number, announced: number): boolean {
+function grow(deps: BodyDeps, exchange: BodyHolder, soFar: Buffer, needed: number, announced: number): boolean {
   const wanted = Math.max(needed * (announced === 0 ? GROWTH : GROWTH_ANNOUNCED), MIN_GATHERED_BYTES);
   const size = deps.bodyPool.sizeFor(Math.min(wanted, announced === 0 ? deps.maxBodyBytes : announced));
   if (!deps.bodyBudget.take(size - exchange.heldBytes)) return false;
@@ -112,18 +116,18 @@ function grow(deps: FlowDeps, exchange: Exchange, soFar: Buffer, needed: number,
  * Gives the body's memory back when its record is written; not while an upstream call still reads it (an answer that ended
  * before its request did), then the garbage collector has it.
  */
-export function recycleBody(deps: FlowDeps, exchange: Exchange): void {
+export function recycleBody(deps: BodyDeps, exchange: BodyHolder & Pick<Exchange, 'attempt'>): void {
   if (exchange.gathered !== null && exchange.attempt?.ended !== false) deps.bodyPool.give(exchange.gathered);
   exchange.gathered = null;
 }
 
 /** Gives back what the body took from the shared budget. */
-export function releaseBody(deps: FlowDeps, exchange: Exchange): void {
+export function releaseBody(deps: BodyDeps, exchange: BodyHolder): void {
   if (exchange.heldBytes === 0) return;
   deps.bodyBudget.give(exchange.heldBytes);
   exchange.heldBytes = 0;
 }
 
-function tooLarge(deps: FlowDeps): RingsideError {
+function tooLarge(deps: BodyDeps): RingsideError {
   return new RingsideError('body_too_large', `The request body is larger than ${deps.maxBodyBytes} bytes.`);
 }

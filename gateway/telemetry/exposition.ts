@@ -27,6 +27,8 @@ export interface Scrape {
   /** What the store holds of this process. */
   readonly ledger: readonly LedgerTotals[];
   readonly backlogBytes: number;
+  /** Reports of feedback that went to the dead letters. */
+  readonly feedbackLost?: number;
   readonly residentBytes: number;
   readonly uptimeS: number;
   readonly release: string;
@@ -92,6 +94,10 @@ export function writeExposition(scrape: Scrape): string {
   histogram('ringside_request_duration_seconds', 'From the request line to the end of the answer.', CELL.DURATION);
   histogram('ringside_first_token_seconds', 'From the request line to the first token of a stream.', CELL.FIRST_TOKEN);
   writeLedger(scrape, sum, head, line);
+  head('ringside_feedback_total', 'counter', 'Reports of feedback, by what became of them at this gateway.');
+  line('ringside_feedback_total', { outcome: 'accepted' }, sum(GAUGE.FEEDBACK_ACCEPTED));
+  line('ringside_feedback_total', { outcome: 'refused' }, sum(GAUGE.FEEDBACK_REFUSED));
+  line('ringside_feedback_total', { outcome: 'dead_letter' }, scrape.feedbackLost ?? 0);
   writeProcess(scrape, head, line);
   return `${out.join('\n')}\n`;
 }

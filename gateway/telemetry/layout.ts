@@ -62,8 +62,11 @@ export const GAUGE = {
   HEAP_BYTES: 4,
   SNAPSHOT_VERSION: 5,
   CONNECTIONS: 6,
+  /** Counters, of no series: reports of feedback. */
+  FEEDBACK_ACCEPTED: 8,
+  FEEDBACK_REFUSED: 9,
 } as const;
-const GAUGE_CELLS = 8;
+const GAUGE_CELLS = 16;
 
 /** The counters of one worker slot. */
 export function allocateCells(): Float64Array {

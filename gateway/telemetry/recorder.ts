@@ -24,6 +24,8 @@ export interface Recorder extends SpoolAccounts {
   /** What became of a mirrored call; its series is the shadow's. */
   mirrored(series: number, outcome: MirrorOutcome): void;
   gauge(index: number, value: number): void;
+  /** So many reports of feedback were taken, or refused. */
+  feedback(outcome: 'accepted' | 'refused', count: number): void;
 }
 
 const ERROR_INDEX = new Map(ERROR_CODE_LIST.map((code, index) => [code, index]));
@@ -63,6 +65,7 @@ export function createRecorder(cells: Float64Array): Recorder {
       }
     },
     mirrored: (series, outcome) => add(seriesOffset(series) + CELL.MIRRORED + MIRROR_INDEX.get(outcome)!, 1),
+    feedback: (outcome, count) => add(outcome === 'accepted' ? GAUGE.FEEDBACK_ACCEPTED : GAUGE.FEEDBACK_REFUSED, count),
     gauge(index, value) {
       cells[index] = value;
     },

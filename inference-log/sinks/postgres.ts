@@ -7,6 +7,7 @@ import { RefusedBatchError, type Sink, type SinkBatch } from '../spool.ts';
 import { createRowCopier, type RowCopier } from './copy-rows.ts';
 import { moveCursor, readCursor } from './cursors.ts';
 import { createExperimentCounter } from './experiments.ts';
+import { addFeedback } from './feedback.ts';
 import { insertNewRows, insertRows } from './insert-rows.ts';
 import { addToLedger, createTally, readLedger, type Tally } from './ledger.ts';
 import { createPartitions, type SplitRows } from './partitions.ts';
@@ -54,6 +55,7 @@ export function createPostgresSink(options: PostgresSinkOptions): Sink {
       await addToRollups(client, batch.gatewayId, happened);
       await experiments.add(client, batch.gatewayId, happened);
       await addToLedger(client, batch.gatewayId, tallyOf(batch, added, split.expired));
+      await addFeedback(client, batch.gatewayId, batch.feedback);
     });
   };
 

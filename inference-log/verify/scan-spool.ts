@@ -60,6 +60,7 @@ export async function scanSpool(options: ScanSpoolOptions): Promise<SpoolContent
         if (!open.has(id)) open.set(id, groupOf(meta));
         return;
       case 'part':
+      case 'feedback': // begins and ends nothing, and is in no ledger
         return;
       case 'drop':
         open.delete(id);

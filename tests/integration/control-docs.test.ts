@@ -45,6 +45,7 @@ const ROUTES: Record<string, string[]> = {
   '/ledger': ['get'],
   '/ledger/minutes': ['get'],
   '/inferences:export': ['get'],
+  '/feedback': ['get'],
   '/gateways': ['get'],
   '/audit': ['get'],
 };

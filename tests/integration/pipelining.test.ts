@@ -19,6 +19,7 @@ beforeEach(async () => {
   received = '';
   server = createGatewayServer({
     upgrades: { handle: (_incoming, socket) => void socket.destroy() },
+    handleFeedback: unused,
     handleRequest: (_operation, incoming, outgoing) => {
       seen++;
       const exchange = { body: '', outgoing };

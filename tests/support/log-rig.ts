@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { sql } from 'kysely';
 import { inject } from 'vitest';
 import type { AlarmCode } from '#inference-log/alarms.ts';
+import type { FeedbackWriter } from '#inference-log/feedback-record.ts';
 import { createShipper, type Shipper, type ShipperOptions } from '#inference-log/shipper.ts';
 import { createPostgresSink } from '#inference-log/sinks/postgres.ts';
 import type { LedgerTotals, Sink, SpoolWriter } from '#inference-log/spool.ts';
@@ -21,7 +22,7 @@ export interface LogRig {
   readonly alarms: { readonly code: AlarmCode; readonly message: string }[];
   /** The ledger as last reported by a shipper. */
   readonly ledger: () => readonly LedgerTotals[];
-  openWriter(changes?: Partial<SpoolWriterOptions>): Promise<SpoolWriter>;
+  openWriter(changes?: Partial<SpoolWriterOptions>): Promise<SpoolWriter & FeedbackWriter>;
   startShipper(sink?: Sink, changes?: Partial<ShipperOptions>): Promise<Shipper>;
   /** Names in the root that are spools. */
   spools(): Promise<string[]>;

@@ -1,4 +1,5 @@
 import { mergeHistograms } from '#core/histogram.ts';
+import type { FeedbackRow } from '#inference-log/feedback-record.ts';
 import type { InferenceRow } from '#inference-log/record.ts';
 import { type Rollup, rollUp } from '#inference-log/rollup.ts';
 import {
@@ -13,6 +14,8 @@ import {
 /** A sink in memory for the properties of what stands before it; it passes the same contract suite as the real ones. */
 export interface MemorySink extends Sink {
   readonly rows: ReadonlyMap<string, InferenceRow>;
+  /** Reports by organization and id: `<organization> <id>`. */
+  readonly feedback: ReadonlyMap<string, FeedbackRow>;
   /** Every id in the order in which it came, repeated ones included. */
   readonly written: readonly string[];
   readonly cursors: ReadonlyMap<string, { readonly cursor: SpoolCursor; readonly finished: boolean }>;
@@ -20,9 +23,13 @@ export interface MemorySink extends Sink {
   readonly rollups: (gatewayId: string) => readonly Rollup[];
 }
 
+/** A time that no sink takes, and that no gateway writes: 8.6e15 is the year 274492. */
+export const POISON_MS = 8.6e15;
+
 export function createMemorySink(): MemorySink {
   const rows = new Map<string, InferenceRow>();
   const written: string[] = [];
+  const feedback = new Map<string, FeedbackRow>();
   const cursors = new Map<string, { cursor: SpoolCursor; finished: boolean }>();
   const rollups = new Map<string, Map<string, Rollup>>();
   const ledger = new Map<string, Map<string, { stored: number; interrupted: number; dropped: number }>>();
@@ -34,7 +41,7 @@ export function createMemorySink(): MemorySink {
     return found;
   };
   return {
-    ...{ rows, written, cursors },
+    ...{ rows, written, cursors, feedback },
     rollups: (gatewayId) => [...(rollups.get(gatewayId) ?? new Map()).values()],
     async readCursor(spoolId) {
       return cursors.get(spoolId)?.cursor;
@@ -44,6 +51,14 @@ export function createMemorySink(): MemorySink {
       if (JSON.stringify(stored) !== JSON.stringify(batch.expected)) throw new StaleCursorError('moved');
       for (const { end } of batch.rows) {
         if (Math.abs(end.status) > 32_767) throw new RefusedBatchError('status out of range');
+      }
+      // What PostgreSQL cannot hold as a time.
+      for (const { atMs } of batch.feedback ?? []) {
+        if (atMs >= POISON_MS) throw new RefusedBatchError('time out of range');
+      }
+      for (const row of batch.feedback ?? []) {
+        const key = `${row.organizationId} ${row.id}`;
+        if (!feedback.has(key)) feedback.set(key, structuredClone(row));
       }
       cursors.set(batch.spoolId, { cursor: batch.cursor, finished: batch.finished });
       const added: InferenceRow[] = [];

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { FeedbackReport } from '#inference-log/feedback-record.ts';
 import { decodeFrame } from '#inference-log/frame.ts';
 
 /** What a spool folder holds, found the simple way: all frames in order, up to the first bad byte of each segment. */
@@ -33,6 +34,19 @@ export function readSpoolModel(folder: string): SpoolModel {
     }
   }
   return { ended, open: new Set(open.keys()), strays };
+}
+
+/** The calls of feedback whose frames are whole, in order. */
+export function spooledReports(folder: string): readonly FeedbackReport[] {
+  const reports: FeedbackReport[] = [];
+  for (const name of segmentFiles(folder)) {
+    const bytes = readFileSync(join(folder, name));
+    for (let decoded = decodeFrame(bytes, 0); decoded.kind === 'frame'; decoded = decodeFrame(bytes, decoded.next)) {
+      const { type, meta } = decoded.frame;
+      if (type === 'feedback') reports.push(JSON.parse(Buffer.from(meta).toString('utf8')) as FeedbackReport);
+    }
+  }
+  return reports;
 }
 
 /** The metas of an inference's frames, in order. */

@@ -40,6 +40,7 @@ export interface ShippedSpool {
   readonly how: Shipping;
   /** Whether the writer is gone (it is). */
   readonly sealed?: () => boolean;
+  readonly onFeedbackLost?: (count: number) => void;
   readonly holdAt?: () => SpoolPosition | undefined;
   /** True: leave it as it is. */
   readonly stopped?: () => boolean;

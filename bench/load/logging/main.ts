@@ -92,6 +92,7 @@ async function serve(task: Task): Promise<void> {
   });
   const { maxConnections } = settings;
   createGatewayServer({
+    handleFeedback: (_, outgoing) => void outgoing.destroy(),
     ...{ handleRequest, authenticator, maxConnections, onDefect },
     organizations: () => organizations,
     upgrades: { handle: (_incoming, socket) => void socket.destroy() },

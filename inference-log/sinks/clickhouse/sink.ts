@@ -5,6 +5,7 @@ import type { InferenceRow } from '../../record.ts';
 import { RefusedBatchError, type Sink, type SinkBatch } from '../../spool.ts';
 import { moveCursor, readCursor } from '../cursors.ts';
 import { createExperimentCounter } from '../experiments.ts';
+import { addFeedback } from '../feedback.ts';
 import { addToLedger, createTally, readLedger, type Tally } from '../ledger.ts';
 import { addToRollups } from '../rollups.ts';
 import { isDataError } from '../sql-errors.ts';
@@ -68,6 +69,7 @@ export function createClickHouseSink(options: ClickHouseSinkOptions): Sink {
       await experiments.add(connection, batch.gatewayId, batch.rows);
       await noteLateRows(connection, batch.gatewayId, late);
       await addToLedger(connection, batch.gatewayId, tallyOf(batch, rows, late));
+      await addFeedback(connection, batch.gatewayId, batch.feedback);
     });
   };
 
