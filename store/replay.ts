@@ -3,6 +3,7 @@ import type { Ingest } from '#core/experiments/definition.ts';
 import type { ArmSums } from '#core/experiments/look.ts';
 import { REPLAY_MEASURES, type ReplayCell, type ReplayMeasure } from '#core/replay/replay.ts';
 import type { BucketRange } from '#core/split/ranges.ts';
+import { armSums, type FlatSums } from './experiment-sums.ts';
 import { measuredRows } from './inference-measures.ts';
 import type { Tx } from './pool.ts';
 
@@ -67,7 +68,7 @@ export async function replayCells(
   });
   const perUnit = REPLAY_MEASURES.map((measure) => {
     const [sum, count] = COLUMNS[measure];
-    return sql`sum(${sql.ref(sum)}) AS ${sql.ref(`${measure}_s`)}, sum(${sql.ref(count)}) AS ${sql.ref(`${measure}_n`)}`;
+    return sql`sum(${sql.ref(sum)})::numeric AS ${sql.ref(`${measure}_s`)}, sum(${sql.ref(count)})::numeric AS ${sql.ref(`${measure}_n`)}`;
   });
   const { rows: found } = await sql<FlatCell>`
     SELECT actual, proposed, kind, sum(inferences)::bigint AS inferences, ${sql.join(REPLAY_MEASURES.map(sumsOf))}
@@ -113,31 +114,25 @@ export async function replayPeaks(
   return { before: side(true), after: side(false) };
 }
 
-interface FlatCell extends Readonly<Record<ReplayMeasure, readonly string[]>> {
+type FlatCell = Readonly<Record<ReplayMeasure, FlatSums>> & {
   readonly actual: string;
   readonly proposed: string;
   readonly kind: string;
   readonly inferences: number;
-}
+};
 
 /** In `numeric`, as text: what is rounded is the result alone. */
 function sumsOf(measure: ReplayMeasure): RawBuilder<unknown> {
   const [s, n] = [sql.ref(`${measure}_s`), sql.ref(`${measure}_n`)];
-  return sql`ARRAY[count(*) FILTER (WHERE ${n} > 0), coalesce(sum(${n}), 0), coalesce(sum(${n}::numeric ^ 2), 0),
-    coalesce(sum(${s}) FILTER (WHERE ${n} > 0), 0), coalesce(sum(${s}::numeric ^ 2) FILTER (WHERE ${n} > 0), 0),
-    coalesce(sum(${s}::numeric * ${n}), 0)]::text[] AS ${sql.ref(measure)}`;
+  const of = (value: RawBuilder<unknown>) => sql`coalesce(sum(${value}) FILTER (WHERE ${n} > 0), 0)::text`;
+  return sql`jsonb_build_object('units', (count(*) FILTER (WHERE ${n} > 0))::text, 'count', ${of(n)},
+    'countSquares', ${of(sql`${n} * ${n}`)}, 'sum', ${of(s)}, 'sumSquares', ${of(sql`${s} * ${s}`)},
+    'products', ${of(sql`${s} * ${n}`)}) AS ${sql.ref(measure)}`;
 }
 
-function readSums(values: readonly string[]): ArmSums {
-  const [units, n, nSquares, sum, sumSquares, products] = values.map(Number) as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
-  return { units, n, nSquares, sum, sumSquares, products };
+/** Whole numbers of bounded size: they are numbers. */
+function readSums(sums: FlatSums): ArmSums {
+  return armSums(sums)!;
 }
 
 function proposedOf(proposed: readonly ProposedShare[]): RawBuilder<unknown> {
