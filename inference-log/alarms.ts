@@ -20,6 +20,8 @@ export type AlarmCode =
   | 'shipping_stalled'
   | 'shipping_resumed'
   /** The folder of spools cannot be scanned for orphans. */
-  | 'scan_failed';
+  | 'scan_failed'
+  /** Rows name an experiment that the store does not know. Once per experiment. */
+  | 'experiment_unknown';
 
 export type OnAlarm = (code: AlarmCode, message: string) => void;

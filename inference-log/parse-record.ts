@@ -1,9 +1,13 @@
 import { isUuid } from '#core/ids.ts';
 import { reasonOf } from '#core/reason.ts';
-import type { BeginRecord, EndRecord } from './record.ts';
+import type { BeginRecord, EndRecord, ExperimentPlace } from './record.ts';
 
 /** What a field must be so that a sink can take it; ranges are the store's to check. A `?` allows null, a `??` also that it is missing. */
-type Kind = 'uuid' | 'text' | 'text?' | 'text??' | 'number' | 'number?' | 'number??' | 'boolean' | 'list' | 'object??';
+type Kind =
+  | ('uuid' | 'uuid??')
+  | ('text' | 'text?' | 'text??')
+  | ('number' | 'number?' | 'number??')
+  | ('boolean' | 'list' | 'object??' | 'experiment??');
 
 interface Field {
   readonly name: string;
@@ -35,8 +39,8 @@ const BEGIN_FIELDS = fieldsOf({
   requestSha256: 'text?',
   metadata: 'object??',
   requestFacts: 'number??',
-  experiment: 'object??',
-  shadowOf: 'text??',
+  experiment: 'experiment??',
+  shadowOf: 'uuid??',
 } satisfies Record<keyof BeginRecord, Kind>);
 
 const END_FIELDS = fieldsOf({
@@ -121,13 +125,23 @@ function matches(value: unknown, kind: Kind): boolean {
       return value === undefined || value === null || typeof value === 'string';
     case 'uuid':
       return typeof value === 'string' && isUuid(value);
+    case 'uuid??':
+      return value === undefined || (typeof value === 'string' && isUuid(value));
     case 'boolean':
       return typeof value === 'boolean';
     case 'list':
       return Array.isArray(value);
     case 'object??':
       return value === undefined || (typeof value === 'object' && !Array.isArray(value));
+    case 'experiment??':
+      return value === undefined || isExperimentPlace(value);
     default:
       return kind satisfies never;
   }
+}
+
+function isExperimentPlace(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  const { id, phase, arm, correlation } = value as Record<keyof ExperimentPlace, unknown>;
+  return matches(id, 'uuid') && matches(phase, 'number') && matches(arm, 'number') && matches(correlation, 'text??');
 }

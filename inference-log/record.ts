@@ -30,12 +30,12 @@ export interface BeginRecord {
   /** How the captured bytes differ from the request; missing in records of releases that did not say. */
   readonly requestFacts?: SideFacts;
   /** Where the inference counts in its group's experiment; missing where it counts in none. */
-  readonly experiment?: ExperimentPlace;
+  readonly experiment?: ExperimentPlace | undefined;
   /** Of a mirrored call: the inference that it mirrors. */
   readonly shadowOf?: string;
 }
 
-/** `arm`: 0 is the champion's, then the challengers' in their order; a mirrored call's is its shadow's, in their order behind these. */
+/** `arm`: 0 is the champion's, then the challengers' in their order; a mirrored call's is that of its own model. */
 export interface ExperimentPlace {
   readonly id: string;
   readonly phase: number;

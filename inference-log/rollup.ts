@@ -19,11 +19,14 @@ export interface RollupKey {
 /**
  * Exact figures of some rows of one key. An interrupted row is counted in `interrupted` and nowhere else: its gateway did
  * not live to say what it used or how long it took. A pinned row counts with what it used, under no served variant, and without
- * its durations: they say nothing about a variant.
+ * its durations: they say nothing about a variant. A mirrored call is counted in `count` and in `shadows`, under no served variant, and
+ * in nothing else: `count` says how many rows there are, `count − shadows` how much traffic there was.
  */
 export interface Rollup extends RollupKey {
   count: number;
   interrupted: number;
+  /** Of `count`: mirrored calls. */
+  shadows: number;
   inputTokens: number;
   outputTokens: number;
   cachedTokens: number;
@@ -55,8 +58,9 @@ export function rollUp(rows: readonly InferenceRow[]): readonly Rollup[] {
     const { groupId } = row.begin;
     // As the store will hold them: two that it holds alike must be one here.
     const assigned = cleanText(row.begin.assignedVariant);
-    const served =
-      row.end.servedVariant === null || row.end.servedReason === 'pinned' ? null : cleanText(row.end.servedVariant);
+    const { servedVariant, servedReason } = row.end;
+    const isServed = servedVariant !== null && servedReason !== 'pinned' && !isShadow(row);
+    const served = isServed ? cleanText(servedVariant) : null;
     const code = row.end.errorCode === null ? null : cleanText(row.end.errorCode);
     const key = `${groupId}\0${minuteMs}\0${assigned}\0${keyOf(served)}\0${keyOf(code)}`;
     let rollup = rollups.get(key);
@@ -72,6 +76,10 @@ export function rollUp(rows: readonly InferenceRow[]): readonly Rollup[] {
   return [...rollups].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, rollup]) => rollup);
 }
 
+function isShadow({ begin, end }: InferenceRow): boolean {
+  return begin.shadowOf !== undefined || end.servedReason === 'shadow';
+}
+
 /** Null is not the empty text. */
 function keyOf(text: string | null): string {
   return text === null ? '' : `=${text}`;
@@ -80,7 +88,7 @@ function keyOf(text: string | null): string {
 function empty(key: RollupKey): Rollup {
   return {
     ...key,
-    ...{ count: 0, interrupted: 0, inputTokens: 0, outputTokens: 0, cachedTokens: 0, reasoningTokens: 0 },
+    ...{ count: 0, interrupted: 0, shadows: 0, inputTokens: 0, outputTokens: 0, cachedTokens: 0, reasoningTokens: 0 },
     ...{ withUsage: 0, costMicroUsd: 0, withCost: 0, totalNs: 0n, firstTokenNs: 0n, latency: {}, firstToken: {} },
   };
 }
@@ -91,12 +99,17 @@ function nanoseconds(column: string, value: number): bigint {
 }
 
 // hot: once a row
-function count(rollup: Rollup, { end }: InferenceRow): void {
+function count(rollup: Rollup, row: InferenceRow): void {
+  const { end } = row;
   if (end.outcome === 'interrupted') {
     rollup.interrupted++;
     return;
   }
   rollup.count++;
+  if (isShadow(row)) {
+    rollup.shadows++;
+    return;
+  }
   if (end.servedReason !== 'pinned') countDurations(rollup, end);
   if (end.inputTokens !== null || end.outputTokens !== null) rollup.withUsage++;
   rollup.inputTokens += end.inputTokens ?? 0;

@@ -1,5 +1,6 @@
 import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
+import type { OnAlarm } from './alarms.ts';
 import { busiestOf, calmBytesFor } from './pace.ts';
 import { createShipper } from './shipper.ts';
 import { createClickHouseSink } from './sinks/clickhouse/sink.ts';
@@ -20,10 +21,11 @@ const NICENESS = 10;
 if (process.platform === 'linux') setPriority(NICENESS);
 
 const { databaseUrl, clickhouse } = start;
+const onAlarm: OnAlarm = (code, message) => send({ type: 'alarm', code, message });
 const sink =
   clickhouse === undefined
-    ? createPostgresSink({ databaseUrl, random: Math.random })
-    : createClickHouseSink({ databaseUrl, clickhouse });
+    ? createPostgresSink({ databaseUrl, onAlarm, random: Math.random })
+    : createClickHouseSink({ databaseUrl, onAlarm, clickhouse });
 const shipper = await createShipper({
   root: start.root,
   sink,
@@ -38,7 +40,7 @@ const shipper = await createShipper({
   calmBytes: calmBytesFor(start.maxSpoolBytes),
   onLedger: (totals) => send({ type: 'ledger', totals }),
   onBacklog: ({ bytes, spools }) => send({ type: 'backlog', bytes, spools }),
-  onAlarm: (code, message) => send({ type: 'alarm', code, message }),
+  onAlarm,
 });
 
 port.on('message', (message: ToShipper) => {

@@ -20,6 +20,20 @@ ALTER TABLE inferences
   ADD COLUMN arm smallint,
   ADD COLUMN shadow_of uuid;
 ALTER TABLE groups ADD COLUMN shadow jsonb NOT NULL DEFAULT '{}';
+
+-- Of "count": mirrored calls. They are rows, which the ledger counts, and no traffic: no other figure has them, and the view leaves them out.
+ALTER TABLE rollups ADD COLUMN shadows bigint NOT NULL DEFAULT 0;
+CREATE OR REPLACE VIEW rollup_minutes WITH (security_invoker = true) AS
+  SELECT organization_id, group_id, minute, assigned_variant, served_variant, error_code,
+    sum(count - shadows)::bigint AS count, sum(interrupted)::bigint AS interrupted,
+    sum(input_tokens)::bigint AS input_tokens, sum(output_tokens)::bigint AS output_tokens,
+    sum(cached_tokens)::bigint AS cached_tokens, sum(reasoning_tokens)::bigint AS reasoning_tokens,
+    sum(with_usage)::bigint AS with_usage,
+    sum(cost_micro_usd)::bigint AS cost_micro_usd, sum(with_cost)::bigint AS with_cost,
+    sum(total_ns)::bigint AS total_ns, sum(first_token_ns)::bigint AS first_token_ns,
+    sum_histograms(latency) AS latency, sum_histograms(first_token) AS first_token, sum(shadows)::bigint AS shadows
+  FROM rollups
+  GROUP BY organization_id, group_id, minute, assigned_variant, served_variant, error_code;
 `;
 
 const ROLLOUTS = `
@@ -102,6 +116,20 @@ CREATE INDEX freeze_windows_organization ON freeze_windows (organization_id, end
 `;
 
 const EVIDENCE = `
+-- Which buckets a phase compares, as gateways were told: written when the snapshot that says so is published. "weights_bp": by arm.
+-- "is_mixed": their ratio has changed since, so that the phase compares nothing. "lost_before": what the group's ledger had lost
+-- of each gateway until then.
+CREATE TABLE experiment_phases (
+  experiment_id uuid NOT NULL,
+  phase integer NOT NULL,
+  organization_id uuid NOT NULL,
+  weights_bp jsonb NOT NULL,
+  is_mixed boolean NOT NULL DEFAULT false,
+  lost_before jsonb NOT NULL DEFAULT '{}',
+  started_at timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (experiment_id, phase)
+);
+
 -- What a unit did in one phase of an experiment, in one arm: exact sums, written with the rows that they count. "unit": md5 of its
 -- name. Times in microseconds; each "…_n" says how many inferences its sum is made of.
 CREATE TABLE experiment_units (
@@ -261,7 +289,7 @@ DECLARE
 BEGIN
   FOREACH table_name IN ARRAY ARRAY['rollouts', 'rollout_transitions', 'rollout_webhooks', 'freeze_windows', 'experiment_units',
     'experiment_totals', 'experiment_unit_metrics', 'experiment_inferences', 'experiment_history', 'experiment_looks', 'feedback',
-    'shadow_pairs']
+    'shadow_pairs', 'experiment_phases']
   LOOP
     EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', table_name);
     EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', table_name);
@@ -277,7 +305,7 @@ END $$;
 `;
 
 const GRANTS = `
-GRANT SELECT, INSERT, UPDATE ON rollouts, rollout_webhooks TO ringside_application;
+GRANT SELECT, INSERT, UPDATE ON rollouts, rollout_webhooks, experiment_phases TO ringside_application;
 GRANT SELECT, INSERT ON rollout_transitions, experiment_looks TO ringside_application;
 GRANT SELECT, INSERT, UPDATE, DELETE ON freeze_windows TO ringside_application;
 GRANT SELECT, INSERT, UPDATE ON experiment_history, feedback, experiment_unit_metrics, shadow_pairs TO ringside_application;

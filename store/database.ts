@@ -204,6 +204,15 @@ export interface Database {
     reason: string;
     created_at: Generated<Date>;
   };
+  experiment_phases: {
+    experiment_id: string;
+    phase: number;
+    organization_id: string;
+    weights_bp: JSONColumnType<number[]>;
+    is_mixed: Generated<boolean>;
+    lost_before: JSONColumnType<Record<string, number>, string | undefined>;
+    started_at: Generated<Date>;
+  };
   experiment_units: ExperimentUnitTable;
   experiment_totals: {
     experiment_id: string;
@@ -474,6 +483,8 @@ interface RollupTable {
   error_code: string | null;
   count: number;
   interrupted: number;
+  /** In the table, of `count`; in the view, beside it. */
+  shadows: Generated<number>;
   input_tokens: number;
   output_tokens: number;
   cached_tokens: number;

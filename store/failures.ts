@@ -15,3 +15,9 @@ export function isContention(error: unknown): boolean {
 export function isTooSlow(error: unknown): boolean {
   return error instanceof Error && (error as { code?: unknown }).code === '57014';
 }
+
+/** A row was changed by somebody else since it was read; like a lost transaction, the work may be repeated from its start. */
+export class ContentionError extends Error {
+  override name = 'ContentionError';
+  readonly code = '40001';
+}

@@ -9,6 +9,7 @@ import {
 } from '#core/snapshot/schema.ts';
 import { shadowPolicySchema } from '#core/snapshot/shadow-policy.ts';
 import { trafficPolicySchema } from '#core/snapshot/traffic-policy.ts';
+import { keepPhases } from './experiment-phases.ts';
 import { CHANNELS } from './notifications.ts';
 import type { Db, Tx } from './pool.ts';
 
@@ -31,6 +32,7 @@ export async function publishSnapshot(tx: Tx, organizationId: string): Promise<n
     .insertInto('snapshots')
     .values({ version, organization_id: organizationId, document: JSON.stringify(document) })
     .execute();
+  await keepPhases(tx, document);
   await sql`DELETE FROM snapshots WHERE organization_id = ${organizationId} AND version < (
     SELECT min(version) FROM (SELECT version FROM snapshots WHERE organization_id = ${organizationId}
     ORDER BY version DESC LIMIT ${KEPT_PER_ORGANIZATION}) AS kept)`.execute(tx);

@@ -3,6 +3,7 @@ import { reasonOf } from '#core/reason.ts';
 import { compileRedactor, type Redactor } from '#core/redaction/redactor.ts';
 import { compileSplit, type Split } from '#core/split/assign.ts';
 import { isAssigned } from '#core/weights.ts';
+import { type CompiledExperiment, compileExperiment } from './experiment.ts';
 import type { Capture, SpoolPolicy } from './log-policy.ts';
 import type { SnapshotDocument, SnapshotGroup, SnapshotModel, SnapshotProvider } from './schema.ts';
 import type { TrafficPolicy } from './traffic-policy.ts';
@@ -39,6 +40,8 @@ export interface CompiledGroup {
   readonly variants: readonly CompiledVariant[];
   /** Null while the group has no variants: it exists, and answers 503 with a hint. */
   readonly split: Split | null;
+  /** Null where no experiment runs. */
+  readonly experiment: CompiledExperiment | null;
 }
 
 /** One organization's configuration, ready to serve: only look-ups are left to do. */
@@ -94,7 +97,7 @@ function compileGroup(
     hash: groupHashOf(group.id),
     phase: group.phase,
     capture: group.capture,
-    redactor: compileGroupRedactor(group),
+    redactor: compilePart(group, () => compileRedactor(group.capture.redaction)),
     log: group.log,
     traffic: group.traffic,
     variants: Object.freeze(variants),
@@ -105,12 +108,16 @@ function compileGroup(
           group.variants.map((variant) => variant.ranges),
         )
       : null,
+    experiment: compilePart(group, () =>
+      group.experiment === undefined ? null : compileExperiment(group.experiment, group.variants),
+    ),
   });
 }
 
-function compileGroupRedactor(group: SnapshotGroup): Redactor | null {
+/** Names the group in what is thrown. */
+function compilePart<Part>(group: SnapshotGroup, compile: () => Part): Part {
   try {
-    return compileRedactor(group.capture.redaction);
+    return compile();
   } catch (cause) {
     throw new TypeError(`group "${group.name}": ${reasonOf(cause)}`, { cause });
   }

@@ -1,8 +1,10 @@
 import { CUT, interruptedFacts, isMissing, missingFacts, type SideFacts } from '#core/capture-facts.ts';
+import { costMicroUsd } from '#core/prices.ts';
 import type { AttemptRecord, EndRecord } from '#inference-log/record.ts';
 import type { Usage } from '../telemetry/recorder.ts';
 import { ANONYMOUS_SERIES } from '../telemetry/series.ts';
 import { type BodyCapture, hashBeside } from './capture.ts';
+import { experimentPlace } from './experiment-place.ts';
 import { openBinaryCapture, openCapture, openSessionCapture } from './open-capture.ts';
 import type { Ending, Exchange, FlowDeps } from './ports.ts';
 import { redactEnd, redactMetadata } from './redact-record.ts';
@@ -20,6 +22,7 @@ export function recordBegin(deps: FlowDeps, exchange: Exchange, body: Buffer): v
   const isHashedBeside = capture.isHashed && body.length > policy.maxBytes && body.length >= HASHED_BESIDE_BYTES;
   if (isHashedBeside) hashRequest(deps, exchange, body);
   capture.add(isHashedBeside ? body.subarray(0, policy.maxBytes) : body);
+  const metadata = redactMetadata(group.group, exchange.metadata);
   deps.spool.begin(
     exchange.id,
     {
@@ -41,8 +44,9 @@ export function recordBegin(deps: FlowDeps, exchange: Exchange, body: Buffer): v
       traceId: exchange.traceId,
       requestBytes: body.length,
       requestSha256: capture.digest(),
-      metadata: redactMetadata(group.group, exchange.metadata),
+      metadata,
       requestFacts: isHashedBeside ? CUT.limit : capture.facts,
+      experiment: experimentPlace(exchange, metadata),
     },
     capture.pending,
     variant.terms,
@@ -110,13 +114,15 @@ function endRecord(exchange: Exchange, ending: Ending, totalNs: number, requestS
   const { session } = ending;
   const served =
     session !== undefined || (ending.outcome !== 'failed' && last?.status !== undefined && last.status !== null);
-  const usage = ending.facts?.usage;
+  const usage = ending.facts?.usage ?? null;
+  const { model } = exchange.assignment!.variant.variant;
+  const cost = usage === null || model.prices === undefined ? null : costMicroUsd(model.prices, usage);
   return {
     status: ending.status,
     outcome: ending.outcome,
     errorCode: ending.error,
     endReason: ending.endReason,
-    servedVariant: served ? exchange.assignment!.variant.variant.model.name : null,
+    servedVariant: served ? model.name : null,
     servedReason: session !== undefined ? 'pinned' : served ? 'assigned' : 'none',
     finishReason: ending.facts?.finishReason ?? null,
     attempts: exchange.attempts,
@@ -129,6 +135,7 @@ function endRecord(exchange: Exchange, ending: Ending, totalNs: number, requestS
     firstByteNs: ending.firstByteNs,
     firstTokenNs: ending.firstTokenNs,
     totalNs,
+    ...(cost === null ? {} : { costMicroUsd: cost }),
     ...(requestSha256 === null ? {} : { requestSha256 }),
     ...(session === undefined ? {} : { requestBytes: session.requestBytes }),
     responseBytes: ending.capture?.bytes ?? 0,

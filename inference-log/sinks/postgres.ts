@@ -1,10 +1,12 @@
 import type { ClientBase } from 'pg';
 import { reasonOf } from '#core/reason.ts';
 import { createClientPool } from '#store/pool.ts';
+import type { OnAlarm } from '../alarms.ts';
 import type { InferenceRow } from '../record.ts';
 import { RefusedBatchError, type Sink, type SinkBatch } from '../spool.ts';
 import { createRowCopier, type RowCopier } from './copy-rows.ts';
 import { moveCursor, readCursor } from './cursors.ts';
+import { createExperimentCounter } from './experiments.ts';
 import { insertNewRows, insertRows } from './insert-rows.ts';
 import { addToLedger, createTally, readLedger, type Tally } from './ledger.ts';
 import { createPartitions, type SplitRows } from './partitions.ts';
@@ -19,6 +21,7 @@ export interface PostgresSinkOptions {
   readonly onConnectionError?: (error: Error) => void;
   /** In [0, 1); spreads the repeated tries of several shippers. */
   readonly random?: () => number;
+  readonly onAlarm?: OnAlarm;
 }
 
 /** With fewer rows, two COPY statements of their own cost more than they save. */
@@ -38,6 +41,7 @@ export function createPostgresSink(options: PostgresSinkOptions): Sink {
   });
   const partitions = createPartitions(pool, options.random ?? (() => 0.5));
   const copier = createRowCopier();
+  const experiments = createExperimentCounter(options.onAlarm ?? (() => undefined));
 
   const store = async (batch: SinkBatch) => {
     const split = await partitions.split(batch.rows);
@@ -45,8 +49,10 @@ export function createPostgresSink(options: PostgresSinkOptions): Sink {
     await inTransaction(client, async () => {
       await moveCursor(client, batch);
       const added = await addRows(client, copier, split.parts);
-      // The figures of a minute count what happened in it, whether or not its rows are kept.
-      await addToRollups(client, batch.gatewayId, [...added, ...split.expired]);
+      // The figures of a minute, and those of an experiment, count what happened, whether or not its rows are kept.
+      const happened = [...added, ...split.expired];
+      await addToRollups(client, batch.gatewayId, happened);
+      await experiments.add(client, batch.gatewayId, happened);
       await addToLedger(client, batch.gatewayId, tallyOf(batch, added, split.expired));
     });
   };

@@ -19,6 +19,7 @@ const COLUMNS: readonly RollupColumn[] = [
   { name: 'organization_id', type: 'uuid', adds: 'once', of: ({ organizationId }) => organizationId },
   { name: 'count', type: 'bigint', adds: 'sum', of: ({ count }) => count },
   { name: 'interrupted', type: 'bigint', adds: 'sum', of: ({ interrupted }) => interrupted },
+  { name: 'shadows', type: 'bigint', adds: 'sum', of: ({ shadows }) => shadows },
   { name: 'input_tokens', type: 'bigint', adds: 'sum', of: ({ inputTokens }) => inputTokens },
   { name: 'output_tokens', type: 'bigint', adds: 'sum', of: ({ outputTokens }) => outputTokens },
   { name: 'cached_tokens', type: 'bigint', adds: 'sum', of: ({ cachedTokens }) => cachedTokens },

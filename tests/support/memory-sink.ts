@@ -83,6 +83,7 @@ function addRollups(a: Rollup, b: Rollup): Rollup {
     ...a,
     count: a.count + b.count,
     interrupted: a.interrupted + b.interrupted,
+    shadows: a.shadows + b.shadows,
     inputTokens: a.inputTokens + b.inputTokens,
     outputTokens: a.outputTokens + b.outputTokens,
     cachedTokens: a.cachedTokens + b.cachedTokens,

@@ -1,8 +1,10 @@
 import { reasonOf } from '#core/reason.ts';
 import { createClientPool } from '#store/pool.ts';
+import type { OnAlarm } from '../../alarms.ts';
 import type { InferenceRow } from '../../record.ts';
 import { RefusedBatchError, type Sink, type SinkBatch } from '../../spool.ts';
 import { moveCursor, readCursor } from '../cursors.ts';
+import { createExperimentCounter } from '../experiments.ts';
 import { addToLedger, createTally, readLedger, type Tally } from '../ledger.ts';
 import { addToRollups } from '../rollups.ts';
 import { isDataError } from '../sql-errors.ts';
@@ -15,7 +17,7 @@ import { noteLateRows, splitByRetention } from './late-rows.ts';
 import { createTurns } from './turns.ts';
 
 export interface ClickHouseSinkOptions {
-  /** Holds cursors, rollups and ledger. */
+  /** Holds cursors, rollups, experiments and ledger. */
   readonly databaseUrl: string;
   /** Holds the rows. */
   readonly clickhouse: ClickHouseAddress;
@@ -24,10 +26,11 @@ export interface ClickHouseSinkOptions {
   /** For one insert (30 000). */
   readonly insertTimeoutMs?: number;
   readonly onConnectionError?: (error: Error) => void;
+  readonly onAlarm?: OnAlarm;
 }
 
 /**
- * Rows in ClickHouse; cursor, rollups and ledger in PostgreSQL (docs/decisions/0016-clickhouse-sink.md). The cursor is the truth:
+ * Rows in ClickHouse; cursor, rollups, experiments and ledger in PostgreSQL (docs/decisions/0016-clickhouse-sink.md). The cursor is the truth:
  *
  *   BEGIN ──▶ move the cursor, if it is where we think ──▶ rows into ClickHouse ──▶ count them ──▶ COMMIT
  *
@@ -51,6 +54,7 @@ export function createClickHouseSink(options: ClickHouseSinkOptions): Sink {
     ...(insertTimeoutMs === undefined ? {} : { timeoutMs: insertTimeoutMs }),
   });
   const inserter = createRowInserter(client);
+  const experiments = createExperimentCounter(options.onAlarm ?? (() => undefined));
   // A connection is held while rows travel, which may take longer than others wait for one: they would blame PostgreSQL.
   const turns = createTurns(Math.max(1, maxConnections - 1));
 
@@ -61,6 +65,7 @@ export function createClickHouseSink(options: ClickHouseSinkOptions): Sink {
       const { rows, late, epoch } = await splitByRetention(connection, batch.rows);
       await inserter.insert(late.length === 0 ? batch : { ...batch, rows }, epoch);
       await addToRollups(connection, batch.gatewayId, batch.rows);
+      await experiments.add(connection, batch.gatewayId, batch.rows);
       await noteLateRows(connection, batch.gatewayId, late);
       await addToLedger(connection, batch.gatewayId, tallyOf(batch, rows, late));
     });

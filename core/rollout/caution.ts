@@ -1,0 +1,51 @@
+import type { Judgement } from './judge.ts';
+import type { PauseCause, RolloutMemory } from './memory.ts';
+import type { MachineFacts, MachineRollout, Step } from './step.ts';
+import { makeStep } from './transitions.ts';
+
+/** What stops the clock, or is written down once. */
+export function caution(rollout: MachineRollout, seen: Judgement, nowMs: number): Step | null {
+  const { plan, memory } = rollout;
+  const isNew = ({ key }: { readonly key: string }) => !memory.noted.includes(key);
+  if (seen.invalid !== null && isNew({ key: 'invalid' })) {
+    return pauseStep(rollout, 'evidence', seen.invalid, nowMs, { noted: [...memory.noted, 'invalid'] });
+  }
+  const pausing = seen.pausing.find(isNew);
+  if (pausing !== undefined) {
+    return pauseStep(rollout, 'evidence', pausing.reason, nowMs, { noted: [...memory.noted, pausing.key] });
+  }
+  const warning = seen.warnings.find(isNew);
+  if (warning !== undefined) {
+    return makeStep(rollout, 'warn', { reason: warning.reason, memory: { noted: [...memory.noted, warning.key] } });
+  }
+  if (seen.missing.length === 0) {
+    if (memory.missing === null) return null;
+    return makeStep(rollout, 'found', { reason: 'every metric is measured again', memory: { missing: null } });
+  }
+  const metrics = seen.missing.join(', ');
+  if (memory.missing === null) {
+    const missing = { sinceMs: nowMs, metrics: [...seen.missing] };
+    return makeStep(rollout, 'missing', { reason: `holds: nothing is measured of ${metrics}`, memory: { missing } });
+  }
+  if (nowMs - memory.missing.sinceMs < plan.missingMetricHoldMs) return null;
+  const forS = Math.round((nowMs - memory.missing.sinceMs) / 1_000);
+  return pauseStep(rollout, 'missing', `nothing is measured of ${metrics}, for ${forS} s`, nowMs, { missing: null });
+}
+
+export function pauseStep(
+  rollout: MachineRollout,
+  cause: PauseCause,
+  reason: string,
+  nowMs: number,
+  memory: Partial<RolloutMemory> = {},
+): Step {
+  return makeStep(rollout, 'pause', { reason, memory: { ...memory, pause: { sinceMs: nowMs, reason, cause } } });
+}
+
+/** What keeps a challenger from more traffic now; null: nothing. */
+export function blockedBy(facts: MachineFacts, seen: Pick<Judgement, 'invalid' | 'missing' | 'thin'>): string | null {
+  if (facts.freeze !== null) return facts.freeze;
+  if (seen.invalid !== null) return seen.invalid;
+  if (seen.missing.length > 0) return `nothing is measured of ${seen.missing.join(', ')}`;
+  return seen.thin.length > 0 ? `too little is measured of ${seen.thin.join(', ')}` : null;
+}

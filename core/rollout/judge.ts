@@ -1,0 +1,148 @@
+import type { Comparison, GuardrailResult, Look, MetricResult } from '../experiments/look.ts';
+import type { MachineRollout } from './step.ts';
+
+/** Something seen of one challenger, in words. `key` tells it from everything else, so that it is acted on once. */
+export interface Finding {
+  readonly arm: number;
+  readonly key: string;
+  readonly reason: string;
+}
+
+/** A look as the machine acts on it. Only challengers that are still in count. */
+export interface Judgement {
+  /** Metrics of which nothing, or no number, was measured: never taken for healthy. */
+  readonly missing: readonly string[];
+  /** Metrics with too little to judge by yet. */
+  readonly thin: readonly string[];
+  /** Why the evidence cannot be trusted; null: it can. */
+  readonly invalid: string | null;
+  /** What sends a challenger back at once. */
+  readonly harmful: readonly Finding[];
+  readonly pausing: readonly Finding[];
+  readonly warnings: readonly Finding[];
+  /** Challengers that the champion is better than. */
+  readonly lost: readonly Finding[];
+  /** Challengers that may be promoted, the best first. */
+  readonly passing: readonly Finding[];
+  /** Challengers that are as good as the champion, within their guardrails. */
+  readonly equivalent: readonly Finding[];
+  /** Challengers that no more data will decide on, those that are as good among them. */
+  readonly settled: readonly Finding[];
+}
+
+/** The challengers that have not been taken out. */
+export function activeArms({ arms, memory }: MachineRollout): number[] {
+  return arms.map((_, arm) => arm).filter((arm) => arm > 0 && !memory.removed.includes(arm));
+}
+
+/** Reads a look. `compares`: whether the champion serves too, so that its side must be measured as well. */
+export function judge(rollout: MachineRollout, look: Look | null, compares: boolean): Judgement {
+  const active = activeArms(rollout);
+  const comparisons = (look?.comparisons ?? []).filter(({ arm }) => active.includes(arm));
+  const findings = (of: (comparison: Comparison) => readonly Finding[]) => comparisons.flatMap(of);
+  return {
+    missing: look === null ? ['everything: nobody has looked yet'] : missingOf(rollout, comparisons, active, compares),
+    thin: compares ? thinOf(comparisons) : [],
+    invalid: invalidityOf(look, comparisons),
+    harmful: findings(harmOf),
+    pausing: findings((comparison) => violatedOf(comparison, 'pause')),
+    warnings: findings((comparison) => violatedOf(comparison, 'warn')),
+    lost: findings((comparison) => (comparison.verdict === 'champion_better' ? [verdictOf(comparison)] : [])),
+    passing: [...comparisons]
+      .filter((comparison) => passes(rollout, comparison))
+      .sort((a, b) => benefitOf(b) - benefitOf(a))
+      .map(verdictOf),
+    equivalent: findings((comparison) =>
+      comparison.verdict === 'equivalent' && guardrailsPass(comparison) ? [verdictOf(comparison)] : [],
+    ),
+    settled: findings((comparison) =>
+      comparison.verdict === 'equivalent' || comparison.verdict === 'inconclusive' ? [verdictOf(comparison)] : [],
+    ),
+  };
+}
+
+function missingOf(
+  { hasPrimary, guardrails, arms }: MachineRollout,
+  comparisons: readonly Comparison[],
+  active: readonly number[],
+  compares: boolean,
+): string[] {
+  const missing = new Set<string>();
+  for (const arm of active) {
+    const comparison = comparisons.find((each) => each.arm === arm);
+    if (comparison === undefined) missing.add(`every metric of ${arms[arm]}`);
+    else {
+      const { primary } = comparison;
+      if (hasPrimary && (primary === null || isUnmeasured(primary, compares))) {
+        missing.add(primary?.metric ?? 'the primary metric');
+      }
+      for (const metric of guardrails) {
+        const result = comparison.guardrails.find((each) => each.metric === metric);
+        if (result === undefined || isUnmeasured(result, compares)) missing.add(metric);
+      }
+    }
+  }
+  return [...missing];
+}
+
+function isUnmeasured(result: MetricResult, compares: boolean): boolean {
+  const { champion, challenger, effect, standardError, lower, upper } = result;
+  // A comparison with NaN is false: "not above 0" also holds for it.
+  if (!(challenger.n > 0) || (compares && !(champion.n > 0))) return true;
+  return [champion.mean, challenger.mean, effect, standardError, lower, upper].some(Number.isNaN);
+}
+
+function thinOf(comparisons: readonly Comparison[]): string[] {
+  const thin = comparisons.flatMap(({ guardrails }) => guardrails.filter(({ state }) => state === 'missing'));
+  return [...new Set(thin.map(({ metric }) => metric))];
+}
+
+function invalidityOf(look: Look | null, comparisons: readonly Comparison[]): string | null {
+  if (look?.srm.fired) {
+    return `the units do not split as the weights say (p ${short(look.srm.minPValue)}, α ${look.srm.alpha}): the assignment or the log is broken`;
+  }
+  const invalid = comparisons.find(({ verdict }) => verdict === 'invalid');
+  return invalid === undefined ? null : (invalid.reasons[0] ?? 'the evidence is invalid');
+}
+
+function harmOf(comparison: Comparison): Finding[] {
+  const { arm, challenger, fastGuard } = comparison;
+  if (!fastGuard?.fired) return violatedOf(comparison, 'rollback');
+  const reason = `fast guard: failures of ${challenger} are ${short(fastGuard.eValue)} times likelier if it fails more often than the champion (${short(fastGuard.threshold)} suffices)`;
+  return [{ arm, key: `fast_guard:${arm}`, reason }, ...violatedOf(comparison, 'rollback')];
+}
+
+function violatedOf({ arm, challenger, guardrails }: Comparison, severity: GuardrailResult['severity']): Finding[] {
+  return guardrails
+    .filter((each) => each.severity === severity && each.state === 'violated')
+    .map(({ metric, effect, lower, upper, margin }) => ({
+      arm,
+      key: `${severity}:${arm}:${metric}`,
+      reason: `guardrail ${metric} of ${challenger} is violated: effect ${short(effect)}, interval (${short(lower)}, ${short(upper)}), margin ${margin}`,
+    }));
+}
+
+/** The primary metric says better, if there is one, and even the bad end of every guardrail is within its margin. */
+function passes({ hasPrimary }: MachineRollout, comparison: Comparison): boolean {
+  const { verdict } = comparison;
+  if (verdict === 'invalid' || verdict === 'champion_better') return false;
+  return (!hasPrimary || verdict === 'challenger_better') && guardrailsPass(comparison);
+}
+
+function guardrailsPass({ guardrails }: Comparison): boolean {
+  return guardrails.every(({ state }) => state === 'passed');
+}
+
+/** How much better a challenger is, the good way up. */
+function benefitOf({ primary }: Comparison): number {
+  const effect = primary?.effect ?? 0;
+  return primary?.direction === 'decrease' ? -effect : effect;
+}
+
+function verdictOf({ arm, challenger, verdict, reasons }: Comparison): Finding {
+  return { arm, key: `verdict:${arm}`, reason: reasons[0] ?? `${challenger}: ${verdict.replaceAll('_', ' ')}` };
+}
+
+function short(value: number | null): string {
+  return value === null ? 'unknown' : String(Number(value.toPrecision(3)));
+}

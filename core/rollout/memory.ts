@@ -1,0 +1,68 @@
+import { z } from 'zod';
+
+const decisionSchema = z.discriminatedUnion('kind', [
+  /** `because`: what must still hold when it is done. */
+  z.object({
+    kind: z.literal('promote'),
+    arm: z.int(),
+    because: z.enum(['better', 'equivalent', 'time', 'person']),
+    reason: z.string(),
+  }),
+  z.object({ kind: z.literal('rollback'), reason: z.string() }),
+  z.object({ kind: z.literal('end'), reason: z.string() }),
+]);
+
+const pauseSchema = z.object({
+  sinceMs: z.number(),
+  reason: z.string(),
+  /** `max_duration`: going on means another such time. */
+  cause: z.enum(['person', 'evidence', 'missing', 'gate', 'max_duration']),
+});
+
+/** What the state machine keeps beside its state (`rollouts.memory`). Everything has a default: a draft remembers nothing. */
+export const rolloutMemorySchema = z.object({
+  /** In a draft: its start was asked for and is not allowed yet. Missing otherwise; the engine finds drafts by it. */
+  requestedAtMs: z.number().optional(),
+  /** Which step of the ramp. */
+  stage: z.int().default(0),
+  /** When the clock of the present state or stage began; the time of a pause is left out by moving it on. */
+  sinceMs: z.number().default(0),
+  /** When the challengers got their first traffic, likewise. */
+  trafficSinceMs: z.number().nullable().default(null),
+  /** By arm: units counted before the stage began. */
+  unitsBefore: z.array(z.number()).default([]),
+  pause: pauseSchema.nullable().default(null),
+  missing: z
+    .object({ sinceMs: z.number(), metrics: z.array(z.string()) })
+    .nullable()
+    .default(null),
+  /** Arms that were taken out alone. */
+  removed: z.array(z.int()).default([]),
+  /** What was said or acted on once, and is not again. */
+  noted: z.array(z.string()).default([]),
+  /** What a person or webhooks were asked, by the key of the move that waits for it. */
+  asked: z.string().nullable().default(null),
+  approved: z.array(z.string()).default([]),
+  /** The move whose wait a person has ended. */
+  skipped: z.string().nullable().default(null),
+  /** After a refusal the same is asked anew. */
+  gateRound: z.int().default(0),
+  decision: decisionSchema.nullable().default(null),
+  /** By arm, the buckets that count in each phase so far. */
+  phases: z.array(z.object({ phase: z.int(), weightsBp: z.array(z.int()) })).default([]),
+  /** The group's policy of mirroring from before the shadow stage. */
+  shadowBefore: z.record(z.string(), z.unknown()).optional(),
+  /** Whether units' history has been read. */
+  historyRead: z.boolean().default(false),
+});
+
+export type RolloutMemory = z.output<typeof rolloutMemorySchema>;
+export type Decision = z.output<typeof decisionSchema>;
+export type PauseCause = z.output<typeof pauseSchema>['cause'];
+
+export const EMPTY_MEMORY: RolloutMemory = rolloutMemorySchema.parse({});
+
+/** The buckets of each arm that counted in each phase so far: what the split of its units is held against. */
+export function phaseWeights(memory: unknown): RolloutMemory['phases'] {
+  return rolloutMemorySchema.parse(memory).phases;
+}

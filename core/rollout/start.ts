@@ -1,0 +1,44 @@
+import { type Clearance, clearanceFor } from './clearance.ts';
+import type { RolloutMemory } from './memory.ts';
+import type { MachineFacts, MachineRollout, Move, Step } from './step.ts';
+import { freshClock, makeStep, stageMove } from './transitions.ts';
+
+export function leaveDraft(rollout: MachineRollout, facts: MachineFacts, nowMs: number): Step | null {
+  if (rollout.memory.requestedAtMs === undefined || facts.freeze !== null) return null;
+  const clearance = startClearance(rollout, facts);
+  switch (clearance.kind) {
+    case 'ask':
+      return clearance.step;
+    case 'waiting':
+      return null;
+    case 'refused':
+      return makeStep(rollout, 'reject', { reason: clearance.reason, memory: unrequested(rollout.memory) });
+    case 'clear':
+      return startStep(rollout, 'everybody who was asked agrees', nowMs);
+    default:
+      return clearance satisfies never;
+  }
+}
+
+export function startClearance(rollout: MachineRollout, facts: MachineFacts): Clearance {
+  const needsPerson = rollout.plan.approvals.includes('start');
+  return clearanceFor(rollout, facts, { key: 'start', hook: 'confirm-start', needsPerson, what: 'the start' });
+}
+
+/** A draft whose start was refused: as if it had not been asked for, and the next time is another question. */
+export function unrequested({ gateRound }: RolloutMemory): Partial<RolloutMemory> {
+  return { requestedAtMs: undefined, asked: null, approved: [], gateRound: gateRound + 1 };
+}
+
+export function startStep(rollout: MachineRollout, reason: string, nowMs: number): Step {
+  const { shadowFirst, dryRun } = rollout.plan;
+  const zeros = rollout.arms.map(() => 0);
+  const clock = { ...freshClock(nowMs, zeros), requestedAtMs: undefined, stage: 0 };
+  // A dry run mirrors nothing, so that it could never leave the shadow stage.
+  if (shadowFirst !== null && !dryRun) {
+    const move: Move = { kind: 'shadow', sampleBp: shadowFirst.sampleBp };
+    return makeStep(rollout, 'start', { to: 'shadow', reason, move, memory: clock });
+  }
+  const move: Move = dryRun ? { kind: 'none' } : stageMove(rollout, 0);
+  return makeStep(rollout, 'start', { to: 'ramping', reason, move, memory: { ...clock, trafficSinceMs: nowMs } });
+}
