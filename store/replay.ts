@@ -137,7 +137,9 @@ function readSums(sums: FlatSums): ArmSums {
 
 function proposedOf(proposed: readonly ProposedShare[]): RawBuilder<unknown> {
   const cases = proposed.flatMap(({ variant, ranges }) =>
-    ranges.map(([from, to]) => sql`WHEN row.bucket >= ${from}::smallint AND row.bucket < ${to}::smallint THEN ${variant}::text`),
+    ranges.map(
+      ([from, to]) => sql`WHEN row.bucket >= ${from}::smallint AND row.bucket < ${to}::smallint THEN ${variant}::text`,
+    ),
   );
   return sql`CASE ${sql.join(cases, sql` `)} END`;
 }
@@ -145,9 +147,7 @@ function proposedOf(proposed: readonly ProposedShare[]): RawBuilder<unknown> {
 /** Sessions and mirrored calls are not split. */
 function conditionsOf({ organizationId, groupId, since, until, shareOf256 }: ReplayWindow): RawBuilder<unknown> {
   const sampled =
-    shareOf256 >= 256
-      ? sql``
-      : sql` AND get_byte(decode(left(md5(row.unit), 2), 'hex'), 0) < ${shareOf256}`;
+    shareOf256 >= 256 ? sql`` : sql` AND get_byte(decode(left(md5(row.unit), 2), 'hex'), 0) < ${shareOf256}`;
   return sql`row.organization_id = ${organizationId} AND row.group_id = ${groupId} AND row.created_at >= ${since}
     AND row.created_at < ${until} AND row.shadow_of IS NULL AND row.served_reason <> 'pinned'${sampled}`;
 }

@@ -1,6 +1,4 @@
-import { z } from '@hono/zod-openapi';
-import { nameSchema } from '#core/names.ts';
-import { type REPLAY_MEASURES, replay } from '#core/replay/replay.ts';
+import { type ReplayFigure, replay } from '#core/replay/replay.ts';
 import { type Holding, moveRanges } from '#core/split/ranges.ts';
 import { checkVariants, isAssigned } from '#core/weights.ts';
 import { isTooSlow } from '#store/failures.ts';
