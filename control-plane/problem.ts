@@ -12,6 +12,7 @@ export const PROBLEMS = {
   not_found: { status: 404, title: 'Not found' },
   name_taken: { status: 409, title: 'Name taken' },
   in_use: { status: 409, title: 'Still in use' },
+  conflict: { status: 409, title: 'Not possible now' },
   version_mismatch: { status: 412, title: 'Changed meanwhile' },
   body_too_large: { status: 413, title: 'Body too large' },
   invalid: { status: 422, title: 'Invalid request' },

@@ -43,7 +43,7 @@ export async function metricSums(tx: Tx, ref: ExperimentRef, metrics: readonly s
 /** The sums of a metric beside those of its units' history; empty where no unit has one. */
 export async function historySums(tx: Tx, ref: ExperimentRef, metric: string): Promise<HistorySums[]> {
   const values = isBuiltin(metric) ? builtinValues(ref, [metric]) : laterValues(ref, [metric]);
-  const { rows } = await sql<FlatSums & Record<'x' | 'xSquares' | 'sumX' | 'nX', string>>`
+  const { rows } = await sql<FlatPlace & FlatSums & Record<'x' | 'xSquares' | 'sumX' | 'nX', string>>`
     WITH joined AS MATERIALIZED (
       SELECT v.phase, v.arm, v.s, v.n, h.sum / h.n AS mean
       FROM (${values}) AS v LEFT JOIN experiment_history AS h
@@ -72,10 +72,13 @@ export async function metricsWithHistory(tx: Tx, ref: ExperimentRef, metrics: re
   return rows.map(({ metric }) => metric);
 }
 
-/** As PostgreSQL writes them: `numeric`, which no client rounds. */
-interface FlatSums {
+interface FlatPlace {
   readonly phase: number;
   readonly arm: number;
+}
+
+/** As PostgreSQL writes them: `numeric`, which no client rounds. */
+export interface FlatSums {
   readonly units: string;
   readonly count: string;
   readonly countSquares: string;
@@ -84,11 +87,12 @@ interface FlatSums {
   readonly products: string;
 }
 
-const SUMS = sql`count(*)::text AS units, sum(n)::text AS count, sum(n * n)::text AS "countSquares", sum(s)::text AS sum,
+/** Over rows with `s` and `n`: a unit's sum of a metric, and of how many values. */
+export const SUMS = sql`count(*)::text AS units, sum(n)::text AS count, sum(n * n)::text AS "countSquares", sum(s)::text AS sum,
   sum(s * s)::text AS "sumSquares", sum(s * n)::text AS products`;
 
 async function sumsOf(tx: Tx, values: RawBuilder<unknown>): Promise<MetricSums[]> {
-  const { rows } = await sql<FlatSums & { metric: string }>`
+  const { rows } = await sql<FlatPlace & FlatSums & { metric: string }>`
     SELECT metric, phase, arm, ${SUMS} FROM (${values}) AS v WHERE n > 0
     GROUP BY metric, phase, arm ORDER BY metric, phase, arm`.execute(tx);
   return rows.map((row) => ({ metric: row.metric, phase: row.phase, arm: row.arm, sums: armSums(row) }));
@@ -115,7 +119,7 @@ function laterValues(ref: ExperimentRef, metrics: readonly string[]): RawBuilder
 }
 
 /** The nearest numbers to the exact sums; null where one is NaN or beyond what a number can be. */
-function armSums(row: FlatSums): ArmSums | null {
+export function armSums(row: FlatSums): ArmSums | null {
   const sums = {
     ...{ units: Number(row.units), n: Number(row.count), nSquares: Number(row.countSquares) },
     ...{ sum: Number(row.sum), sumSquares: Number(row.sumSquares), products: Number(row.products) },

@@ -86,3 +86,15 @@ export async function keyIdsOf(tx: Tx, organizationId: string, ref: string): Pro
     .execute();
   return rows.map(({ id }) => id);
 }
+
+/** The names of keys by id, those of deleted ones too. Ids of no key of the organization are missing. */
+export async function keyNames(tx: Tx, organizationId: string, ids: readonly string[]): Promise<Map<string, string>> {
+  if (ids.length === 0) return new Map();
+  const rows = await tx
+    .selectFrom('api_keys')
+    .select(['id', 'name'])
+    .where('organization_id', '=', organizationId)
+    .where('id', 'in', ids)
+    .execute();
+  return new Map(rows.map(({ id, name }) => [id, name]));
+}

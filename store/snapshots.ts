@@ -1,17 +1,21 @@
 import { sql } from 'kysely';
+import { type Prices, pricesSchema } from '#core/prices.ts';
 import { compileSnapshot } from '#core/snapshot/compile.ts';
 import { spoolPolicySchema } from '#core/snapshot/log-policy.ts';
 import {
   DEFAULT_MAX_OUTPUT_TOKENS,
   maxOutputTokensSchema,
   type SnapshotDocument,
+  type SnapshotExperiment,
   snapshotSchema,
 } from '#core/snapshot/schema.ts';
 import { shadowPolicySchema } from '#core/snapshot/shadow-policy.ts';
 import { trafficPolicySchema } from '#core/snapshot/traffic-policy.ts';
 import { keepPhases } from './experiment-phases.ts';
+import type { VariantRow } from './groups.ts';
 import { CHANNELS } from './notifications.ts';
 import type { Db, Tx } from './pool.ts';
+import { runningRollouts } from './rollouts.ts';
 
 /** Versions are handed out and committed in one order, so that a reader who saw version n never misses a smaller one. */
 const PUBLISH_LOCK = 0x72696e67;
@@ -89,6 +93,7 @@ async function readDocument(tx: Tx, organizationId: string): Promise<SnapshotDoc
     .orderBy('group_id')
     .orderBy('position')
     .execute();
+  const experiments = await runningExperiments(tx, organizationId, variants);
   const deploymentsOf = Map.groupBy(deployments, (deployment) => deployment.model_id);
   const variantsOf = Map.groupBy(variants, (variant) => variant.group_id);
   return {
@@ -109,6 +114,7 @@ async function readDocument(tx: Tx, organizationId: string): Promise<SnapshotDoc
       name: model.name,
       createdAt: model.created_at.toISOString(),
       maxOutputTokens: maxOutputTokensOf(model.meta),
+      ...pricesOf(model.meta),
       deployments: (deploymentsOf.get(model.id) ?? []).map((deployment) => ({
         providerId: deployment.provider_id,
         upstreamModel: deployment.upstream_model,
@@ -126,6 +132,7 @@ async function readDocument(tx: Tx, organizationId: string): Promise<SnapshotDoc
       log: spoolPolicySchema.parse(group.log),
       traffic: trafficPolicySchema.parse(group.traffic),
       shadow: shadowPolicySchema.parse(group.shadow),
+      experiment: experiments.get(group.id),
       variants: (variantsOf.get(group.id) ?? []).map((variant) => ({
         modelId: variant.model_id,
         role: variant.role,
@@ -136,11 +143,44 @@ async function readDocument(tx: Tx, organizationId: string): Promise<SnapshotDoc
   };
 }
 
+/**
+ * The experiments that inferences count in now, by group. Nobody counts in one whose arm is no variant of its group: a dry run of a
+ * challenger that is not there.
+ */
+async function runningExperiments(
+  tx: Tx,
+  organizationId: string,
+  variants: readonly Pick<VariantRow, 'group_id' | 'model_id' | 'ranges'>[],
+): Promise<Map<string, SnapshotExperiment>> {
+  const experiments = new Map<string, SnapshotExperiment>();
+  for (const { id, group_id, arms, control, phase, definition } of await runningRollouts(tx, organizationId)) {
+    const ranges = arms.map(({ modelId }, arm) => {
+      const variant = variants.find((each) => each.group_id === group_id && each.model_id === modelId);
+      return variant && (arm === 0 ? control : variant.ranges);
+    });
+    if (ranges.includes(undefined)) continue;
+    const counted = arms.map(({ modelId }, arm) => ({
+      modelId,
+      ranges: ranges[arm]!.map(([from, to]): [number, number] => [from, to]),
+    }));
+    experiments.set(group_id, { id, phase, arms: counted, correlationKey: definition.correlationKey });
+  }
+  return experiments;
+}
+
 /** `maxOutputTokens` of a model's meta. In one of a release that did not check it, what is no sane number counts as not there. */
 function maxOutputTokensOf(meta: unknown): number {
-  const said =
-    typeof meta === 'object' && meta !== null ? (meta as Record<string, unknown>)['maxOutputTokens'] : undefined;
-  return maxOutputTokensSchema.safeParse(said).data ?? DEFAULT_MAX_OUTPUT_TOKENS;
+  return maxOutputTokensSchema.safeParse(saidIn(meta, 'maxOutputTokens')).data ?? DEFAULT_MAX_OUTPUT_TOKENS;
+}
+
+/** The same for its prices: what cannot be one leaves the cost unknown. */
+function pricesOf(meta: unknown): { prices?: Prices } {
+  const prices = pricesSchema.safeParse(saidIn(meta, 'prices')).data;
+  return prices === undefined ? {} : { prices };
+}
+
+function saidIn(meta: unknown, field: string): unknown {
+  return typeof meta === 'object' && meta !== null ? (meta as Record<string, unknown>)[field] : undefined;
 }
 
 /** A published snapshot as it is stored; gateways check the document themselves. */

@@ -9,12 +9,13 @@ import {
   metricSums,
   metricsWithHistory,
 } from '#store/experiment-sums.ts';
-import { type ArmTotals, armTotals, type ExperimentRow } from '#store/experiments.ts';
+import { type ArmTotals, armTotals } from '#store/experiments.ts';
 import type { Tx } from '#store/pool.ts';
+import type { RolloutRow } from '#store/rollouts.ts';
 import { adjustedArms } from './adjusted-arms.ts';
 
 /** All that is known of an experiment at this moment, for `lookAt`. Each part counts whole batches; what comes later, later looks see. */
-export async function observe(tx: Tx, rollout: ExperimentRow, nowMs: number): Promise<Observation> {
+export async function observe(tx: Tx, rollout: RolloutRow, nowMs: number): Promise<Observation> {
   const ref = { organizationId: rollout.organization_id, experimentId: rollout.id };
   const names = metricNames(experimentDefinitionSchema.parse(rollout.definition));
   const phases = await listPhases(tx, ref.organizationId, ref.experimentId);
@@ -37,7 +38,8 @@ function metricNames({ primary, guardrails }: ExperimentDefinition): string[] {
   return [...new Set(names)];
 }
 
-function phaseUnits({ phase, weights_bp: weightsBp }: PhaseRow, totals: readonly ArmTotals[]): PhaseUnits {
+/** What a phase has counted, by arm. */
+export function phaseUnits({ phase, weights_bp: weightsBp }: PhaseRow, totals: readonly ArmTotals[]): PhaseUnits {
   const byArm = (count: (total: ArmTotals) => number) =>
     weightsBp.map((_, arm) => {
       const total = totals.find((one) => one.phase === phase && one.arm === arm);
@@ -80,7 +82,7 @@ function phaseSums(rows: readonly MetricSums[], arms: number): PhaseSums[] {
 
 async function observedEvidence(
   tx: Tx,
-  rollout: ExperimentRow,
+  rollout: RolloutRow,
   phases: readonly PhaseRow[],
   totals: readonly ArmTotals[],
 ): Promise<Evidence> {

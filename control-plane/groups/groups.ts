@@ -26,6 +26,7 @@ import { notFound } from '../problem.ts';
 import type { Change } from '../publish/change.ts';
 import { created, deleted, type ListQuery, updated } from '../publish/outcome.ts';
 import type { CreateGroup, GroupView, UpdateGroup } from './group-schemas.ts';
+import { refuseWhileRollout } from './running-rollout.ts';
 
 const SALT_BYTES = 16;
 
@@ -85,6 +86,7 @@ export function createGroups({ entropy }: { readonly entropy: Entropy }) {
     async remove(tx: Tx, { organizationId, ref, ifMatch }: ChangeCall<unknown>): Promise<Change> {
       const row = await requireGroup(tx, organizationId, ref, 'update');
       requireMatch(ifMatch, row.version);
+      await refuseWhileRollout(tx, row);
       await deleteGroup(tx, organizationId, row.id);
       return deleted('group', groupView(row, await variantsOfOne(tx, row)));
     },

@@ -1,5 +1,6 @@
-import { type Holding, moveRanges } from '#core/split/ranges.ts';
+import { type BucketRange, type Holding, moveRanges } from '#core/split/ranges.ts';
 import { checkVariants, isAssigned, type Role } from '#core/weights.ts';
+import type { WeightVersionVariant } from '#store/database.ts';
 import { type GroupRow, insertWeightVersion, replaceVariants, updateGroup, type VariantRow } from '#store/groups.ts';
 import { findModel } from '#store/models.ts';
 import type { Tx } from '#store/pool.ts';
@@ -8,15 +9,18 @@ import { requireMatch } from '../http/preconditions.ts';
 import { type Issue, refuseIssues } from '../problem.ts';
 import type { Change } from '../publish/change.ts';
 import { updated } from '../publish/outcome.ts';
-import type { Variants, Weights } from './group-schemas.ts';
+import type { GroupView, Variants, Weights } from './group-schemas.ts';
 import { groupView, requireGroup, variantsOfOne } from './groups.ts';
+import { refuseWhileRollout } from './running-rollout.ts';
 
 /** A variant that a change wants, its model found. */
-interface WantedVariant {
+export interface WantedVariant {
   readonly modelId: string;
   readonly model: string;
   readonly role: Role;
   readonly weightBp: number;
+  /** The buckets it shall own, where they are not to follow from the weights. */
+  readonly ranges?: readonly BucketRange[];
 }
 
 /** Replaces a group's variants. */
@@ -39,7 +43,7 @@ export async function replaceGroupVariants(
   }
   refuseIssues(issues);
   refuseIssues(checkVariants(wanted));
-  return changeSplit(tx, group, wanted, 'group.variants.replace');
+  return changeByHand(tx, group, wanted, 'group.variants.replace');
 }
 
 /** Changes the weights of some of a group's variants. */
@@ -72,7 +76,7 @@ export async function changeGroupWeights(
   refuseIssues(
     checkVariants(wanted, 'weights').map(({ field, message }) => ({ field: byModel(field, wanted), message })),
   );
-  return changeSplit(tx, group, wanted, 'group.weights.change');
+  return changeByHand(tx, group, wanted, 'group.weights.change');
 }
 
 /** Turns `weights[1].weightBp` into `weights.<model>`, which is how the request spells it. */
@@ -82,12 +86,46 @@ function byModel(field: string, wanted: readonly WantedVariant[]): string {
   return model === undefined ? field : `weights.${model}`;
 }
 
-/** Moves the buckets that must move, and no others, and keeps what the split was for ever. */
-async function changeSplit(tx: Tx, group: GroupRow, wanted: readonly WantedVariant[], action: string): Promise<Change> {
+/** What a person changes: not while a rollout moves the same weights. */
+async function changeByHand(
+  tx: Tx,
+  group: GroupRow,
+  wanted: readonly WantedVariant[],
+  action: string,
+): Promise<Change> {
+  await refuseWhileRollout(tx, group);
+  const { before, after, afterPublish } = await changeSplit(tx, group, wanted);
+  return updated('group', before, after, {}, { kind: 'snapshot', afterPublish }, action);
+}
+
+/** A split that was changed; `afterPublish` keeps it for ever under the version that it is published as. */
+export interface SplitChange {
+  readonly before: GroupView;
+  readonly after: GroupView;
+  readonly variants: readonly WeightVersionVariant[];
+  /** What each model owned before. */
+  readonly rangesBefore: readonly Pick<WeightVersionVariant, 'modelId' | 'ranges'>[];
+  readonly afterPublish: (configVersion: number) => Promise<void>;
+}
+
+/**
+ * Moves the buckets that must move, and no others, and keeps what the split was for ever. The only way in which weights move.
+ * @param group locked for update
+ * @param changes of the group that belong to the move
+ */
+export async function changeSplit(
+  tx: Tx,
+  group: GroupRow,
+  wanted: readonly WantedVariant[],
+  changes: { readonly hash_version?: number; readonly shadow?: string } = {},
+): Promise<SplitChange> {
   const present = await variantsOfOne(tx, group);
   const organizationId = group.organization_id;
   const holdings = new Map(holdingsOf(present, wanted).map(({ name, ranges }) => [name, ranges]));
-  const variants = wanted.map((variant) => ({ ...variant, ranges: holdings.get(variant.modelId) ?? [] }));
+  const variants = wanted.map(({ modelId, model, role, weightBp, ranges }) => ({
+    ...{ modelId, model, role, weightBp },
+    ranges: ranges ?? holdings.get(modelId) ?? [],
+  }));
   await replaceVariants(
     tx,
     organizationId,
@@ -102,20 +140,26 @@ async function changeSplit(tx: Tx, group: GroupRow, wanted: readonly WantedVaria
       ranges: JSON.stringify(ranges),
     })),
   );
-  const phase = sameSplit(present, wanted) ? group.phase : group.phase + 1;
-  const after = await updateGroup(tx, organizationId, group.id, { phase });
+  const isSame = changes.hash_version === undefined && sameSplit(present, wanted);
+  const phase = isSame ? group.phase : group.phase + 1;
+  const after = await updateGroup(tx, organizationId, group.id, { ...changes, phase });
   const afterPublish = (configVersion: number) =>
     insertWeightVersion(tx, {
       group_id: group.id,
       config_version: configVersion,
       organization_id: organizationId,
       salt: group.salt,
-      hash_version: group.hash_version,
+      hash_version: after.hash_version,
       phase,
       variants: JSON.stringify(variants),
     });
-  const [viewBefore, viewAfter] = [groupView(group, present), groupView(after, await variantsOfOne(tx, after))];
-  return updated('group', viewBefore, viewAfter, {}, { kind: 'snapshot', afterPublish }, action);
+  return {
+    before: groupView(group, present),
+    after: groupView(after, await variantsOfOne(tx, after)),
+    variants,
+    rangesBefore: present.map(({ model_id, ranges }) => ({ modelId: model_id, ranges })),
+    afterPublish,
+  };
 }
 
 function holdingsOf(present: readonly VariantRow[], wanted: readonly WantedVariant[]): Holding[] {

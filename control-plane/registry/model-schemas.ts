@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import { nameSchema } from '#core/names.ts';
+import { pricesSchema } from '#core/prices.ts';
 
 const provider = nameSchema.meta({ description: "The provider's name or id.", example: 'openai' });
 const upstreamModel = z
@@ -12,9 +13,17 @@ const upstreamModel = z
 const metaSchema = z.record(z.string(), z.unknown()).openapi({
   description:
     'Anything. `maxOutputTokens`, a whole number from 1 to 10000000, is the limit that a provider gets which wants one in every request, ' +
-    'where the caller gave none (4096 without it).',
-  example: { team: 'search', maxOutputTokens: 8192 },
+    'where the caller gave none (4096 without it). `prices`, `{input, output, cachedInput}`, are whole micro-dollars per million tokens ($3 is ' +
+    '3000000): every inference of the model then has its cost. `cachedInput` is for input that the provider had cached; left out, it costs ' +
+    'what other input does. A model without output (embeddings) has `output` 0.',
+  example: {
+    team: 'search',
+    maxOutputTokens: 8192,
+    prices: { input: 400_000, output: 1_600_000, cachedInput: 100_000 },
+  },
 });
+/** `prices` of the meta, which otherwise may hold anything: a field that is none of them would be a slip of the pen. */
+export const metaPricesSchema = z.strictObject(pricesSchema.shape);
 const weight = z.int().min(0).max(1_000_000);
 
 const deploymentInputSchema = z.strictObject({
@@ -42,7 +51,8 @@ export const updateModelSchema = z
     upstreamModel: upstreamModel.optional(),
     deployments: deploymentsSchema.openapi({ description: 'Replaces all deployments.' }),
     meta: metaSchema.optional().openapi({
-      description: 'A JSON merge patch (RFC 7396): null removes a field. `maxOutputTokens` is read, see the creation.',
+      description:
+        'A JSON merge patch (RFC 7396): null removes a field. `maxOutputTokens` and `prices` are read, see the creation.',
     }),
   })
   .openapi('UpdateModel');

@@ -16,13 +16,14 @@ import type { Tx } from '#store/pool.ts';
 import type { Entropy } from '../entropy.ts';
 import type { ChangeCall, ReadCall } from '../http/operation.ts';
 import { requireMatch } from '../http/preconditions.ts';
+import { validate } from '../http/validate.ts';
 import { decodeNameCursor, type Page, toPage } from '../paging.ts';
 import { inUse, invalid, notFound } from '../problem.ts';
 import type { Change } from '../publish/change.ts';
 import { created, deleted, type ListQuery, updated } from '../publish/outcome.ts';
 import { deploymentRows, wantedDeployments } from './deployments.ts';
 import { type JsonObject, mergePatch } from './merge-patch.ts';
-import type { CreateModel, ModelView, UpdateModel } from './model-schemas.ts';
+import { type CreateModel, type ModelView, metaPricesSchema, type UpdateModel } from './model-schemas.ts';
 
 const MAX_META_BYTES = 65_536;
 
@@ -102,6 +103,7 @@ function metaText(meta: JsonObject): string {
   if (limit !== undefined && !maxOutputTokensSchema.safeParse(limit).success) {
     throw invalid([{ field: 'meta.maxOutputTokens', message: 'is no whole number from 1 to 10000000' }]);
   }
+  if (meta['prices'] !== undefined) validate(metaPricesSchema, meta['prices'], 'meta.prices');
   const text = JSON.stringify(meta);
   if (Buffer.byteLength(text) <= MAX_META_BYTES) return text;
   throw invalid([{ field: 'meta', message: `is longer than ${MAX_META_BYTES} bytes of JSON` }]);

@@ -2,7 +2,7 @@
  * The words with which providers say that a filter ended an answer, or that it is a refusal, as they stand in an inference's finish reason.
  * A refusal that a provider tells in no such word (OpenAI's own field `refusal` beside "stop") is not seen.
  */
-const REFUSALS: ReadonlySet<string> = new Set([
+export const REFUSALS: ReadonlySet<string> = new Set([
   // OpenAI and what is compatible with it: chat completions, and `incomplete_details.reason` of responses
   'content_filter',
   // Anthropic (`stop_reason`), also through Bedrock

@@ -41,7 +41,7 @@ export function judge(rollout: MachineRollout, look: Look | null, compares: bool
   const comparisons = (look?.comparisons ?? []).filter(({ arm }) => active.includes(arm));
   const findings = (of: (comparison: Comparison) => readonly Finding[]) => comparisons.flatMap(of);
   return {
-    missing: look === null ? ['everything: nobody has looked yet'] : missingOf(rollout, comparisons, active, compares),
+    missing: missingOf(rollout, look, compares),
     thin: compares ? thinOf(comparisons) : [],
     invalid: invalidityOf(look, comparisons),
     harmful: findings(harmOf),
@@ -61,34 +61,33 @@ export function judge(rollout: MachineRollout, look: Look | null, compares: bool
   };
 }
 
-function missingOf(
-  { hasPrimary, guardrails, arms }: MachineRollout,
-  comparisons: readonly Comparison[],
-  active: readonly number[],
-  compares: boolean,
-): string[] {
-  const missing = new Set<string>();
-  for (const arm of active) {
-    const comparison = comparisons.find((each) => each.arm === arm);
-    if (comparison === undefined) missing.add(`every metric of ${arms[arm]}`);
-    else {
-      const { primary } = comparison;
-      if (hasPrimary && (primary === null || isUnmeasured(primary, compares))) {
-        missing.add(primary?.metric ?? 'the primary metric');
-      }
-      for (const metric of guardrails) {
-        const result = comparison.guardrails.find((each) => each.metric === metric);
-        if (result === undefined || isUnmeasured(result, compares)) missing.add(metric);
-      }
-    }
+function missingOf(rollout: MachineRollout, look: Look | null, compares: boolean): string[] {
+  if (look === null) return ['everything: nobody has looked yet'];
+  const active = activeArms(rollout);
+  // Without a champion beside it nothing is compared; that the challenger serves at all is what can be asked for.
+  if (!compares) {
+    return active.filter((arm) => !((look.requests[arm] ?? 0) > 0)).map((arm) => `requests of ${rollout.arms[arm]}`);
   }
-  return [...missing];
+  return [...new Set(active.flatMap((arm) => unmeasuredOf(rollout, look, arm)))];
 }
 
-function isUnmeasured(result: MetricResult, compares: boolean): boolean {
-  const { champion, challenger, effect, standardError, lower, upper } = result;
-  // A comparison with NaN is false: "not above 0" also holds for it.
-  if (!(challenger.n > 0) || (compares && !(champion.n > 0))) return true;
+/** Metrics of a challenger that the definition asks for and that have no value in one of the two arms. */
+function unmeasuredOf({ hasPrimary, guardrails, arms }: MachineRollout, look: Look, arm: number): string[] {
+  const comparison = look.comparisons.find((each) => each.arm === arm);
+  if (comparison === undefined) return [`every metric of ${arms[arm]}`];
+  const { primary } = comparison;
+  const missing = guardrails.filter((metric) => {
+    const result = comparison.guardrails.find((each) => each.metric === metric);
+    return result === undefined || isUnmeasured(result);
+  });
+  if (hasPrimary && (primary === null || isUnmeasured(primary)))
+    missing.unshift(primary?.metric ?? 'the primary metric');
+  return missing;
+}
+
+function isUnmeasured({ champion, challenger, effect, standardError, lower, upper }: MetricResult): boolean {
+  // A comparison with NaN is false: "not above 0" holds for it, too.
+  if (!(challenger.n > 0) || !(champion.n > 0)) return true;
   return [champion.mean, challenger.mean, effect, standardError, lower, upper].some(Number.isNaN);
 }
 

@@ -48,8 +48,6 @@ export const rolloutMemorySchema = z.object({
   /** After a refusal the same is asked anew. */
   gateRound: z.int().default(0),
   decision: decisionSchema.nullable().default(null),
-  /** By arm, the buckets that count in each phase so far. */
-  phases: z.array(z.object({ phase: z.int(), weightsBp: z.array(z.int()) })).default([]),
   /** The group's policy of mirroring from before the shadow stage. */
   shadowBefore: z.record(z.string(), z.unknown()).optional(),
   /** Whether units' history has been read. */
@@ -61,8 +59,3 @@ export type Decision = z.output<typeof decisionSchema>;
 export type PauseCause = z.output<typeof pauseSchema>['cause'];
 
 export const EMPTY_MEMORY: RolloutMemory = rolloutMemorySchema.parse({});
-
-/** The buckets of each arm that counted in each phase so far: what the split of its units is held against. */
-export function phaseWeights(memory: unknown): RolloutMemory['phases'] {
-  return rolloutMemorySchema.parse(memory).phases;
-}

@@ -163,6 +163,16 @@ describe('models', () => {
     [{ name: 'x', provider: 'one', upstreamModel: 'u', meta: [] }, 'meta'],
     [{ name: 'x', provider: 'one', upstreamModel: 'u', meta: { maxOutputTokens: 'lots' } }, 'meta.maxOutputTokens'],
     [{ name: 'x', provider: 'one', upstreamModel: 'u', meta: { maxOutputTokens: 0 } }, 'meta.maxOutputTokens'],
+    [{ name: 'x', provider: 'one', upstreamModel: 'u', meta: { prices: 'cheap' } }, 'meta.prices'],
+    [{ name: 'x', provider: 'one', upstreamModel: 'u', meta: { prices: { input: 3 } } }, 'meta.prices.output'],
+    [
+      { name: 'x', provider: 'one', upstreamModel: 'u', meta: { prices: { input: 0.5, output: 1 } } },
+      'meta.prices.input',
+    ],
+    [
+      { name: 'x', provider: 'one', upstreamModel: 'u', meta: { prices: { input: 1, output: 1, cached: 1 } } },
+      'meta.prices.cached',
+    ],
     [{ name: 'x', provider: 'one', upstreamModel: '..' }, 'upstreamModel'],
     [{ name: 'x', provider: 'one', upstreamModel: 'a/../b' }, 'upstreamModel'],
     [{ name: 'x', provider: 'one', upstreamModel: 'u', meta: { a: ['\0'] } }, 'meta.a[0]'],

@@ -4,10 +4,10 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { observe } from '#control-plane/experiments/observe.ts';
 import type { SnapshotGroup } from '#core/snapshot/schema.ts';
 import { keepPhases } from '#store/experiment-phases.ts';
-import { findExperiment } from '#store/experiments.ts';
 import { reportLedgers } from '#store/gateway-ledgers.ts';
 import { reportGateway } from '#store/gateways.ts';
 import { inOrganization } from '#store/pool.ts';
+import { findRollout } from '#store/rollouts.ts';
 import {
   type ApiClient,
   seedGroup,
@@ -87,7 +87,7 @@ const DEFINITION = {
 
 function observed(experimentId: string) {
   return inOrganization(control.application, api.organizationId, async (tx) => {
-    const row = await findExperiment(tx, api.organizationId, experimentId);
+    const row = await findRollout(tx, api.organizationId, experimentId);
     return observe(tx, row!, 1_000);
   });
 }

@@ -1,0 +1,90 @@
+import { z } from 'zod';
+import { type ExperimentDefinition, experimentDefinitionSchema } from '#core/experiments/definition.ts';
+import type { ArmSums, Look, Observation } from '#core/experiments/look.ts';
+import { armMean } from '#core/statistics/ratio.ts';
+import { type LookRow, listLooks } from '#store/experiment-looks.ts';
+import { armTotals } from '#store/experiments.ts';
+import type { Tx } from '#store/pool.ts';
+import type { ReadCall } from '../http/operation.ts';
+import { decodeCursor, toPage } from '../paging.ts';
+import { displayOf } from './display.ts';
+import type { AnalysisView } from './experiment-schemas.ts';
+import { experimentView, requireExperiment } from './experiments.ts';
+import { observe } from './observe.ts';
+
+/** core/experiments/look-at.ts */
+export type LookAt = (definition: ExperimentDefinition, observation: Observation) => Look;
+
+/** How long after their inference the reports of an experiment's metrics came. */
+export type LabelDelays = (
+  tx: Tx,
+  ref: { readonly organizationId: string; readonly experimentId: string },
+) => Promise<AnalysisView['labelDelays']>;
+
+export interface AnalysisDeps {
+  readonly lookAt: LookAt;
+  readonly labelDelays: LabelDelays;
+  readonly clock: { nowMs(): number };
+}
+
+const placeSchema = z.int().min(1);
+
+/** An experiment looked at now, beside every look that was kept. */
+export async function showAnalysis(
+  tx: Tx,
+  { organizationId, ref, query }: ReadCall<{ limit: number; cursor?: string | undefined }>,
+  { lookAt, labelDelays, clock }: AnalysisDeps,
+): Promise<AnalysisView> {
+  const row = await requireExperiment(tx, organizationId, ref);
+  const beforeId = decodeCursor(query.cursor, placeSchema);
+  const observation = await observe(tx, row, clock.nowMs());
+  const where = { organizationId, experimentId: row.id };
+  const kept = await listLooks(tx, organizationId, row.id, { beforeId, limit: query.limit + 1 });
+  return {
+    experiment: await experimentView(tx, row),
+    look: lookView(lookAt(experimentDefinitionSchema.parse(row.definition), observation)),
+    metrics: metricsView(observation),
+    labelDelays: await labelDelays(tx, where),
+    display: displayOf(row.arms.length, observation.phases, await armTotals(tx, where)),
+    lossWindows: lossWindows(kept),
+    looks: {
+      ...toPage(
+        kept,
+        query.limit,
+        ({ id, look }) => ({ id, look: lookView(look) }),
+        ({ id }) => id,
+      ),
+    } as AnalysisView['looks'],
+  };
+}
+
+/** Answers have their own, writable copy. */
+function lookView(look: Look): AnalysisView['look'] {
+  return structuredClone(look) as AnalysisView['look'];
+}
+
+function metricsView({ metrics }: Observation): AnalysisView['metrics'] {
+  return Object.fromEntries(
+    Object.entries(metrics).map(([metric, phases]) => [
+      metric,
+      phases.map(({ phase, arms }) => ({ phase, arms: arms.map(meanOf) })),
+    ]),
+  );
+}
+
+function meanOf(sums: ArmSums | null) {
+  if (sums === null) return null;
+  const found = armMean(sums);
+  const standardError = 'kind' in found ? null : Math.sqrt(found.varianceOfMean);
+  return { units: sums.units, n: sums.n, mean: sums.sum / sums.n, standardError };
+}
+
+/** Times between two looks, the newest first, in which more was lost than before. @param looks the newest first */
+export function lossWindows(looks: readonly Pick<LookRow, 'at' | 'look'>[]): AnalysisView['lossWindows'] {
+  return looks.slice(1).flatMap((before, index) => {
+    const after = looks[index]!;
+    const lost = after.look.evidence.lost - before.look.evidence.lost;
+    if (lost <= 0) return [];
+    return [{ since: before.at.toISOString(), until: after.at.toISOString(), lost }];
+  });
+}

@@ -1,0 +1,91 @@
+import { z } from '@hono/zod-openapi';
+import { SEVERITIES } from '#core/experiments/definition.ts';
+import { VERDICTS } from '#core/experiments/look.ts';
+import { DIRECTIONS } from '#core/experiments/metrics.ts';
+
+const number = z.number().nullable();
+
+const armResult = z.object({ units: z.int(), n: z.number(), mean: number });
+
+const metricResult = z.object({
+  metric: z.string().openapi({ example: 'latency' }),
+  kind: z.enum(['mean', 'rate']),
+  direction: z.enum(DIRECTIONS).openapi({ description: 'Which way is the better one.' }),
+  relative: z.boolean().openapi({ description: "Whether effects are shares of the champion's mean." }),
+  method: z.enum(['confidence_sequence', 'small_counts', 'none']).openapi({
+    description: '`none`: nothing may be concluded; `why` says what is missing, and the numbers are null.',
+  }),
+  why: z.string().nullable(),
+  champion: armResult,
+  challenger: armResult,
+  effect: number.openapi({ description: 'Challenger less champion.' }),
+  standardError: number,
+  lower: number.openapi({ description: 'Of the interval at `alpha`, which holds at every look.' }),
+  upper: number,
+  pValue: number,
+  alpha: z.number(),
+  varianceReduction: number.openapi({ description: "The share of the variance that units' history took away." }),
+});
+
+/** One metric of one challenger. */
+export const metricResultSchema = metricResult.openapi('MetricResult');
+
+const guardrailResultSchema = metricResult
+  .extend({
+    margin: z.number(),
+    severity: z.enum(SEVERITIES),
+    state: z.enum(['passed', 'violated', 'open', 'missing']).openapi({
+      description:
+        '`passed`: even the bad end of the interval is within the margin. `violated`: even the good end is beyond it. `missing`: there is nothing to judge by.',
+    }),
+  })
+  .openapi('GuardrailResult');
+
+export const comparisonResultSchema = z
+  .object({
+    challenger: z.string(),
+    arm: z.int(),
+    primary: metricResultSchema.nullable(),
+    guardrails: z.array(guardrailResultSchema),
+    fastGuard: z.object({ eValue: z.number(), threshold: z.number(), fired: z.boolean() }).nullable(),
+    verdict: z.enum(VERDICTS),
+    reasons: z.array(z.string()),
+  })
+  .openapi('ExperimentComparison');
+
+export const srmSchema = z
+  .object({
+    pValue: z.number(),
+    minPValue: z.number().openapi({ description: 'The smallest of all looks so far: what the alarm goes by.' }),
+    alpha: z.number(),
+    fired: z.boolean(),
+    expected: z.array(z.number()),
+    observed: z.array(z.number()),
+    chiSquare: z
+      .object({ statistic: z.number(), degreesOfFreedom: z.number(), pValue: z.number() })
+      .nullable()
+      .openapi({ description: 'Of a fixed sample, for display: it does not hold when one looks again and again.' }),
+  })
+  .openapi('SampleRatio', { description: 'Whether distinct units fell to the arms as their buckets say.' });
+
+export const evidenceSchema = z
+  .object({
+    lost: z.int().openapi({ description: "Of the group's inferences since the start, by the ledger: lost for good." }),
+    underWay: z.int().openapi({ description: 'Recorded and not stored yet, or being answered.' }),
+    lastAtMs: z.number().nullable(),
+    broken: z.array(z.string()),
+  })
+  .openapi('ExperimentEvidence');
+
+/** A look as it is kept (core/experiments/look.ts). */
+export const lookSchema = z
+  .object({
+    atMs: z.number(),
+    phase: z.int(),
+    srm: srmSchema,
+    evidence: evidenceSchema,
+    units: z.array(z.number()),
+    requests: z.array(z.number()),
+    comparisons: z.array(comparisonResultSchema),
+  })
+  .openapi('Look');

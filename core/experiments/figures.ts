@@ -1,0 +1,55 @@
+import type { MetricResult } from './look.ts';
+import { BUILTIN_METRICS, isBuiltin } from './metrics.ts';
+
+const DIGITS = 3;
+
+/** Three digits that mean something: 1.23, 0.000123, 12 300. */
+export function figure(value: number): string {
+  if (!Number.isFinite(value)) return value > 0 ? '∞' : '−∞';
+  const magnitude = Math.abs(value);
+  if (magnitude >= 1000)
+    return value
+      .toFixed(0)
+      .replace('-', '−')
+      .replace(/\B(?=(\d{3})+$)/g, ' ');
+  return String(Number(value.toPrecision(DIGITS))).replace('-', '−');
+}
+
+/** A share as per cent. */
+export function perCent(share: number): string {
+  return `${figure(share * 100)} %`;
+}
+
+/** A p-value or an e-value's threshold: small ones as powers of ten. */
+export function probability(p: number): string {
+  return p !== 0 && p < 0.0001 ? p.toExponential(1) : figure(p);
+}
+
+/** An effect or a margin in what its metric is measured in. */
+export function effectFigure(of: Pick<MetricResult, 'metric' | 'relative'>, value: number): string {
+  if (of.relative) return perCent(value);
+  const unit = isBuiltin(of.metric) ? BUILTIN_METRICS[of.metric].unit : null;
+  switch (unit) {
+    case 'share':
+      return `${figure(value * 100)} points`;
+    case 'us':
+      return `${figure(value / 1000)} ms`;
+    case 'microUsd':
+      return `${figure(value / 1_000_000)} USD`;
+    case 'tokens':
+      return `${figure(value)} tokens`;
+    case null:
+      return figure(value);
+    default:
+      return unit satisfies never;
+  }
+}
+
+/** "latency: +3.1 % (−0.4 % to +6.6 %)". */
+export function effectSentence(result: MetricResult): string {
+  if (result.method === 'none') return `${result.metric}: ${result.why}`;
+  const signed = (value: number | null, open: string) =>
+    value === null ? open : `${value > 0 ? '+' : ''}${effectFigure(result, value)}`;
+  const interval = `${signed(result.lower, 'no lower bound')} to ${signed(result.upper, 'no upper bound')}`;
+  return `${result.metric}: ${signed(result.effect, 'no estimate')} against the champion (${interval})`;
+}

@@ -1,0 +1,80 @@
+import type { ExperimentDefinition } from './definition.ts';
+import { fastGuard } from './fast-guard.ts';
+import { probability } from './figures.ts';
+import { judgeGuardrail } from './guardrails.ts';
+import type { Comparison, Evidence, Look, Observation, SrmResult } from './look.ts';
+import { type MeasureOptions, measure } from './metric-result.ts';
+import { specOf } from './metric-spec.ts';
+import { splitOf } from './split-check.ts';
+import { conclude } from './verdict.ts';
+
+/**
+ * Looks at an experiment: what the observed sums say of each challenger. Pure, and valid however often it is called: everything that a
+ * verdict rests on holds at all looks at once.
+ *
+ * With k challengers α is divided by k, so that the promise "a false winner in at most α of the experiments" is one of the experiment.
+ * @throws RangeError where the definition leaves out what nobody can guess (`specOf`)
+ */
+export function lookAt(definition: ExperimentDefinition, observation: Observation): Look {
+  const { srm, defects } = splitOf(observation, definition.srmAlpha);
+  const invalid = [...defects, ...invalidity(srm, observation.evidence)];
+  const totalOf = (key: 'units' | 'requests') =>
+    observation.arms.map((_, arm) => observation.phases.reduce((sum, phase) => sum + (phase[key][arm] ?? 0), 0));
+  return {
+    atMs: observation.atMs,
+    phase: observation.phase,
+    srm,
+    evidence: observation.evidence,
+    units: totalOf('units'),
+    requests: totalOf('requests'),
+    comparisons: observation.arms
+      .slice(1)
+      .map((_, index) => compare(definition, observation, index + 1, { invalid, defects })),
+  };
+}
+
+interface Defects {
+  /** All that makes the evidence useless, and of it what makes counts useless even for the fast guard. */
+  readonly invalid: readonly string[];
+  readonly defects: readonly string[];
+}
+
+function compare(
+  definition: ExperimentDefinition,
+  observation: Observation,
+  arm: number,
+  { invalid, defects }: Defects,
+): Comparison {
+  const challenger = observation.arms[arm]!;
+  const challengers = observation.arms.length - 1;
+  const { plannedUnits, minUnits } = definition;
+  const options: MeasureOptions = { arm, alpha: definition.alpha / challengers, plannedUnits, minUnits };
+  const sumsOf = (metric: string) =>
+    Object.hasOwn(observation.metrics, metric) ? observation.metrics[metric] : undefined;
+  const primary = definition.primary && measure(specOf(definition.primary), sumsOf(definition.primary.metric), options);
+  const guardrails = definition.guardrails.map((guardrail) =>
+    judgeGuardrail(measure(specOf(guardrail), sumsOf(guardrail.metric), options), guardrail),
+  );
+  const fast =
+    definition.fastGuard !== null && defects.length === 0
+      ? fastGuard(observation.phases, arm, { alpha: definition.fastGuard.alpha, challengers })
+      : null;
+  const { verdict, reasons } = conclude({
+    ...{ challenger, invalid, primary, guardrails, fastGuard: fast },
+    minimumEffect: definition.primary?.minimumEffect ?? null,
+  });
+  return { challenger, arm, primary, guardrails, fastGuard: fast, verdict, reasons };
+}
+
+/** What makes an experiment's evidence useless, in sentences. */
+function invalidity(srm: SrmResult, { lost, broken }: Evidence): string[] {
+  const sentences: string[] = [];
+  if (srm.fired) {
+    const counts = `${srm.observed.join(' : ')} units where ${srm.expected.map(Math.round).join(' : ')} were expected`;
+    sentences.push(
+      `Sample-ratio mismatch: ${counts} (p ${probability(srm.minPValue)}, at most ${probability(srm.alpha)}); something decides who is counted.`,
+    );
+  }
+  if (lost > 0) sentences.push(`Log loss: ${lost} inferences of this experiment are lost for good.`);
+  return [...sentences, ...broken.map((why) => `Phase broken: ${why}`)];
+}

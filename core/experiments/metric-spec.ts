@@ -1,0 +1,28 @@
+import type { Guardrail, PrimaryMetric } from './definition.ts';
+import { BUILTIN_METRICS, type Direction, isBuiltin, type MetricKind } from './metrics.ts';
+
+/** What must be known of a metric to compare two arms by it. */
+export interface MetricSpec {
+  readonly metric: string;
+  readonly kind: MetricKind;
+  readonly direction: Direction;
+  readonly relative: boolean;
+}
+
+/**
+ * Fills in what a definition leaves to the built-in metric.
+ * @throws RangeError where neither says which direction is the good one: a guess could promote what is worse.
+ */
+export function specOf(written: PrimaryMetric | Guardrail): MetricSpec {
+  const builtin = isBuiltin(written.metric) ? BUILTIN_METRICS[written.metric] : null;
+  const direction = written.direction ?? builtin?.better;
+  if (direction === undefined) {
+    throw new RangeError(`direction: "${written.metric}" is no built-in metric, so say "increase" or "decrease"`);
+  }
+  return {
+    metric: written.metric,
+    kind: written.kind ?? builtin?.kind ?? 'mean',
+    direction,
+    relative: written.relative,
+  };
+}

@@ -1,0 +1,18 @@
+import type { Gate } from './gate.ts';
+import { guardrails } from './guardrail-gates.ts';
+import { heavyUserUnits, independentUnits, rareEvents, wholeDefinition } from './no-effect.ts';
+import { power } from './power.ts';
+import { rollback } from './rollback.ts';
+import { splitDetection, splitHeavyUsers } from './split-gates.ts';
+
+export const GATES: readonly Gate[] = [
+  independentUnits,
+  heavyUserUnits,
+  rareEvents,
+  wholeDefinition,
+  splitHeavyUsers,
+  splitDetection,
+  power,
+  guardrails,
+  rollback,
+];
