@@ -96,6 +96,7 @@ export async function startControlPlane(settings: ControlPlaneSettings): Promise
     groups: createGroups({ entropy }),
     keys: createKeys({ pepper, entropy, clock }),
     entropy,
+    clock,
     log,
   });
   const server = createAdaptorServer({ fetch: app.fetch, serverOptions: SERVER_LIMITS });

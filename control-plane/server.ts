@@ -1,6 +1,7 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Db } from '#store/pool.ts';
 import type { Authenticator } from './access/authenticate.ts';
+import type { Clock } from './clock.ts';
 import type { Entropy } from './entropy.ts';
 import type { createGroups } from './groups/groups.ts';
 import { type ApiEnv, problemAnswer } from './http/answer.ts';
@@ -17,6 +18,7 @@ import { routeHealth } from './routes/health.ts';
 import { routeKeys } from './routes/keys.ts';
 import { routeLedger } from './routes/ledger.ts';
 import { routeModels } from './routes/models.ts';
+import { routePlanning } from './routes/planning.ts';
 import { routeProviders } from './routes/providers.ts';
 import { routeRecords } from './routes/records.ts';
 
@@ -29,6 +31,7 @@ export interface AppDeps {
   readonly groups: ReturnType<typeof createGroups>;
   readonly keys: ReturnType<typeof createKeys>;
   readonly entropy: Entropy;
+  readonly clock: Clock;
   readonly log: (line: string) => void;
 }
 
@@ -51,6 +54,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<ApiEnv> {
   routeProviders(operations, deps.providers);
   routeModels(operations, deps.models);
   routeGroups(operations, deps.groups);
+  routePlanning(operations, deps.clock);
   routeKeys(operations, deps.keys);
   routeRecords(operations);
   routeLedger(operations);
