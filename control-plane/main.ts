@@ -19,6 +19,9 @@ import { createAnswerMemory } from './publish/idempotency.ts';
 import { createServedWaiter } from './publish/served.ts';
 import { createModels } from './registry/models.ts';
 import { createProviders } from './registry/providers.ts';
+import { createFreezeWindows } from './rollout/freeze-windows.ts';
+import { createRolloutOrders } from './rollout/order-calls.ts';
+import { createRollouts } from './rollout/rollouts.ts';
 import { createApp } from './server.ts';
 
 export interface ControlPlaneSettings {
@@ -95,6 +98,9 @@ export async function startControlPlane(settings: ControlPlaneSettings): Promise
     models: createModels({ entropy }),
     groups: createGroups({ entropy }),
     keys: createKeys({ pepper, entropy, clock }),
+    rollouts: createRollouts({ keyring, entropy, clock, policy: privateUpstreams }),
+    rolloutOrders: createRolloutOrders({ clock, policy: privateUpstreams }),
+    freezeWindows: createFreezeWindows({ entropy, clock }),
     entropy,
     clock,
     log,
@@ -103,7 +109,7 @@ export async function startControlPlane(settings: ControlPlaneSettings): Promise
   try {
     const { address, port } = await listenOn(server, settings.host, settings.port);
     const stopJobs = startLeader({
-      ...{ databaseUrl, entropy, log },
+      ...{ databaseUrl, keyring, privateUpstreams, entropy, clock, log },
       ...{ archive: settings.archive, clickhouse: settings.clickhouse, times: settings.jobTimes ?? {} },
     });
     const stop = async () => {

@@ -12,7 +12,11 @@ import { Problem } from './problem.ts';
 import type { Changes } from './publish/change.ts';
 import type { createModels } from './registry/models.ts';
 import type { createProviders } from './registry/providers.ts';
+import type { createFreezeWindows } from './rollout/freeze-windows.ts';
+import type { createRolloutOrders } from './rollout/order-calls.ts';
+import type { createRollouts } from './rollout/rollouts.ts';
 import { routeDocs } from './routes/docs.ts';
+import { routeFreezeWindows } from './routes/freeze-windows.ts';
 import { routeGroups } from './routes/groups.ts';
 import { routeHealth } from './routes/health.ts';
 import { routeKeys } from './routes/keys.ts';
@@ -21,6 +25,7 @@ import { routeModels } from './routes/models.ts';
 import { routePlanning } from './routes/planning.ts';
 import { routeProviders } from './routes/providers.ts';
 import { routeRecords } from './routes/records.ts';
+import { routeRollouts } from './routes/rollouts.ts';
 
 export interface AppDeps {
   readonly db: Db;
@@ -30,6 +35,9 @@ export interface AppDeps {
   readonly models: ReturnType<typeof createModels>;
   readonly groups: ReturnType<typeof createGroups>;
   readonly keys: ReturnType<typeof createKeys>;
+  readonly rollouts: ReturnType<typeof createRollouts>;
+  readonly rolloutOrders: ReturnType<typeof createRolloutOrders>;
+  readonly freezeWindows: ReturnType<typeof createFreezeWindows>;
   readonly entropy: Entropy;
   readonly clock: Clock;
   readonly log: (line: string) => void;
@@ -55,6 +63,8 @@ export function createApp(deps: AppDeps): OpenAPIHono<ApiEnv> {
   routeModels(operations, deps.models);
   routeGroups(operations, deps.groups);
   routePlanning(operations, deps.clock);
+  routeRollouts(operations, deps.rollouts, deps.rolloutOrders);
+  routeFreezeWindows(operations, deps.freezeWindows);
   routeKeys(operations, deps.keys);
   routeRecords(operations);
   routeLedger(operations);

@@ -1,16 +1,21 @@
+import type { Keyring } from '#core/envelope.ts';
 import { reasonOf } from '#core/reason.ts';
+import type { AddressPolicy } from '#core/upstream-address.ts';
 import { type ArchiveSettings, createArchiveStorage } from '#inference-log/archive/storage.ts';
 import type { ClickHouseAddress } from '#inference-log/sinks/clickhouse/address.ts';
 import { createClickHouseExpiry } from '#inference-log/sinks/clickhouse/expiry.ts';
 import { seekLeadership } from '#store/leadership.ts';
 import { createPool } from '#store/pool.ts';
+import type { Clock } from '../clock.ts';
 import type { Entropy } from '../entropy.ts';
+import { createOutbound } from '../http/outbound.ts';
 import { createClickHouseRetentionJob } from './clickhouse-retention.ts';
 import { createClosedIndexesJob } from './closed-indexes.ts';
 import { createExpiryJob } from './expiry.ts';
 import { createPartitionsJob } from './partitions.ts';
 import { createRetentionJob } from './retention.ts';
 import { runJobs } from './scheduler.ts';
+import { createWebhookJob } from './webhooks.ts';
 
 /** How often what is done. Left out, the defaults below. */
 export interface JobTimes {
@@ -20,6 +25,7 @@ export interface JobTimes {
   readonly retentionMs: number;
   readonly closedIndexesMs: number;
   readonly expiryMs: number;
+  readonly webhooksMs: number;
 }
 
 export interface LeaderOptions {
@@ -28,6 +34,11 @@ export interface LeaderOptions {
   /** Where the log's rows are, if not in PostgreSQL. */
   readonly clickhouse: ClickHouseAddress | undefined;
   readonly times: Partial<JobTimes>;
+  /** Opens what calls to webhooks are signed with. */
+  readonly keyring: Keyring;
+  /** Which private addresses webhooks may have. */
+  readonly privateUpstreams: AddressPolicy;
+  readonly clock: Clock;
   readonly entropy: Entropy;
   readonly log: (line: string) => void;
 }
@@ -40,9 +51,10 @@ const TIMES: JobTimes = {
   retentionMs: HOUR_MS,
   closedIndexesMs: HOUR_MS,
   expiryMs: HOUR_MS,
+  webhooksMs: 1_000,
 };
 /** One for each job. */
-const CONNECTIONS = 5;
+const CONNECTIONS = 6;
 /** Counting or archiving a page of a large partition is slow and no outage. */
 const QUERY_TIMEOUT_MS = 600_000;
 
@@ -51,7 +63,7 @@ const QUERY_TIMEOUT_MS = 600_000;
  * @returns the function that ends them, after what is under way
  */
 export function startLeader(options: LeaderOptions): () => Promise<void> {
-  const { databaseUrl, archive, clickhouse, times, entropy, log } = options;
+  const { databaseUrl, archive, clickhouse, times, keyring, privateUpstreams, clock, entropy, log } = options;
   const { leaderRetryMs, leaderCheckMs, ...every } = { ...TIMES, ...times };
   const random = () => Buffer.from(entropy.bytes(4)).readUInt32BE() / 2 ** 32;
   const db = createPool({
@@ -71,6 +83,10 @@ export function startLeader(options: LeaderOptions): () => Promise<void> {
     ...(expiry === undefined ? [] : [createClickHouseRetentionJob({ ...retention, expiry })]),
     createClosedIndexesJob({ db, everyMs: every.closedIndexesMs, log }),
     createExpiryJob({ db, clickhouse: expiry, everyMs: every.expiryMs, random, log }),
+    createWebhookJob({
+      ...{ db, keyring, outbound: createOutbound({ policy: privateUpstreams }), clock, random },
+      everyMs: every.webhooksMs,
+    }),
   ];
   let work = Promise.resolve();
   const leadership = seekLeadership({

@@ -1,0 +1,89 @@
+import { type RawBuilder, sql } from 'kysely';
+import { type Ingest, ingestSchema } from '#core/experiments/definition.ts';
+import { BUILTIN_METRICS, isBuiltin } from '#core/experiments/metrics.ts';
+import { measuredRows } from './inference-measures.ts';
+import type { Tx } from './pool.ts';
+import type { RolloutRow } from './rollouts.ts';
+
+/** Sums of values of any size, which a few huge ones can rule: what is capped where the definition asks for it. */
+const CAPPED = {
+  latency_us: 'latency_n',
+  first_token_us: 'first_token_n',
+  input_tokens: 'usage_n',
+  output_tokens: 'usage_n',
+  cost_micro_usd: 'cost_n',
+} as const;
+
+const NO_CAPS = {};
+
+/**
+ * What the shipper must know to count an inference in an experiment that starts at `at`. Caps are the champion's exact quantiles of the
+ * days before: fixed before the first value counts, so that they favour no arm.
+ */
+export async function ingestOf(
+  tx: Tx,
+  rollout: Pick<RolloutRow, 'organization_id' | 'group_id' | 'definition' | 'arms'>,
+  at: Date,
+): Promise<Ingest> {
+  const { latencyObjectiveMs, firstTokenObjectiveMs, winsorizeAt, historyDays } = rollout.definition;
+  const ingest = ingestSchema.parse({
+    latencyObjectiveUs: latencyObjectiveMs * 1_000,
+    firstTokenObjectiveUs: firstTokenObjectiveMs * 1_000,
+  });
+  if (winsorizeAt === null || historyDays === 0) return ingest;
+  return { ...ingest, caps: await champions(tx, rollout, at, winsorizeAt, ingest) };
+}
+
+async function champions(
+  tx: Tx,
+  rollout: Pick<RolloutRow, 'organization_id' | 'group_id' | 'definition' | 'arms'>,
+  at: Date,
+  quantile: number,
+  ingest: Ingest,
+): Promise<Record<string, number>> {
+  const champion = rollout.arms[0]?.model ?? '';
+  const rows = measuredRows(
+    sql`${historyOf(rollout, at)} AND row.assigned_variant = ${champion}`,
+    { ...ingest, caps: NO_CAPS },
+    {},
+  );
+  const columns = Object.entries(CAPPED).map(
+    ([column, counted]) =>
+      sql`percentile_disc(${quantile}::float8) WITHIN GROUP (ORDER BY ${sql.ref(column)}) FILTER (WHERE ${sql.ref(counted)} > 0) AS ${sql.ref(column)}`,
+  );
+  const { rows: found } = await sql<Record<string, number | null>>`
+    SELECT ${sql.join(columns)} FROM (${rows}) AS measured`.execute(tx);
+  return Object.fromEntries(Object.entries(found[0]!).filter((cap): cap is [string, number] => cap[1] !== null));
+}
+
+/** Whether an experiment reads what its units did before. Of feedback nothing is kept by unit outside of experiments. */
+export function readsHistory({ definition }: Pick<RolloutRow, 'definition'>): boolean {
+  return definition.historyDays > 0 && definition.primary !== null && isBuiltin(definition.primary.metric);
+}
+
+/**
+ * Keeps what each unit did in the days before the experiment, in its primary metric, for CUPED. Rows before the start do not change:
+ * however often it is called, it adds each unit once.
+ */
+export async function fillHistory(tx: Tx, rollout: RolloutRow): Promise<void> {
+  const { definition, started_at: startedAt, ingest } = rollout;
+  const metric = definition.primary?.metric;
+  if (metric === undefined || startedAt === null || !readsHistory(rollout) || !isBuiltin(metric)) return;
+  const { sum, count } = BUILTIN_METRICS[metric];
+  const rows = measuredRows(historyOf(rollout, startedAt), ingestSchema.parse(ingest), { unit: sql`row.unit` });
+  await sql`INSERT INTO experiment_history (experiment_id, unit, organization_id, metric, n, sum)
+    SELECT ${rollout.id}, md5(unit)::uuid, ${rollout.organization_id}, ${metric}, sum(${sql.ref(count)}), sum(${sql.ref(sum)})
+    FROM (${rows}) AS measured GROUP BY unit HAVING sum(${sql.ref(count)}) > 0
+    ON CONFLICT (experiment_id, metric, unit) DO NOTHING`.execute(tx);
+}
+
+/** The group's own traffic of the days before; what counts in no experiment does not count here. */
+function historyOf(
+  { organization_id, group_id, definition }: Pick<RolloutRow, 'organization_id' | 'group_id' | 'definition'>,
+  at: Date,
+): RawBuilder<unknown> {
+  const since = new Date(at.getTime() - definition.historyDays * 86_400_000);
+  return sql`row.organization_id = ${organization_id} AND row.group_id = ${group_id}
+    AND row.created_at >= ${since} AND row.created_at < ${at} AND row.shadow_of IS NULL
+    AND row.served_reason NOT IN ('pinned', 'shadow') AND row.operation <> 'realtime'`;
+}
