@@ -83,6 +83,21 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     hasHelp: true,
     run: async (settings, _version, args) => (await import('./rollout/rollout.ts')).rolloutCommand(settings, args),
   },
+  plan: {
+    summary: 'plan an experiment from the traffic of a group; see ringside plan --help',
+    parsesArguments: true,
+    hasHelp: true,
+    run: async (settings, _version, args) => (await import('./plan.ts')).planCommand(settings, args),
+  },
+  replay: {
+    summary: 'what other weights would have done to cost, errors and latency; see ringside replay --help',
+    parsesArguments: true,
+    hasHelp: true,
+    run: async (settings, _version, args) => {
+      const { systemClock } = await import('#control-plane/clock.ts');
+      return (await import('./replay.ts')).replayCommand(settings, args, systemClock.nowMs());
+    },
+  },
   simulate: {
     summary: 'run the provider simulator',
     run: async (settings) => (await import('./commands.ts')).simulate(settings),

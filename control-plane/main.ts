@@ -110,6 +110,7 @@ export async function startControlPlane(settings: ControlPlaneSettings): Promise
     rolloutOrders: createRolloutOrders({ clock, policy: privateUpstreams }),
     freezeWindows: createFreezeWindows({ entropy, clock }),
     entropy,
+    clock,
     log,
   });
   const server = createAdaptorServer({ fetch: app.fetch, serverOptions: SERVER_LIMITS });

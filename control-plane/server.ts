@@ -1,6 +1,7 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Db } from '#store/pool.ts';
 import type { Authenticator } from './access/authenticate.ts';
+import type { Clock } from './clock.ts';
 import type { Entropy } from './entropy.ts';
 import type { createGroups } from './groups/groups.ts';
 import { type ApiEnv, problemAnswer } from './http/answer.ts';
@@ -23,6 +24,7 @@ import { routeHealth } from './routes/health.ts';
 import { routeKeys } from './routes/keys.ts';
 import { routeLedger } from './routes/ledger.ts';
 import { routeModels } from './routes/models.ts';
+import { routePlanning } from './routes/planning.ts';
 import { routeProviders } from './routes/providers.ts';
 import { routeRecords } from './routes/records.ts';
 import { routeRollouts } from './routes/rollouts.ts';
@@ -40,6 +42,7 @@ export interface AppDeps {
   readonly rolloutOrders: ReturnType<typeof createRolloutOrders>;
   readonly freezeWindows: ReturnType<typeof createFreezeWindows>;
   readonly entropy: Entropy;
+  readonly clock: Clock;
   readonly log: (line: string) => void;
 }
 
@@ -63,6 +66,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<ApiEnv> {
   routeModels(operations, deps.models);
   routeGroups(operations, deps.groups);
   routeExperiments(operations, deps.experiments);
+  routePlanning(operations, deps.clock);
   routeRollouts(operations, deps.rollouts, deps.rolloutOrders);
   routeFreezeWindows(operations, deps.freezeWindows);
   routeKeys(operations, deps.keys);

@@ -1,0 +1,136 @@
+import { parseArgs } from 'node:util';
+import { findControlAccess } from './export/access.ts';
+import { print } from './output.ts';
+import { createRolloutApi } from './rollout/api.ts';
+import { parseDuration, parseShare, parseWeight } from './rollout/quantities.ts';
+import type { Settings } from './settings.ts';
+import { CommandError } from './start-failure.ts';
+
+const HELP = `usage: ringside plan --group <group> [options]
+
+How long an experiment takes, what it can find, or which weight it needs: from the group's own traffic of the days before. Leave out
+what is to be computed: --effect, else --duration, else --weight. Nothing is changed.
+
+  --metric latency          a built-in metric, or one that feedback reports (default error_rate)
+  --effect 5%               the smallest difference to find, relative to the champion's mean
+  --absolute                … or in the metric's own unit: --effect 0.01
+  --duration 14d            how long it may take (default 14d)
+  --weight 10%              the challenger's weight (default 50%)
+  --challengers 2           how many there are (default 1)
+  --comparison equal|rest   with a slice of the champion as large, as in a ramp; or with all of the champion
+  --alpha 0.05  --power 0.8  --history 7d
+  --json                    the API's answer as it is`;
+
+interface PerTest {
+  readonly fixed: number | null;
+  readonly sequence: number | null;
+  readonly sequenceTypical: number | null;
+}
+
+interface Plan {
+  readonly group: string;
+  readonly metric: string;
+  readonly relative: boolean;
+  readonly traffic: { readonly inferences: number; readonly units: number; readonly unitsPerDay: number };
+  readonly champion: { readonly model: string; readonly mean: number | null };
+  readonly asked: 'effect' | 'days' | 'weightBp';
+  readonly effect: PerTest;
+  readonly days: PerTest;
+  readonly weightBp: PerTest;
+  readonly curve: readonly { readonly days: number; readonly effect: PerTest }[];
+  readonly warnings: readonly string[];
+}
+
+/** `ringside plan`: plans an experiment, through the control API. */
+export async function planCommand(settings: Settings, args: readonly string[]): Promise<void> {
+  if (args.includes('--help') || args.includes('-h')) return print(HELP);
+  const { group, query, json } = parsePlanOptions(args);
+  const api = createRolloutApi(await findControlAccess(settings));
+  const plan = await api.get<Plan>(`/groups/${encodeURIComponent(group)}/planner`, query);
+  print(json ? JSON.stringify(plan, null, 2) : planLines(plan).join('\n'));
+}
+
+const DAY_MS = 86_400_000;
+
+/** Reads the arguments. @throws CommandError that names the option */
+export function parsePlanOptions(args: readonly string[]): {
+  group: string;
+  query: Record<string, string | undefined>;
+  json: boolean;
+} {
+  const text = { type: 'string' } as const;
+  let values: Record<string, string | boolean | undefined>;
+  try {
+    values = parseArgs({
+      args: [...args],
+      options: {
+        ...{
+          group: text,
+          metric: text,
+          effect: text,
+          duration: text,
+          weight: text,
+          challengers: text,
+          comparison: text,
+        },
+        ...{ alpha: text, power: text, history: text, absolute: { type: 'boolean' }, json: { type: 'boolean' } },
+      },
+    }).values;
+  } catch (error) {
+    throw new CommandError(`${(error as Error).message}; see ringside plan --help`);
+  }
+  const { group, metric, challengers, comparison, alpha, power } = values as Record<string, string | undefined>;
+  if (group === undefined) throw new CommandError('--group <group> is missing; see ringside plan --help');
+  const absolute = values['absolute'] === true;
+  const read = (name: string, parse: (text: string) => number | undefined, example: string) => {
+    const given = values[name];
+    if (typeof given !== 'string') return undefined;
+    const value = parse(given);
+    if (value === undefined) throw new CommandError(`--${name} is like ${example}, not "${given}"`);
+    return String(value);
+  };
+  const days = (given: string) => {
+    const ms = parseDuration(given);
+    return ms === undefined ? undefined : ms / DAY_MS;
+  };
+  return {
+    group,
+    query: {
+      ...{ metric, challengers, comparison, alpha, power },
+      effect: read('effect', parseShare, '5% or 0.05'),
+      days: read('duration', days, '14d'),
+      weightBp: read('weight', parseWeight, '10% or 1000bp'),
+      historyDays: read('history', days, '7d'),
+      relative: String(!absolute),
+    },
+    json: values['json'] === true,
+  };
+}
+
+function planLines(plan: Plan): string[] {
+  const { group, metric, relative, traffic, champion, asked, curve, warnings } = plan;
+  const effect = (value: number) => (relative ? `${(value * 100).toPrecision(3)} %` : value.toPrecision(3));
+  const show = {
+    effect,
+    days: (value: number) => `${value.toPrecision(3)} days`,
+    weightBp: (value: number) => `${value / 100} %`,
+  };
+  const of = (name: keyof typeof show, { fixed, sequence, sequenceTypical }: PerTest) => {
+    const text = (value: number | null) => (value === null ? 'out of reach' : show[name](value));
+    return { fixed: text(fixed), sequence: text(sequence), typical: text(sequenceTypical) };
+  };
+  const given = (['effect', 'days', 'weightBp'] as const)
+    .filter((name) => name !== asked && plan[name].fixed !== null)
+    .map((name) => `${name === 'weightBp' ? 'weight' : name} ${show[name](plan[name].fixed!)}`);
+  const answer = of(asked, plan[asked]);
+  return [
+    `${group}: ${traffic.units} units, ${Math.round(traffic.unitsPerDay)} a day; ${metric} of ${champion.model}: ${champion.mean ?? 'not known'}`,
+    `${asked === 'weightBp' ? 'weight' : asked} for ${given.join(', ')}:`,
+    `  looking all the time, decided with the power asked for   ${answer.sequence}`,
+    `  looking all the time, half of such experiments           ${answer.typical}`,
+    `  one look at the end                                      ${answer.fixed}`,
+    ...(curve.length === 0 ? [] : ['', 'days   smallest effect (looking all the time)']),
+    ...curve.map(({ days, effect: found }) => `${String(days).padEnd(7)}${of('effect', found).sequence}`),
+    ...warnings.map((warning) => `\n${warning}`),
+  ];
+}

@@ -1,0 +1,188 @@
+import type { ArmSums } from '#core/experiments/look.ts';
+import { daysFor, type UnitGrowth, unitGrowth, unitsIn } from '#core/experiments/unit-growth.ts';
+import { minimumDetectableEffect, type PerTest, requiredUnits, requiredWeight } from '#core/statistics/planner.ts';
+import { ratioVariance } from '#core/statistics/ratio.ts';
+import { isTooSlow } from '#store/failures.ts';
+import { unitTraffic, variantSums } from '#store/planning.ts';
+import type { Tx } from '#store/pool.ts';
+import { openReading } from '#store/reading.ts';
+import type { ReadCall } from '../http/operation.ts';
+import { invalid } from '../problem.ts';
+import { requireGroup, variantsOfOne } from './groups.ts';
+import type { PlannerQuery, PlannerView } from './planner-schemas.ts';
+
+const DAY_MS = 86_400_000;
+const READ_MS = 9_000;
+const MIN_UNITS = 100;
+const CURVE_DAYS = [1, 2, 3, 5, 7, 10, 14, 21, 28, 42, 56, 84];
+const DEFAULT_WEIGHT_BP = 5_000;
+const DEFAULT_DAYS = 14;
+const NONE: PerTest<null> = { fixed: null, sequence: null, sequenceTypical: null };
+
+/** Effect ↔ duration ↔ weight of an experiment that has not begun, from the group's own traffic and variance. */
+export async function planExperiment(
+  tx: Tx,
+  { organizationId, ref, query }: ReadCall<PlannerQuery>,
+  nowMs: number,
+): Promise<PlannerView> {
+  const group = await requireGroup(tx, organizationId, ref);
+  const champion = (await variantsOfOne(tx, group)).find(({ role }) => role === 'champion')?.model;
+  if (champion === undefined) throw invalid([{ field: 'name', message: 'the group has no variants yet' }]);
+  const window = {
+    organizationId,
+    groupId: group.id,
+    since: new Date(nowMs - query.historyDays * DAY_MS),
+    until: new Date(nowMs),
+  };
+  const objectives = {
+    latencyObjectiveUs: query.latencyObjectiveMs * 1_000,
+    firstTokenObjectiveUs: query.firstTokenObjectiveMs * 1_000,
+  };
+  const reading = openReading(tx, READ_MS);
+  try {
+    const traffic = await reading.run((step) => unitTraffic(step, window));
+    const sums = await reading.run((step) => variantSums(step, window, champion, query.metric, objectives));
+    const days = traffic.firstAt === null ? 0 : (nowMs - traffic.firstAt.getTime()) / DAY_MS;
+    const growth = unitGrowth(traffic.units, traffic.unitDays, days);
+    const known = { days, inferences: traffic.inferences, units: traffic.units };
+    return { group: group.name, ...planOf(query, champion, sums, growth, known) };
+  } catch (error) {
+    if (!isTooSlow(error)) throw error;
+    const message = `going through the log took longer than ${READ_MS / 1_000} s; ask for fewer days`;
+    throw invalid([{ field: 'historyDays', message }]);
+  }
+}
+
+interface KnownTraffic {
+  readonly days: number;
+  readonly inferences: number;
+  readonly units: number;
+}
+
+function planOf(
+  query: PlannerQuery,
+  model: string,
+  sums: ArmSums | null,
+  growth: UnitGrowth | null,
+  known: KnownTraffic,
+): Omit<PlannerView, 'group'> {
+  const { metric, relative, comparison, power } = query;
+  const asked = query.effect === undefined ? 'effect' : query.days === undefined ? 'days' : 'weightBp';
+  const traffic = {
+    ...known,
+    unitsPerDay: growth?.unitsPerDay ?? 0,
+    returning: growth === null ? 0 : 1 - growth.exponent,
+  };
+  const mean = sums === null || sums.n === 0 ? null : sums.sum / sums.n;
+  const unitVariance = sums === null || sums.units < 2 || sums.n === 0 ? null : ratioVariance(sums);
+  const champion = { model, units: sums?.units ?? 0, mean, variancePerUnit: unitVariance };
+  const common = { metric, relative, traffic, champion, asked } as const;
+  const trouble = troubleOf(query, sums, growth, mean, unitVariance);
+  if (trouble !== null || growth === null || unitVariance === null || mean === null) {
+    return {
+      ...common,
+      effect: NONE,
+      days: NONE,
+      weightBp: NONE,
+      units: NONE,
+      curve: [],
+      warnings: trouble === null ? [] : [trouble],
+    };
+  }
+  const variance = relative ? unitVariance / (mean * mean) : unitVariance;
+  const basis = { variance, alpha: query.alpha / query.challengers, power, champion: comparison };
+  const weightBp = query.weightBp ?? DEFAULT_WEIGHT_BP;
+  const days = query.days ?? DEFAULT_DAYS;
+  const effectIn = (someDays: number, bp: number): PerTest<number | null> => {
+    const share = shareOf(bp, comparison);
+    const found = minimumDetectableEffect({ ...basis, challengerShare: share, units: unitsIn(growth, someDays) });
+    return found.kind === 'refused' ? NONE : testsOf(found);
+  };
+  const answers = () => {
+    switch (asked) {
+      case 'effect':
+        return {
+          effect: effectIn(days, weightBp),
+          days: same(days),
+          weightBp: same(weightBp),
+          units: same(unitsIn(growth, days)),
+        };
+      case 'days': {
+        const needed = requiredUnits({
+          ...basis,
+          challengerShare: shareOf(weightBp, comparison),
+          effect: query.effect!,
+        });
+        const units = needed.kind === 'refused' ? NONE : mapTests(testsOf(needed), (one) => one.units);
+        return {
+          ...{ effect: same(query.effect!), weightBp: same(weightBp), units },
+          days: mapTests(units, (count) => (count === null ? null : daysFor(growth, count))),
+        };
+      }
+      case 'weightBp': {
+        const unitsPerDay = unitsIn(growth, days) / days;
+        const needed = requiredWeight({ ...basis, effect: query.effect!, unitsPerDay, days });
+        const share = needed.kind === 'refused' ? NONE : testsOf(needed);
+        return {
+          ...{ effect: same(query.effect!), days: same(days), units: same(unitsIn(growth, days)) },
+          weightBp: mapTests(share, (one) => (one === null ? null : Math.ceil(one * 10_000))),
+        };
+      }
+      default:
+        return asked satisfies never;
+    }
+  };
+  const curve = CURVE_DAYS.map((some) => ({
+    days: some,
+    units: unitsIn(growth, some),
+    effect: effectIn(some, weightBp),
+  }));
+  return { ...common, ...answers(), curve, warnings: warningsOf(query, sums!, known) };
+}
+
+/** Two equal slices have half of the units each at most: a challenger with more is compared with what the champion has left. */
+function shareOf(weightBp: number, comparison: PlannerQuery['comparison']): number {
+  const share = weightBp / 10_000;
+  return comparison === 'equal' ? Math.min(share, 1 - share) : share;
+}
+
+function troubleOf(
+  { metric, relative }: PlannerQuery,
+  sums: ArmSums | null,
+  growth: UnitGrowth | null,
+  mean: number | null,
+  variance: number | null,
+): string | null {
+  if (growth === null)
+    return 'There was no traffic in that time, or the log is not in PostgreSQL: there is nothing to plan from.';
+  if (sums === null) return `The values of "${metric}" are too large to be added up.`;
+  if (mean === null) return `Nothing reported "${metric}" of the champion in that time.`;
+  if (variance === null) return 'A single unit came in that time: how much units differ is not known.';
+  if (variance === 0) return `"${metric}" was the same for all units: no number of units can be computed from that.`;
+  if (relative && mean === 0)
+    return `The mean of "${metric}" is 0, so that no effect can be relative to it; ask with relative=false.`;
+  return null;
+}
+
+function warningsOf({ metric, historyDays }: PlannerQuery, sums: ArmSums, known: KnownTraffic): string[] {
+  return [
+    ...(sums.units < MIN_UNITS
+      ? [`Only ${sums.units} units of the champion reported "${metric}": the variance is a rough guess.`]
+      : []),
+    ...(known.days < Math.min(1.5, historyDays)
+      ? ['The traffic is younger than a day and a half: how many units come back is not known, and none is taken to.']
+      : []),
+  ];
+}
+
+function same(value: number): PerTest<number> {
+  return { fixed: value, sequence: value, sequenceTypical: value };
+}
+
+function testsOf<T>({ fixed, sequence, sequenceTypical }: PerTest<T>): PerTest<T> {
+  return { fixed, sequence, sequenceTypical };
+}
+
+function mapTests<From, To>({ fixed, sequence, sequenceTypical }: PerTest<From>, of: (value: From) => To): PerTest<To> {
+  return { fixed: of(fixed), sequence: of(sequence), sequenceTypical: of(sequenceTypical) };
+}

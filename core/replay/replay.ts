@@ -1,0 +1,157 @@
+import type { ArmSums } from '#core/experiments/look.ts';
+import { ratioVariance } from '#core/statistics/ratio.ts';
+
+/** What is estimated. */
+export const REPLAY_MEASURES = ['cost', 'outputTokens', 'failures', 'latency', 'overObjective'] as const;
+export type ReplayMeasure = (typeof REPLAY_MEASURES)[number];
+
+/** Inferences of one kind that one variant had, and that the proposed weights give to `proposed`. Sums over units. */
+export interface ReplayCell {
+  readonly actual: string;
+  readonly proposed: string;
+  /** Kinds of requests that are alike: endpoint, streamed or not, and size. */
+  readonly kind: string;
+  readonly inferences: number;
+  readonly measures: Readonly<Record<ReplayMeasure, ArmSums>>;
+}
+
+/** An estimated number with the 95 % interval of its uncertainty. */
+export interface Estimate {
+  readonly value: number;
+  readonly lower: number;
+  readonly upper: number;
+}
+
+export interface ReplayFigure {
+  /** As it was: a total, or for `failures`, `latency` and `overObjective` a mean. Null: nothing was measured. */
+  readonly before: number | null;
+  /** Null: a variant that would get traffic has nothing to estimate it by. */
+  readonly after: Estimate | null;
+  readonly difference: Estimate | null;
+}
+
+export interface Replay {
+  readonly inferences: number;
+  /** Of these: how many would have gone to another variant. */
+  readonly moved: number;
+  readonly figures: Readonly<Record<ReplayMeasure, ReplayFigure>>;
+  /** Variants that would get traffic without having had enough to estimate by: their names. */
+  readonly unknown: readonly string[];
+}
+
+/** Below it a kind's own mean is too uncertain, and the variant's mean over all kinds is taken. */
+const MIN_UNITS = 30;
+const Z_95 = 1.959963984540054;
+const TOTALS: ReadonlySet<ReplayMeasure> = new Set(['cost', 'outputTokens']);
+const NOTHING: ArmSums = { units: 0, n: 0, nSquares: 0, sum: 0, sumSquares: 0, products: 0 };
+
+/**
+ * What proposed weights would have done. What a variant had and keeps is taken as it was. What would move to a variant is estimated by
+ * the mean that it had for inferences of the same kind, or, where it had too few of these, for all of its inferences:
+ *
+ *     after = Σ kept + Σ_kinds m·μ̂,        Var = Σ_kinds m²·V/U + U_m·(n̄_m)²·V
+ *
+ * with m inferences of U_m units that move (n̄_m of them a unit), and V/U the variance of μ̂ over the U units that it was measured on
+ * (delta method, by unit: statistics/ratio.ts). The second term is that of the units that move: their own part of chance.
+ * What it cannot know: that a variant behaves otherwise under another load.
+ * @param share of the units that the cells hold, in (0, 1]: totals are scaled up by it
+ */
+export function replay(cells: readonly ReplayCell[], share: number): Replay {
+  const figures = Object.fromEntries(
+    REPLAY_MEASURES.map((measure) => [measure, figureOf(cells, measure, share)]),
+  ) as Record<ReplayMeasure, ReplayFigure>;
+  const inferences = cells.reduce((sum, cell) => sum + cell.inferences, 0);
+  const moved = cells.reduce((sum, cell) => sum + (cell.actual === cell.proposed ? 0 : cell.inferences), 0);
+  const scale = (count: number) => Math.round(count / share);
+  return { inferences: scale(inferences), moved: scale(moved), figures, unknown: unknownVariants(cells) };
+}
+
+function unknownVariants(cells: readonly ReplayCell[]): string[] {
+  const wanted = new Set(cells.filter(({ actual, proposed }) => actual !== proposed).map(({ proposed }) => proposed));
+  return [...wanted].filter((variant) => overallOf(cells, variant, 'failures').units < MIN_UNITS).sort();
+}
+
+function figureOf(cells: readonly ReplayCell[], measure: ReplayMeasure, share: number): ReplayFigure {
+  let [before, count, after, variance] = [0, 0, 0, 0];
+  let movedCount = 0;
+  let isKnown = true;
+  for (const cell of cells) {
+    const sums = cell.measures[measure];
+    before += sums.sum;
+    count += sums.n;
+    if (cell.actual === cell.proposed) {
+      after += sums.sum;
+      continue;
+    }
+    const by = estimatorOf(cells, cell, measure);
+    if (by === undefined) {
+      isKnown = false;
+      continue;
+    }
+    // As many have a value there as the variant usually gives: of failures there is always one, of a cost only where prices are known.
+    const values = cell.inferences * by.coverage;
+    movedCount += values - sums.n;
+    after += values * by.mean;
+    variance += values * values * by.varianceOfMean + ownVariance(cell, values, by);
+  }
+  if (count === 0) return { before: null, after: null, difference: null };
+  const isTotal = TOTALS.has(measure);
+  const [per, perAfter] = isTotal ? [share, share] : [count, count + movedCount];
+  const beforeValue = before / per;
+  if (!isKnown || perAfter <= 0) return { before: beforeValue, after: null, difference: null };
+  const half = (Z_95 * Math.sqrt(variance)) / perAfter;
+  const around = (value: number): Estimate => ({ value, lower: value - half, upper: value + half });
+  return { before: beforeValue, after: around(after / perAfter), difference: around(after / perAfter - beforeValue) };
+}
+
+interface Estimator {
+  readonly mean: number;
+  readonly varianceOfMean: number;
+  /** Of one unit's part in the mean. */
+  readonly unitVariance: number;
+  /** Values per inference. */
+  readonly coverage: number;
+}
+
+function estimatorOf(cells: readonly ReplayCell[], cell: ReplayCell, measure: ReplayMeasure): Estimator | undefined {
+  const ofKind = cells.filter(({ actual, kind }) => actual === cell.proposed && kind === cell.kind);
+  const ofVariant = cells.filter(({ actual }) => actual === cell.proposed);
+  for (const some of [ofKind, ofVariant]) {
+    const sums = some.map(({ measures }) => measures[measure]).reduce(add, NOTHING);
+    if (sums.units < MIN_UNITS || sums.n === 0) continue;
+    const unitVariance = ratioVariance(sums);
+    const inferences = some.reduce((sum, { inferences }) => sum + inferences, 0);
+    return {
+      mean: sums.sum / sums.n,
+      varianceOfMean: unitVariance / sums.units,
+      unitVariance,
+      coverage: sums.n / inferences,
+    };
+  }
+  return undefined;
+}
+
+function ownVariance(cell: ReplayCell, values: number, { unitVariance }: Estimator): number {
+  // Of failures every inference has a value, so that their units are all units of the cell.
+  const { units } = cell.measures.failures;
+  return units === 0 ? 0 : (values * values * unitVariance) / units;
+}
+
+function overallOf(cells: readonly ReplayCell[], variant: string, measure: ReplayMeasure): ArmSums {
+  return cells
+    .filter(({ actual }) => actual === variant)
+    .map(({ measures }) => measures[measure])
+    .reduce(add, NOTHING);
+}
+
+/** A unit that has inferences of several kinds is counted once for each: its parts are taken as independent. */
+function add(a: ArmSums, b: ArmSums): ArmSums {
+  return {
+    units: a.units + b.units,
+    n: a.n + b.n,
+    nSquares: a.nSquares + b.nSquares,
+    sum: a.sum + b.sum,
+    sumSquares: a.sumSquares + b.sumSquares,
+    products: a.products + b.products,
+  };
+}

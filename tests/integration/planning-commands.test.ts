@@ -1,0 +1,92 @@
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parsePlanOptions } from '#cli/plan.ts';
+import { parseReplayOptions } from '#cli/replay.ts';
+import { seedGroup, startTestControlPlane, type TestControlPlane } from '#tests/support/control-plane.ts';
+import { plantInference } from '#tests/support/planted-inferences.ts';
+
+const LAUNCHER = join(import.meta.dirname, '../../bin/ringside.mjs');
+
+let control: TestControlPlane;
+let token: string;
+
+beforeAll(async () => {
+  control = await startTestControlPlane();
+  const api = await control.owner('acme');
+  token = api.token;
+  await seedGroup(api);
+  const groupId = (await api('GET', '/groups/demo')).body.id;
+  for (let unit = 0; unit < 40; unit++) {
+    await plantInference(control.admin, {
+      ...{ groupId, organizationId: api.organizationId, atMs: Date.now() - 3_600_000 - unit * 1_000 },
+      row: { unit: `u${unit}`, bucket: unit * 200, output_tokens: unit },
+    });
+  }
+});
+afterAll(() => control.stop());
+
+async function ringside(...args: string[]): Promise<{ code: number | null; out: string; err: string }> {
+  const child = spawn(process.execPath, [LAUNCHER, ...args], {
+    env: { ...process.env, RINGSIDE_CONTROL_URL: control.url, RINGSIDE_ADMIN_TOKEN: token },
+  });
+  const [out, err, code] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    new Promise<number | null>((resolve) => child.once('close', resolve)),
+  ]);
+  return { code, out, err };
+}
+
+describe('ringside replay', () => {
+  test('says what would have moved, as a table and as JSON', async () => {
+    const args = ['replay', '--group', 'demo', '--weights', 'a=5000,b=5000', '--since', '24h'];
+    const table = await ringside(...args);
+    expect(table.code).toBe(0);
+    expect(table.out).toMatch(/demo, .* 40 inferences, \d+ of them would have moved/);
+    expect(table.out).toContain('"b" had too few units');
+    const json = JSON.parse((await ringside(...args, '--json')).out);
+    expect(json.inferences).toBe(40);
+    expect(json.moved).toBeGreaterThan(0);
+  });
+
+  test('what the API refuses is one line, and exits with 1', async () => {
+    const { code, err } = await ringside('replay', '--group', 'demo', '--weights', 'c=1');
+    expect(code).toBe(1);
+    expect(err).toContain('no variant with the model "c"');
+  });
+
+  test('times before now and moments', () => {
+    const nowMs = Date.parse('2030-01-02T00:00:00Z');
+    const options = (since: string) =>
+      parseReplayOptions(['--group', 'g', '--weights', 'a=1', '--since', since], nowMs);
+    expect(options('24h').query['since']).toBe('2030-01-01T00:00:00.000Z');
+    expect(options('2029-12-01T00:00:00Z').query['since']).toBe('2029-12-01T00:00:00Z');
+  });
+
+  test.each([
+    [['--weights', 'a=1'], '--group'],
+    [['--group', 'g'], '--weights'],
+    [['--group', 'g', '--weights', 'a=1', '--latency-objective', 'soon'], '--latency-objective'],
+    [['--nonsense'], 'nonsense'],
+  ])('%j is refused with the name of the option', (args, name) => {
+    expect(() => parseReplayOptions(args, 0)).toThrow(name);
+  });
+});
+
+describe('ringside plan', () => {
+  test('plans from the traffic that there was', async () => {
+    const { code, out } = await ringside('plan', '--group', 'demo', '--metric', 'output_tokens', '--duration', '7d');
+    expect(code).toBe(0);
+    expect(out).toContain('40 units');
+    expect(out).toMatch(/looking all the time, decided with the power asked for\s+[\d.]+ %/);
+    expect(out).toContain('smallest effect');
+  });
+
+  test('reads per cent, times and weights', () => {
+    const { query } = parsePlanOptions(['--group', 'g', '--effect', '5%', '--weight', '10%', '--history', '12h']);
+    expect(query).toMatchObject({ effect: '0.05', weightBp: '1000', historyDays: '0.5', relative: 'true' });
+    expect(() => parsePlanOptions(['--group', 'g', '--weight', 'much'])).toThrow('--weight');
+  });
+});
