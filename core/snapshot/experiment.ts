@@ -7,8 +7,6 @@ export interface CompiledExperiment {
   readonly id: string;
   readonly phase: number;
   readonly correlationKey: string | null;
-  /** The champion's model, then the challengers': the place of one is its arm. */
-  readonly modelIds: readonly string[];
   /** Of the ranges that count, in ascending order: `[starts[i], ends[i])` counts in `arms[i]`. */
   readonly starts: Uint16Array;
   readonly ends: Uint16Array;
@@ -48,7 +46,6 @@ export function compileExperiment(
     id: experiment.id,
     phase: experiment.phase,
     correlationKey: experiment.correlationKey,
-    modelIds: Object.freeze(modelIds),
     starts: Uint16Array.from(counted, ({ from }) => from),
     ends: Uint16Array.from(counted, ({ to }) => to),
     arms: Uint16Array.from(counted, ({ arm }) => arm),

@@ -11,6 +11,7 @@ import { fingerprintOf } from '#control-plane/inferences/cursor.ts';
 import { metadataOf } from '#control-plane/inferences/filter.ts';
 import { waterfallOf } from '#control-plane/inferences/waterfall.ts';
 import { CUT, missingFacts, packFacts, REDACTED, WHOLE } from '#core/capture-facts.ts';
+import { isFoundByKey } from '#store/inference-finding.ts';
 
 const sse = (...events: unknown[]) =>
   events.map((event) => `data: ${typeof event === 'string' ? event : JSON.stringify(event)}\n\n`).join('');
@@ -238,3 +239,11 @@ describe('ringside export', () => {
 async function* chunksOf(bytes: Buffer, size: number): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
 }
+
+test('leaving mirrored calls out of a list over many groups does not change how its rows are found', () => {
+  const groupIds = ['a', 'b'];
+  expect(isFoundByKey({ groupIds })).toBe(true);
+  expect(isFoundByKey({ groupIds, shadow: false })).toBe(true);
+  expect(isFoundByKey({ groupIds, shadow: true })).toBe(false);
+  expect(isFoundByKey({ groupIds, shadow: false, streamed: true })).toBe(false);
+});

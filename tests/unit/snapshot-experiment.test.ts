@@ -25,7 +25,7 @@ test('a bucket counts in the arm whose range holds it, and outside of all ranges
   const given = variants([[0, 9000]], [[9000, 10_000]]);
   const compiled = compileExperiment(experiment([CHAMPION, [[8000, 9000]]], [CHALLENGER, [[9000, 10_000]]]), given);
   expect([0, 7999, 8000, 8999, 9000, 9999].map((bucket) => armOf(compiled, bucket))).toEqual([null, null, 0, 0, 1, 1]);
-  expect(compiled).toMatchObject({ phase: 3, modelIds: [CHAMPION, CHALLENGER], correlationKey: null });
+  expect(compiled).toMatchObject({ phase: 3, correlationKey: null });
 });
 
 test('arms without ranges count nothing: a challenger that only gets mirrored calls', () => {
