@@ -43,7 +43,7 @@ const SIZES = [1_024, 4_096, 16_384, 65_536, 262_144];
 
 /** How many inferences the window holds by the rollups, which are complete wherever the rows are. */
 export async function countInferences(tx: Tx, window: ReplayWindow): Promise<number> {
-  const { rows } = await sql<{ count: number }>`SELECT coalesce(sum(count), 0)::bigint AS count FROM rollups
+  const { rows } = await sql<{ count: number }>`SELECT coalesce(sum(count - shadows), 0)::bigint AS count FROM rollups
     WHERE organization_id = ${window.organizationId} AND group_id = ${window.groupId}
       AND minute >= date_trunc('minute', ${window.since}::timestamptz) AND minute < ${window.until}`.execute(tx);
   return rows[0]!.count;

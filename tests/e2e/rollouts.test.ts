@@ -122,7 +122,10 @@ async function expectAudited(rollout: Rollout): Promise<void> {
 }
 
 const weightsOf = async (group: string) => {
-  const { variants } = await must<{ variants: { model: string; role: string; weightBp: number }[] }>('GET', `/groups/${group}`);
+  const { variants } = await must<{ variants: { model: string; role: string; weightBp: number }[] }>(
+    'GET',
+    `/groups/${group}`,
+  );
   return Object.fromEntries(variants.map(({ model, role, weightBp }) => [model, `${role} ${weightBp}`]));
 };
 
@@ -144,10 +147,10 @@ describe('a rollout', () => {
     expect(story.map(({ from }) => from)[0]).toBe('draft');
     await expectAudited(rollout);
     // What was decided can be looked at afterwards, as can every look before.
-    const { look, looks } = await must<{ look: { comparisons: { verdict: string; primary: { upper: number } }[] }; looks: { items: unknown[] } }>(
-      'GET',
-      `/experiments/${rollout.id}/analysis`,
-    );
+    const { look, looks } = await must<{
+      look: { comparisons: { verdict: string; primary: { upper: number } }[] };
+      looks: { items: unknown[] };
+    }>('GET', `/experiments/${rollout.id}/analysis`);
     expect(look.comparisons[0]!.verdict).toBe('challenger_better');
     expect(look.comparisons[0]!.primary.upper).toBeLessThan(0);
     expect(looks.items.length).toBeGreaterThan(0);
@@ -175,7 +178,15 @@ describe('a rollout', () => {
     const rollout = await startRollout(
       'worse',
       { ...BY_LATENCY, guardrails: [{ metric: 'latency', relative: true, margin: 0.2 }] },
-      { strategy: { kind: 'canary', steps: [{ weightBp: 2_000, minUnits: 150 }, { weightBp: 5_000, minUnits: 100_000 }] } },
+      {
+        strategy: {
+          kind: 'canary',
+          steps: [
+            { weightBp: 2_000, minUnits: 150 },
+            { weightBp: 5_000, minUnits: 100_000 },
+          ],
+        },
+      },
     );
     const stop = sendTraffic('worse');
     await until(rollout, 'the way back', ({ state }) => state === 'rolled_back');
@@ -236,7 +247,11 @@ describe('a rollout', () => {
 
   test('is decided by what people said, days or moments later', async () => {
     await makeGroup('rated', FAST, FAST);
-    const rollout = await startRollout('rated', { primary: { metric: 'thumbs', kind: 'rate', direction: 'increase', minimumEffect: 0.1 } }, {});
+    const rollout = await startRollout(
+      'rated',
+      { primary: { metric: 'thumbs', kind: 'rate', direction: 'increase', minimumEffect: 0.1 } },
+      {},
+    );
     let [stopped, next] = [false, 0];
     const lane = async () => {
       while (!stopped) {

@@ -192,6 +192,7 @@ describe('GET /groups/{name}/planner', () => {
             gateway_id: randomUUID(),
           },
           received_at: new Date(now - HOUR),
+          at: new Date(now - HOUR),
         })
         .execute();
     }
