@@ -16,10 +16,11 @@ import { checkSums, type Estimate, type Insufficient, insufficient, type Refusal
  *
  *     effect = Σ (N_k/N)·d_k      variance = Σ (N_k/N)²·SE_k²      N = Σ N_k
  *
- * Units are never pooled over phases. While a ramp raises the challenger's share, whatever else changes with time (a launch, a slow
- * provider, an evening) falls on the arms in changing proportions, and pooled means differ though in no phase anything does
- * (Simpson's paradox). Within a phase the ratio of the arms is fixed, so each d_k is a fair comparison. The weights depend on numbers of units alone,
- * never on outcomes; weighting by 1/SE_k² would prefer the phases in which few events happened, and these are not a random choice.
+ * Units are never pooled over phases. While a ramp raises the challenger's share, whatever else changes with time (a launch,
+ * a slow provider, an evening) falls on the arms in changing proportions, and pooled means differ though in no phase anything
+ * does (Simpson's paradox). Within a phase the ratio of the arms is fixed, so each d_k is a fair comparison. The weights
+ * depend on numbers of units alone, never on outcomes; weighting by 1/SE_k² would prefer the phases in which few events
+ * happened, and these are not a random choice.
  */
 export function combinePhases(perPhase: readonly PhaseEffect[]): {
   readonly effect: number;
@@ -49,8 +50,9 @@ export interface PhasedEstimate extends Estimate {
 }
 
 /**
- * `meanDifference` stratified by phase. A phase with fewer than `minUnits` in an arm is left out until it has them: its variance is not
- * known well enough, and units, unlike outcomes, tell nothing about the effect. Variance is needed of each arm in some phase, not in all.
+ * `meanDifference` stratified by phase. A phase with fewer than `minUnits` in an arm is left out until it has them: its
+ * variance is not known well enough, and units, unlike outcomes, tell nothing about the effect. Variance is needed of each
+ * arm in some phase, not in all.
  */
 export function meanDifferenceByPhase(
   input: SequenceOptions & { readonly phases: readonly PhaseArms<ArmSums>[]; readonly relative: boolean },
