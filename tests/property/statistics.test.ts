@@ -144,6 +144,66 @@ describe('means', () => {
   });
 });
 
+describe('units that come back', () => {
+  const phases = fc.array(
+    fc.record({
+      effect: fc.double({ min: -10, max: 10, noNaN: true }),
+      variance: fc.double({ min: 1e-6, max: 10, noNaN: true }),
+      units: fc.integer({ min: 200, max: 1e6 }),
+    }),
+    { minLength: 1, maxLength: 6 },
+  );
+
+  test('make the error larger, never more than by √phases; one phase cut in equal parts has the error of one part', () => {
+    fc.assert(
+      fc.property(phases, fc.integer({ min: 1, max: 8 }), (drawn, parts) => {
+        const [fresh, returning] = [combinePhases(drawn), combinePhases(drawn, 'returning')];
+        expect(returning.effect).toBe(fresh.effect);
+        expect(returning.standardError).toBeGreaterThanOrEqual(fresh.standardError * (1 - 1e-12));
+        expect(returning.standardError).toBeLessThanOrEqual(
+          fresh.standardError * Math.sqrt(drawn.length) * (1 + 1e-12),
+        );
+        const same = Array.from({ length: parts }, () => drawn[0]!);
+        expect(combinePhases(same, 'returning').standardError / Math.sqrt(drawn[0]!.variance)).toBeCloseTo(1, 12);
+      }),
+      RUNS,
+    );
+  });
+
+  test('declare at most 5 % winners of equal arms, looked at all the time, where independence declares more', () => {
+    const [RUNS_OF, UNITS, PHASES, LOOKS] = [400, 500, 4, 10];
+    const random = new SeededRandom(41);
+    const winners = { new: 0, returning: 0 };
+    for (let run = 0; run < RUNS_OF; run++) {
+      // Values vary between units alone: every phase sees the same ones again.
+      const arms = [0, 1].map(() => Array.from({ length: UNITS }, () => ({ s: 5 + random.normal(), n: 1, x: 0 })));
+      const seen = Array.from({ length: LOOKS }, (_, look) => {
+        const [champion, challenger] = arms.map((all) => sumsOf(all.slice(0, (UNITS * (look + 1)) / LOOKS)));
+        return { champion: champion!, challenger: challenger! };
+      });
+      const looks = Array.from({ length: PHASES * LOOKS }, (_, at) => [
+        ...Array.from({ length: Math.floor(at / LOOKS) }, () => seen.at(-1)!),
+        seen[at % LOOKS]!,
+      ]);
+      for (const kind of ['new', 'returning'] as const) {
+        const isWinner = looks.some((look) => {
+          const found = meanDifferenceByPhase({
+            phases: look,
+            alpha: 0.05,
+            plannedN: 2000,
+            relative: false,
+            units: kind,
+          });
+          return found.kind === 'estimate' && found.pValue <= 0.05;
+        });
+        if (isWinner) winners[kind]++;
+      }
+    }
+    expect(winners.returning / RUNS_OF).toBeLessThanOrEqual(0.05);
+    expect(winners.new / RUNS_OF).toBeGreaterThan(0.05);
+  });
+});
+
 describe('planner and normal distribution', () => {
   test('what so many units find needs so many units', () => {
     const basis = fc.record({
