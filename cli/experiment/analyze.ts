@@ -7,10 +7,11 @@ import { InputError, parseInput, readJson, throwRefused } from './input.ts';
 
 export const ANALYZE_HELP = `usage: ringside experiment analyze --json '<object>' | --json @file | --json -
 
-Compares two arms by the functions that decide experiments, and prints JSON. Sums are exact and of all units; nothing is read from a database.
+Compares two arms by the functions that decide experiments, and prints JSON. Sums are of all units; no database is read.
 
   {"kind": "mean",  "champion": {"n": 3000, "sum": 1396.87, "sumSquares": 52377.9767}, "challenger": {…}}
-  {"kind": "ratio", "champion": {"units": …, "n": Σn, "sum": ΣS, "nSquares": Σn², "sumSquares": ΣS², "products": ΣSn}, "challenger": {…}}
+  {"kind": "ratio", "champion": {"units": 900, "n": Σn, "sum": ΣS, "nSquares": Σn², "sumSquares": ΣS², "products": ΣSn},
+                    "challenger": {…}}
   {"kind": "rate",  "champion": {"n": 3000, "events": 12}, "challenger": {…}}
 
 ratio: S is a unit's sum, n how many values it is of; the mean is ΣS/Σn. rate: independent trials; below 100 trials, 10 events or

@@ -33,7 +33,8 @@ export interface MeanDifferenceInput extends SequenceOptions {
 
 /**
  * Difference of two arms' means (ratios ΣS/Σn over units) with a confidence sequence: method (1) of the statistics.
- * `insufficient` below 100 units in an arm and where an arm has no variance: there a decision would come at once and mean nothing.
+ * `insufficient` below 100 units in an arm and where an arm has no variance: there a decision would come at once and mean
+ * nothing.
  */
 export function meanDifference(input: MeanDifferenceInput): Estimate | Insufficient | Refusal {
   const { champion, challenger } = input;

@@ -4,16 +4,17 @@ import { checkAlpha, checkBetween, checkNumber, type Refusal, refuse } from './r
 import { normalQuantile } from './special/distributions.ts';
 
 /**
- * Planning: the smallest effect that an experiment finds ↔ units ↔ days ↔ the challenger's weight. With M units of the group, variance σ²
- * of a unit and a layout that is worth f, the standard error is σ/√(Mf), and an effect is found when it is a multiple of that:
+ * Planning: the smallest effect that an experiment finds ↔ units ↔ days ↔ the challenger's weight. With M units of the group,
+ * variance σ² of a unit and a layout that is worth f, the standard error is σ/√(Mf), and an effect is found when it is a
+ * multiple of that:
  *
  *     fixed             z(1 − α/2) + z(power)     one look at the end
  *     sequence          k + z(power)              looks at any time; a share `power` of such experiments has decided by then
  *     sequenceTypical   k                         the same, half of them
  *
- * k is the half-width of the confidence sequence in standard errors at the planned number of units, N = N*; it depends on α alone.
- * "half-width = effect at the planned N" is an approximation of the stopping time, and a careful one: a sequence that crossed
- * earlier has decided already.
+ * k is the half-width of the confidence sequence in standard errors at the planned number of units, N = N*; it depends on α
+ * alone. "half-width = effect at the planned N" is an approximation of the stopping time, and a careful one: a sequence that
+ * crossed earlier has decided already.
  */
 export interface PlanBasis {
   /** Of one unit's part in the metric (`ratioVariance`); for relative effects, divided by the square of the champion's mean. */

@@ -31,8 +31,8 @@ export function proportionMean({ n, events }: RateCounts): ArmMean {
 }
 
 /**
- * Difference of two rates of independent trials: by a confidence sequence or, where an arm has fewer than 100 trials, 10 events or 10
- * non-events, by the form for small counts.
+ * Difference of two rates of independent trials: by a confidence sequence or, where an arm has fewer than 100 trials, 10
+ * events or 10 non-events, by the form for small counts.
  */
 export function rateDifference(
   input: SequenceOptions & {
@@ -54,8 +54,8 @@ export function rateDifference(
 
 /**
  * Two rates at small counts. The p-value is of the two-arm e-process on the challenger's share of events (`twoArmRate`). The
- * interval to show, two-sided always: relative, that share's confidence sequence, as a ratio of rates less 1; absolute, from each rate's own sequence
- * at α/2, since the share of events says nothing of how many there are.
+ * interval to show, two-sided always: relative, that share's confidence sequence, as a ratio of rates less 1; absolute, from
+ * each rate's own sequence at α/2, since the share of events says nothing of how many there are.
  *
  * @param input.challengerShare the challenger's share of exposure; left out, its share of the trials
  */
@@ -128,8 +128,8 @@ function logOddsInterval(s: number, f: number, alpha: number): { readonly lower:
 }
 
 /**
- * The log-odds above s/(s+f) at which the e-value reaches 1/α; f > 0. −s ln p − f ln q is convex in the log-odds, so that Newton's
- * method comes down from above and never passes the edge: where it no longer comes down, rounding has begun.
+ * The log-odds above s/(s+f) at which the e-value reaches 1/α; f > 0. −s ln p − f ln q is convex in the log-odds, so that
+ * Newton's method comes down from above and never passes the edge: where it no longer comes down, rounding has begun.
  */
 function edge(s: number, f: number, alpha: number): number {
   let odds = MAX_LOG_ODDS;

@@ -1,6 +1,9 @@
 import { checkBetween, type Refusal, refuse } from './result.ts';
 
-/** A value that counts as `cap` where it is above. The cap is fixed before the experiment: one taken from its own values would depend on the effect. */
+/**
+ * A value that counts as `cap` where it is above. The cap is fixed before the experiment: one taken from its own values would
+ * depend on the effect.
+ */
 export function winsorize(value: number, cap: number): number {
   return Math.min(value, cap);
 }

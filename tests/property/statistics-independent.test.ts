@@ -1,8 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { halfWidth, pValueOf, rhoFor, sequentialEstimate } from '#core/statistics/confidence-sequence.ts';
 import { cuped, cupedArms } from '#core/statistics/cuped.ts';
-import { multiplyEValues } from '#core/statistics/e-value.ts';
-import { newcombe, orderStatisticRanks, wilson } from '#core/statistics/intervals.ts';
 import { differenceOfMeans, meanDifference, pairedDifference } from '#core/statistics/mean-difference.ts';
 import { msprt } from '#core/statistics/msprt.ts';
 import { combinePhases, meanDifferenceByPhase } from '#core/statistics/phases.ts';
@@ -13,89 +11,14 @@ import {
   requiredUnits,
   requiredWeight,
 } from '#core/statistics/planner.ts';
-import { oneArmRateE, twoArmRate } from '#core/statistics/rate.ts';
-import { rateDifference, rateInterval, smallCountDifference } from '#core/statistics/rate-difference.ts';
 import { armMean, effectOf, ratioVariance, ratioVarianceOfMoments } from '#core/statistics/ratio.ts';
-import { chiSquareTail, normalCdf, normalQuantile } from '#core/statistics/special/distributions.ts';
-import { incompleteBeta, logIncompleteBeta } from '#core/statistics/special/incomplete-beta.ts';
-import { lowerIncompleteGamma, upperIncompleteGamma } from '#core/statistics/special/incomplete-gamma.ts';
-import { logGamma } from '#core/statistics/special/log-gamma.ts';
 import { chiSquareSplit, srmSequential } from '#core/statistics/split-ratio.ts';
 import { capOfHistory, winsorize } from '#core/statistics/winsorize.ts';
+import { agree, compareEstimate, INPUTS, of, options } from '../support/statistics/agreement.ts';
 import { drawUnits, sumsOf } from '../support/statistics/draw.ts';
 import * as independent from '../support/statistics/independent.ts';
 import { logIntegral, rootOf } from '../support/statistics/quadrature.ts';
 import { SeededRandom } from '../support/statistics/random.ts';
-
-const INPUTS = 10_000;
-const SIDES = ['two', 'greater', 'less'] as const;
-
-/** The worst relative difference of many pairs, and the input that it came from. */
-class Agreement {
-  #worst = 0;
-  #input = '';
-
-  /** @param scale a difference counts as a share of this, where the numbers themselves may be next to 0 by cancellation */
-  compare(name: string, ours: number, theirs: number, input: unknown, scale = 0): void {
-    const size = Math.max(Math.abs(ours), Math.abs(theirs), scale);
-    const difference = ours === theirs ? 0 : Math.abs(ours - theirs) / size;
-    if (difference <= this.#worst) return;
-    this.#worst = Number.isNaN(difference) ? Number.POSITIVE_INFINITY : difference;
-    this.#input = `${name}: ${ours}, not ${theirs}, of ${JSON.stringify(input)}`;
-  }
-
-  expectWithin(tolerance: number): void {
-    expect(this.#worst, this.#input).toBeLessThanOrEqual(tolerance);
-  }
-}
-
-/** Runs a comparison on so many inputs. */
-function agree(seed: number, each: (random: SeededRandom, agreement: Agreement) => void, tolerance = 1e-8): void {
-  const random = new SeededRandom(seed);
-  const agreement = new Agreement();
-  for (let input = 0; input < INPUTS; input++) each(random, agreement);
-  agreement.expectWithin(tolerance);
-}
-
-/** The answer, which is of this kind; else the test fails. */
-function of<T extends { readonly kind: string }, K extends T['kind']>(kind: K, result: T): Extract<T, { kind: K }> {
-  if (result.kind !== kind) throw new Error(`expected ${kind}: ${JSON.stringify(result)}`);
-  return result as Extract<T, { kind: K }>;
-}
-
-const options = (random: SeededRandom) => ({
-  alpha: random.magnitude(1e-4, 0.2),
-  plannedN: random.integer(200, 100_000),
-  sided: random.pick(['two', 'one'] as const),
-});
-
-/** An estimate from its effect and standard error, by the independent sequence. */
-function compareEstimate(
-  agreement: Agreement,
-  ours: { effect: number; standardError: number; lower: number; upper: number; pValue: number; n: number },
-  theirs: { effect: number; variance: number },
-  { alpha, plannedN, sided }: ReturnType<typeof options>,
-): void {
-  const { effect, variance } = theirs;
-  const standardError = Math.sqrt(variance);
-  const ofRho = independent.rho(sided === 'two' ? alpha : 2 * alpha, plannedN);
-  const z = effect / standardError;
-  const width =
-    standardError *
-    (sided === 'two'
-      ? independent.halfWidthInErrors(ours.n, ofRho, alpha)
-      : independent.oneSidedWidthInErrors(ours.n, ofRho, alpha));
-  const p =
-    sided === 'two'
-      ? Math.min(1, Math.exp(-independent.logNormalMixture(z, ours.n, ofRho)))
-      : independent.oneSidedP(z, ours.n, ofRho);
-  const input = { ...theirs, alpha, plannedN, sided, n: ours.n };
-  agreement.compare('effect', ours.effect, effect, input, standardError / 10);
-  agreement.compare('standardError', ours.standardError, standardError, input);
-  agreement.compare('lower', ours.lower, effect - width, input, width);
-  agreement.compare('upper', ours.upper, effect + width, input, width);
-  agreement.compare('pValue', ours.pValue, p, input, 1e-280);
-}
 
 describe(`on ${INPUTS} inputs, means`, () => {
   test('difference of two arms: two passes over units, and the mixture martingale by quadrature', () => {
@@ -236,149 +159,6 @@ describe(`on ${INPUTS} inputs, means`, () => {
   });
 });
 
-describe(`on ${INPUTS} inputs, rates`, () => {
-  test('e-values of one arm and two: quadrature of the likelihood ratio', () => {
-    agree(11, (random, agreement) => {
-      const p = random.pick([random.next(), random.magnitude(1e-9, 1), 1 - random.magnitude(1e-9, 1)]);
-      if (!(p > 0 && p < 1)) return;
-      const n = Math.round(random.magnitude(1, 1e7));
-      const around = Math.round(n * p + random.normal() * 4 * Math.sqrt(n * p * (1 - p)) + random.integer(-3, 3));
-      const s = Math.min(n, Math.max(0, random.pick([around, random.integer(0, Math.min(n, 20)), around])));
-      const side = random.pick(SIDES);
-      const theirs = independent.logRateEvidence(s, n - s, p, side);
-      const counts = { championEvents: n - s, challengerEvents: s, challengerShare: p, side };
-      const two = of('evidence', twoArmRate(counts));
-      agreement.compare('two arms', two.logEValue, theirs, counts, 1);
-      agreement.compare(
-        'one arm',
-        of('evidence', oneArmRateE({ events: s, n, p0: p, side })).logEValue,
-        theirs,
-        counts,
-        1,
-      );
-      agreement.compare('p', two.pValue, Math.min(1, Math.exp(-theirs)), counts, 1e-300);
-    });
-  });
-
-  test('intervals: factorials by adding logarithms, and search', () => {
-    const factorials = independent.logFactorials(20_000);
-    const logE = (s: number, f: number, odds: number) =>
-      factorials[s]! +
-      factorials[f]! -
-      factorials[s + f + 1]! +
-      s * Math.log1p(Math.exp(-odds)) +
-      f * Math.log1p(Math.exp(odds));
-    const bounds = (s: number, f: number, alpha: number) => {
-      const [top, level] = [Math.log(s / f), Math.log(1 / alpha)];
-      return {
-        lower:
-          s === 0 ? Number.NEGATIVE_INFINITY : rootOf((odds) => level - logE(s, f, odds), -600, f === 0 ? 600 : top),
-        upper:
-          f === 0 ? Number.POSITIVE_INFINITY : rootOf((odds) => logE(s, f, odds) - level, s === 0 ? -600 : top, 600),
-      };
-    };
-    const rate = (odds: number) => 1 / (1 + Math.exp(-odds));
-    agree(12, (random, agreement) => {
-      const alpha = random.magnitude(1e-4, 0.5);
-      const arm = () => {
-        const n = Math.round(random.magnitude(1, 1e4));
-        return { n, events: random.pick([random.integer(0, n), Math.min(n, random.integer(0, 9))]) };
-      };
-      const [a, b] = [arm(), arm()];
-      const input = { champion: a, challenger: b, alpha };
-      const ours = rateInterval(b, alpha);
-      const theirs = bounds(b.events, b.n - b.events, alpha);
-      agreement.compare('lower rate', ours.lower, rate(theirs.lower), input);
-      agreement.compare('upper rate', ours.upper, rate(theirs.upper), input);
-      const half = [a, b].map(({ n, events }) => bounds(events, n - events, alpha / 2));
-      const absolute = of('small_counts', smallCountDifference({ ...input, relative: false }));
-      agreement.compare('lower', absolute.lower!, rate(half[1]!.lower) - rate(half[0]!.upper), input, 0.1);
-      agreement.compare('upper', absolute.upper!, rate(half[1]!.upper) - rate(half[0]!.lower), input, 0.1);
-      agreement.compare('effect', absolute.effect!, b.events / b.n - a.events / a.n, input, 0.1);
-      const share = bounds(b.events, a.events, alpha);
-      const relative = of('small_counts', smallCountDifference({ ...input, relative: true }));
-      const exposure = b.n / a.n;
-      agreement.compare('least ratio', relative.lower!, Math.exp(share.lower) / exposure - 1, input, 0.1);
-      if (share.upper < 600)
-        agreement.compare('largest ratio', relative.upper! + 1, Math.exp(share.upper) / exposure, input);
-      else expect(relative.upper).toBeNull();
-      if (a.events > 0) agreement.compare('ratio', relative.effect! + 1, b.events / a.events / exposure, input);
-      else expect(relative.effect).toBeNull();
-      const log = independent.logRateEvidence(b.events, a.events, b.n / (a.n + b.n), 'two');
-      agreement.compare('evidence', relative.logEValue, log, input, 1);
-    });
-  });
-
-  test('difference of rates: means of zeros and ones', () => {
-    agree(13, (random, agreement) => {
-      const input = { ...options(random), relative: random.next() < 0.5 };
-      const arm = () => {
-        const n = Math.round(random.magnitude(100, 1e6));
-        return { n, events: random.integer(10, n - 10) };
-      };
-      const [a, b] = [arm(), arm()];
-      const ours = of('estimate', rateDifference({ ...input, champion: a, challenger: b }));
-      // Σ(x − p)²/n over the events and the others.
-      const variance = ({ n, events }: { n: number; events: number }) =>
-        (events * (1 - events / n) ** 2 + (n - events) * (events / n) ** 2) / n / n;
-      const [p, q] = [a.events / a.n, b.events / b.n];
-      const theirs = input.relative
-        ? { effect: q / p - 1, variance: variance(b) / p ** 2 + (q ** 2 * variance(a)) / p ** 4 }
-        : { effect: q - p, variance: variance(a) + variance(b) };
-      compareEstimate(agreement, ours, theirs, input);
-    });
-  });
-
-  test('evidence of phases is multiplied', () => {
-    agree(14, (random, agreement) => {
-      const phases = Array.from({ length: random.integer(0, 5) }, () => random.between(0.01, 50));
-      const together = multiplyEValues(phases.map((eValue) => ({ eValue, logEValue: Math.log(eValue), pValue: 1 })));
-      const product = phases.reduce((so, eValue) => so * eValue, 1);
-      agreement.compare('e', together.eValue, product, phases);
-      agreement.compare('p', together.pValue, Math.min(1, 1 / product), phases);
-    });
-  });
-
-  test('Wilson and Newcombe: by search; ranks: by counting', () => {
-    const random = new SeededRandom(15);
-    const points = Array.from({ length: 40 }, () => {
-      const alpha = random.magnitude(1e-6, 0.9);
-      return { alpha, z: independent.normalPoint(alpha / 2) };
-    });
-    agree(15, (inputs, agreement) => {
-      const { alpha, z } = inputs.pick(points);
-      const arm = () => {
-        const n = Math.round(inputs.magnitude(1, 1e6));
-        return { n, events: inputs.integer(0, inputs.pick([n, Math.min(n, 5)])) };
-      };
-      const [a, b] = [arm(), arm()];
-      const [boundsA, boundsB] = [a, b].map(({ n, events }) => independent.wilsonBySearch(n, events, z)) as [
-        ReturnType<typeof independent.wilsonBySearch>,
-        ReturnType<typeof independent.wilsonBySearch>,
-      ];
-      const ours = of('interval', wilson(a, alpha));
-      agreement.compare('lower', ours.lower, boundsA.lower, { a, alpha });
-      agreement.compare('upper', ours.upper, boundsA.upper, { a, alpha });
-      const difference = of('interval', newcombe(a, b, alpha));
-      const [p, q] = [a.events / a.n, b.events / b.n];
-      const below = Math.sqrt((q - boundsB.lower) ** 2 + (boundsA.upper - p) ** 2);
-      const above = Math.sqrt((boundsB.upper - q) ** 2 + (p - boundsA.lower) ** 2);
-      agreement.compare('lower difference', difference.lower, q - p - below, { a, b, alpha }, below);
-      agreement.compare('upper difference', difference.upper, q - p + above, { a, b, alpha }, above);
-      const [n, quantile] = [inputs.integer(1, 5000), inputs.between(0.01, 0.99)];
-      const isOutside = (rank: number) => (rank - n * quantile) ** 2 >= z * z * n * quantile * (1 - quantile);
-      let [low, high] = [Math.floor(n * quantile), Math.ceil(n * quantile)];
-      while (low > 1 && !isOutside(low)) low--;
-      while (high < n && !isOutside(high)) high++;
-      expect(orderStatisticRanks(n, quantile, alpha)).toEqual({
-        kind: 'interval',
-        lower: Math.max(1, low),
-        upper: high,
-      });
-    });
-  });
-});
-
 describe(`on ${INPUTS} inputs, splits, sequential ratios and plans`, () => {
   test("sequential split: Pólya's urn, unit by unit", () => {
     agree(21, (random, agreement) => {
@@ -498,53 +278,5 @@ describe(`on ${INPUTS} inputs, splits, sequential ratios and plans`, () => {
       const value = random.pick(history);
       agreement.compare('value', winsorize(value, cap), value > cap ? cap : value, { value, cap });
     });
-  });
-});
-
-describe(`on ${INPUTS} inputs, special functions to 1e-10`, () => {
-  test('incomplete beta', () => {
-    agree(
-      31,
-      (random, agreement) => {
-        const [a, b] = [random.magnitude(0.2, 1e6), random.magnitude(0.2, 1e6)];
-        const odds = Math.log(a / b) + random.normal() * random.pick([0.1, 2, 8]) * Math.sqrt(1 / a + 1 / b);
-        const [x, y] = [1 / (1 + Math.exp(-odds)), 1 / (1 + Math.exp(odds))];
-        const theirs = independent.logBetaBelow(a, b, odds);
-        agreement.compare('log', logIncompleteBeta(x, y, a, b), theirs, { a, b, odds }, 1);
-        if (x < 0.9) agreement.compare('itself', incompleteBeta(x, a, b), Math.exp(theirs), { a, b, odds }, 1e-3);
-      },
-      1e-10,
-    );
-  });
-
-  test('incomplete gamma and its logarithm, χ²', () => {
-    agree(
-      32,
-      (random, agreement) => {
-        const a = random.magnitude(0.2, 1e4);
-        const x = Math.max(1e-3, a + random.normal() * random.pick([0.1, 2, 6]) * Math.sqrt(a));
-        const theirs = independent.gammaTails(a, x);
-        agreement.compare('upper', upperIncompleteGamma(a, x), Math.exp(theirs.upper), { a, x }, 1e-12);
-        agreement.compare('lower', lowerIncompleteGamma(a, x), Math.exp(theirs.lower), { a, x }, 1e-12);
-        agreement.compare('χ²', chiSquareTail(2 * x, 2 * a), Math.exp(theirs.upper), { a, x }, 1e-12);
-        agreement.compare('ln Γ', logGamma(a), theirs.logGamma, { a }, 1);
-      },
-      1e-10,
-    );
-  });
-
-  test('normal distribution and its quantile, also in the tails', () => {
-    agree(
-      33,
-      (random, agreement) => {
-        const z = random.between(0, 37);
-        const tail = Math.exp(independent.logNormalTail(z));
-        agreement.compare('tail', normalCdf(-z), tail, { z });
-        agreement.compare('body', normalCdf(z), 1 - tail, { z });
-        agreement.compare('quantile', normalQuantile(tail), -z, { z }, 1);
-        if (z < 3) agreement.compare('upper quantile', normalQuantile(1 - tail), z, { z }, 1);
-      },
-      1e-10,
-    );
   });
 });

@@ -31,9 +31,10 @@ function isLowerTail(x: number, a: number, b: number): boolean {
 }
 
 /**
- * xᵃyᵇ/B(a, b) divided by the continued fraction β₀ + α₁/(β₁ + α₂/(β₂ + …)) (A. DiDonato, A. Morris: "Significant digit computation of the
- * incomplete beta function ratios", ACM TOMS 18, 1992, expression 9), by Lentz's algorithm (DLMF 3.10(iii)). Unlike DLMF 8.17.22, of which
- * it is the even part, it does not subtract x from 1, and so keeps its digits where x is next to 1.
+ * xᵃyᵇ/B(a, b) divided by the continued fraction β₀ + α₁/(β₁ + α₂/(β₂ + …)) (A. DiDonato, A. Morris: "Significant digit
+ * computation of the incomplete beta function ratios", ACM TOMS 18, 1992, expression 9), by Lentz's algorithm (DLMF
+ * 3.10(iii)). It takes y = 1 − x as it is, and so keeps its digits where x is next to 1; the fraction of DLMF 8.17.22 loses
+ * them there.
  */
 function logLowerTail(x: number, y: number, a: number, b: number): number {
   // Γ(a+b)/(Γ(a)Γ(b)) is ab/(a+b) times what is in the term.

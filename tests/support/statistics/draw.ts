@@ -3,7 +3,10 @@ import type { CovariateSums } from '#core/statistics/cuped.ts';
 import type { Unit } from './independent.ts';
 import type { SeededRandom } from './random.ts';
 
-/** Units with values of any scale, of which some have several values and some none, and a history that tells something of them. */
+/**
+ * Units with values of any scale, of which some have several values and some none, and a history that tells something of
+ * them.
+ */
 export function drawUnits(random: SeededRandom, count: number, manyValues: boolean): Unit[] {
   const scale = random.magnitude(1e-3, 1e6);
   const [mean, slope] = [random.between(0.5, 5), random.between(0, 1)];
@@ -15,20 +18,20 @@ export function drawUnits(random: SeededRandom, count: number, manyValues: boole
 }
 
 /** The sums that the code under test gets. */
-export function sumsOf(units: readonly Unit[]): CovariateSums {
-  const sum = (of: (unit: Unit) => number) => units.reduce((so, unit) => so + of(unit), 0);
-  return {
-    units: units.length,
-    n: sum(({ n }) => n),
-    nSquares: sum(({ n }) => n * n),
-    sum: sum(({ s }) => s),
-    sumSquares: sum(({ s }) => s * s),
-    products: sum(({ s, n }) => s * n),
-    x: sum(({ x }) => x),
-    xSquares: sum(({ x }) => x * x),
-    sumX: sum(({ s, x }) => s * x),
-    nX: sum(({ n, x }) => n * x),
-  };
+export function sumsOf(all: readonly Unit[]): CovariateSums {
+  const sums = { n: 0, nSquares: 0, sum: 0, sumSquares: 0, products: 0, x: 0, xSquares: 0, sumX: 0, nX: 0 };
+  for (const { s, n, x } of all) {
+    sums.n += n;
+    sums.nSquares += n * n;
+    sums.sum += s;
+    sums.sumSquares += s * s;
+    sums.products += s * n;
+    sums.x += x;
+    sums.xSquares += x * x;
+    sums.sumX += s * x;
+    sums.nX += n * x;
+  }
+  return { units: all.length, ...sums };
 }
 
 /** Sums of two disjoint sets of units together. */

@@ -14,12 +14,19 @@ export interface Unit {
   readonly x: number;
 }
 
-const total = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0);
+function total(values: readonly number[]): number {
+  let sum = 0;
+  for (const value of values) sum += value;
+  return sum;
+}
+
 const meanOf = (values: readonly number[]) => total(values) / values.length;
 
 export function covariance(a: readonly number[], b: readonly number[]): number {
   const [meanA, meanB] = [meanOf(a), meanOf(b)];
-  return total(a.map((value, at) => (value - meanA) * (b[at]! - meanB))) / (a.length - 1);
+  let sum = 0;
+  for (let at = 0; at < a.length; at++) sum += (a[at]! - meanA) * (b[at]! - meanB);
+  return sum / (a.length - 1);
 }
 
 /** Variance of one unit's part in the ratio of means, from variances and covariance by the four-term delta method. */
@@ -45,7 +52,10 @@ export function effect(champion: readonly Unit[], challenger: readonly Unit[], r
   };
 }
 
-/** CUPED by residuals: least squares of units' parts on X with one slope for all arms, then the plain mean and variance of what is left. */
+/**
+ * CUPED by residuals: least squares of units' parts on X with one slope for all arms, then the plain mean and variance of
+ * what is left.
+ */
 export function cupedByResiduals(arms: readonly (readonly Unit[])[]) {
   const parts = arms.map((units) => {
     const [ratio, perUnit] = [meanAndVariance(units).mean, meanOf(units.map(({ n }) => n))];
@@ -71,7 +81,10 @@ export function rho(alpha: number, plannedN: number): number {
   return ((-2 * Math.log(alpha) + Math.log(1 - 2 * Math.log(alpha))) / plannedN) ** 0.5;
 }
 
-/** ln of the normal mixture martingale of a sum of n unit normals that stands at z√n: ∫ exp(λz√n − λ²n/2) dN(λ; 0, ρ²), by quadrature. */
+/**
+ * ln of the normal mixture martingale of a sum of n unit normals that stands at z√n: ∫ exp(λz√n − λ²n/2) dN(λ; 0, ρ²), by
+ * quadrature.
+ */
 export function logNormalMixture(z: number, n: number, ofRho: number): number {
   const log = (lambda: number) =>
     lambda * z * Math.sqrt(n) -
@@ -143,7 +156,10 @@ export function logFactorials(upTo: number): Float64Array {
   return table;
 }
 
-/** ln of the e-value of a split from Pólya's urn: each unit's predictive probability over its weight, one unit after the other. */
+/**
+ * ln of the e-value of a split from Pólya's urn: each unit's predictive probability over its weight, one unit after the
+ * other.
+ */
 export function logUrn(counts: readonly number[], shares: readonly number[]): number {
   let log = 0;
   let drawn = 0;

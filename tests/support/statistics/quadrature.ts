@@ -6,7 +6,10 @@ const NODES = gaussLegendre(20);
 /** What is smaller than the maximum by e⁻⁴⁵ adds nothing to a double. */
 const DROP = 45;
 
-/** ln ∫ exp(log f) over [from, to]; `log` is concave and finite inside; both ends are finite. Tails that are long beside the peak want more panels. */
+/**
+ * ln ∫ exp(log f) over [from, to]; `log` is concave and finite inside; both ends are finite. Tails that are long beside the
+ * peak want more panels.
+ */
 export function logIntegral(log: (x: number) => number, from: number, to: number, panels = 6): number {
   const peak = maximum(log, from, to);
   const top = log(peak);
