@@ -65,7 +65,7 @@ const BUSY = 'outcome="dropped_busy"';
 
 /** Asks until the mirrored calls of the answer, `shadows` of them, were not dropped because this machine had other work. */
 async function askMirrored(group: string, shadows: number, ask: () => Promise<Response>): Promise<Asked> {
-  return waitFor('mirrored calls', async () => {
+  const attempt = async () => {
     const [before, busy] = [await counted(group), await counted(group, BUSY)];
     const answer = await ask();
     const text = await answer.text();
@@ -73,7 +73,8 @@ async function askMirrored(group: string, shadows: number, ask: () => Promise<Re
     await waitFor('them to be counted', async () => (await counted(group)) >= before + shadows);
     if ((await counted(group, BUSY)) > busy) return undefined;
     return { id: answer.headers.get('x-ringside-inference-id')!, status: answer.status, text };
-  });
+  };
+  return waitFor('mirrored calls', attempt, 40_000);
 }
 
 interface Row {
@@ -187,9 +188,10 @@ test('sessions are skipped, and counted', async () => {
 
 describe('a shadow', () => {
   test('that fails, or is slow, is not noticed by callers; each failure has its row', async () => {
-    await makeGroup('ill', { shadow: { timeoutMs: 300 } }, VARIANTS.slice(0, 2));
+    await makeGroup('ill', {}, VARIANTS.slice(0, 2));
     await behave('sim-second', { errors: [{ status: 500, rate: 1 }] });
     const failed = await askMirrored('ill', 1, chat('ill'));
+    await must('PATCH', '/groups/ill', { shadow: { timeoutMs: 300 } });
     await behave('sim-second', { latencyMs: { kind: 'fixed', ms: 20_000 } });
     const slow = await askMirrored('ill', 1, chat('ill', { stream: true }));
     await behave('sim-second', {});

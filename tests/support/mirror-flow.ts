@@ -26,6 +26,7 @@ import type { UpstreamCall, UpstreamController, UpstreamHandler } from '#gateway
 import type { BeginRecord, EndRecord } from '#inference-log/record.ts';
 import { findRoute } from '#translation/dialects/routes.ts';
 import { NO_TOKENS } from './no-tokens.ts';
+import { waitFor } from './wait.ts';
 
 /** What an upstream of a rig does with a call. */
 export type UpstreamScript = (handler: UpstreamHandler, controller: UpstreamController, call: UpstreamCall) => void;
@@ -52,7 +53,7 @@ export const failsWith =
 /** Takes the call, and never answers. */
 export const isSilent: UpstreamScript = (handler, controller) => handler.onRequestStart(controller);
 
-export interface MirrorFlowOptions {
+interface MirrorFlowOptions {
   readonly policy?: Partial<ShadowPolicy>;
   readonly caller?: UpstreamScript;
   readonly shadow?: UpstreamScript;
@@ -63,7 +64,7 @@ export interface MirrorFlowOptions {
 }
 
 /** A record of the log, begun and perhaps ended. */
-export interface Recorded {
+interface Recorded {
   readonly id: string;
   readonly begin: BeginRecord;
   request: Buffer | null;
@@ -75,7 +76,7 @@ export const CALLER_SERIES = 3;
 export const SHADOW_SERIES = 4;
 
 /** One group with the champion `main` and the shadow `second`, at a provider each. */
-export function documentOf(policy: Partial<ShadowPolicy>) {
+function documentOf(policy: Partial<ShadowPolicy>) {
   const [id, main, other, mainModel, otherModel, groupId] = Array.from({ length: 6 }, () => randomUUID()) as string[];
   const createdAt = '2026-01-01T00:00:00.000Z';
   const provider = (providerId: string, name: string) => ({
@@ -104,7 +105,7 @@ export function documentOf(policy: Partial<ShadowPolicy>) {
 }
 
 /** The flow on a real HTTP server with its mirrors, in front of upstreams that are functions. */
-export async function startMirrorFlow(options: MirrorFlowOptions = {}) {
+async function startMirrorFlow(options: MirrorFlowOptions = {}) {
   const document = documentOf(options.policy ?? {});
   options.change?.(document);
   const series = new Map([
@@ -219,5 +220,33 @@ export async function startMirrorFlow(options: MirrorFlowOptions = {}) {
         server.close(() => done());
         server.closeAllConnections();
       }),
+  };
+}
+
+type MirrorFlow = Awaited<ReturnType<typeof startMirrorFlow>>;
+
+/** How many mirrored calls are accounted for. */
+export const countOf = (flow: MirrorFlow) => Object.values(flow.outcomes()).reduce((sum, count) => sum + count, 0);
+
+/** Flows that are stopped together. */
+export function createMirrorRig() {
+  const flows: MirrorFlow[] = [];
+  return {
+    async start(options: MirrorFlowOptions = {}): Promise<MirrorFlow> {
+      const flow = await startMirrorFlow(options);
+      flows.push(flow);
+      return flow;
+    },
+    /** Asks, reads the answer, and waits until the call's mirror is accounted for. */
+    async ask(flow: MirrorFlow, fields: object = {}): Promise<Response> {
+      const before = countOf(flow);
+      const answer = await flow.chat(fields);
+      await answer.text();
+      await waitFor('the mirrored call to be counted', () => countOf(flow) > before);
+      return answer;
+    },
+    async stop(): Promise<void> {
+      await Promise.all(flows.splice(0).map((flow) => flow.stop()));
+    },
   };
 }
