@@ -64,12 +64,7 @@ export function joinFeedback(db: Db, options: JoinOptions): Promise<JoinedBatch>
   return db.transaction().execute(async (tx) => {
     const due = await takePending(tx, options.limit);
     if (due.length === 0) return { taken: 0, joined: 0, unmatched: 0 };
-    const counted = await findCounted(tx, due);
-    const stored = await findStored(
-      tx,
-      due.filter((report) => !counted.has(report)),
-      options,
-    );
+    const { counted, stored } = await lookUp(tx, due, options);
     const definitions = await definitionsOf(tx, unique([...counted.values()].map(({ experimentId }) => experimentId)));
     const windows = await longestWindows(tx, unique(due.map(({ organizationId }) => organizationId)));
     const settled: Settlement[] = [];
@@ -95,6 +90,20 @@ export function joinFeedback(db: Db, options: JoinOptions): Promise<JoinedBatch>
     const lost = settled.filter(({ state }) => state === 'unmatched').length;
     return { taken: due.length, joined: settled.length - lost, unmatched: lost };
   });
+}
+
+/** Where reports' inferences count, and which of the others are in the log. */
+async function lookUp(tx: Tx, due: readonly PendingFeedback[], options: JoinOptions) {
+  const counted = await findCounted(tx, due);
+  const stored = await findStored(
+    tx,
+    due.filter((report) => !counted.has(report)),
+    options,
+  );
+  // Each statement sees what is committed by then, and a row comes with the place where it counts: what is in the log only now
+  // may have had none a moment ago.
+  for (const [report, inference] of await findCounted(tx, [...stored.found.keys()])) counted.set(report, inference);
+  return { counted, stored };
 }
 
 function windowMs(attributionHours = 0): number {

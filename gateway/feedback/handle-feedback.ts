@@ -14,6 +14,7 @@ import type { BoundOrganization } from '../snapshot/bind.ts';
 import type { KeyRecord } from '../snapshot/key-table.ts';
 import { ANONYMOUS_SERIES } from '../telemetry/series.ts';
 import { type FeedbackIssue, parseFeedbackBody } from './parse.ts';
+import { redactComments } from './redact-comments.ts';
 
 export interface FeedbackDeps
   extends Pick<
@@ -121,14 +122,17 @@ function report(
   fail: (reason: unknown) => void,
 ): void {
   const nowMs = deps.clock.unixMs();
+  const groups = [...organization.groups.values()].filter((bound) => mayUse(key, bound)).map(({ group }) => group);
+  // 12 bits of an inference's id are its group's: others' are refused but for a chance of one in 4096, and join nothing.
+  const hashes = new Set(groups.map(({ hash }) => hash));
   const parsed = parseFeedbackBody(parseJson(body), {
     nowMs,
-    mayReport: (id) => isOfGroup(organization, key, groupHashOfId(id)),
+    mayReport: (id) => hashes.has(groupHashOfId(id)),
     newId: () => newId(deps, nowMs),
   });
   recycleBody(deps, call);
   if (parsed.kind === 'issues') throw new RefusedReports(parsed.issues, parsed.count);
-  const { items } = parsed;
+  const items = redactComments(parsed.items, groups);
   const record = { organizationId: organization.id, keyId: key.id, receivedMs: nowMs, items };
   deps.spool.feedback(newId(deps, nowMs), record, (isRecorded) => {
     deps.recorder.feedback(isRecorded ? 'accepted' : 'refused', items.length);
@@ -149,14 +153,6 @@ function parseJson(body: Buffer): unknown {
   } catch {
     throw new RingsideError('bad_request', 'The request body is not JSON.');
   }
-}
-
-/** 12 bits of an inference's id are its group's: other organizations' ids are refused but for a chance of one in 4096, and join nothing. */
-function isOfGroup(organization: BoundOrganization, key: KeyRecord, hash: number): boolean {
-  for (const bound of organization.groups.values()) {
-    if (bound.group.hash === hash && mayUse(key, bound)) return true;
-  }
-  return false;
 }
 
 /** Counts the call, once. False when that has happened. */

@@ -91,8 +91,11 @@ function parseItem(given: unknown, context: FeedbackContext, note: Note): Feedba
     isBad = true;
     note(field, message);
   };
-  for (const name of Object.keys(item)) {
-    if (!KNOWN.has(name)) noted(cut(name), `is not known; there are ${FIELDS.join(', ')}`);
+  const unknown = Object.keys(item).filter((name) => !KNOWN.has(name));
+  if (unknown.length > 0) {
+    // The first of them: there may be as many as fit into a body.
+    const more = unknown.length === 1 ? '' : ` (nor are ${unknown.length - 1} more)`;
+    noted(cut(unknown[0]!), `is not known${more}; there are ${FIELDS.join(', ')}`);
   }
   const at = readAt(item['at'], context.nowMs, noted);
   const result: FeedbackItem = {

@@ -219,7 +219,7 @@ test('what was acknowledged is stored, once, though the gateway is killed right 
     SELECT count(*) AS reports, count(*) FILTER (WHERE value = 1) AS ups FROM ringside.feedback
     WHERE id = ANY (${acknowledged}::text[])`.execute(db);
   expect(rows).toEqual([{ reports: acknowledged.length, ups: acknowledged.length }]);
-});
+}, 120_000);
 
 test('nobody reports on what is not theirs, nor with a key that is not valid', async () => {
   const inferenceId = await infer();

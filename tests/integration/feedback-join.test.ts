@@ -310,6 +310,33 @@ describe('which inference a report means', () => {
     expect(await stateOf(reports[0]!)).toMatchObject({ state: 'joined', experiment_id: null });
   });
 
+  test('one that is stored while it is looked for counts in its experiment', async () => {
+    const experimentId = await plantExperiment();
+    const inference = createInferenceId(Date.now(), groupHashOf(groupId), pool);
+    const id = await report({ inference_id: inference });
+    // Behind the look at where inferences count, and before the one into the log.
+    const findElsewhere = async () => {
+      await control.admin
+        .insertInto('experiment_inferences')
+        .values({
+          ...{ inference_id: inference, experiment_id: experimentId, organization_id: api.organizationId, arm: 1 },
+          ...{
+            group_id: groupId,
+            phase: 1,
+            unit: unitOf('ann'),
+            correlation: null,
+            shadow_of: null,
+            created_at: new Date(),
+          },
+        })
+        .execute();
+      return [{ id: inference, organizationId: api.organizationId, isShadow: false, createdAt: new Date() }];
+    };
+    expect(await joinFeedback(leader, { limit: 10, findElsewhere })).toMatchObject({ joined: 1 });
+    expect(await stateOf(id)).toMatchObject({ state: 'joined', experiment_id: experimentId, arm: 1 });
+    expect(await sums()).toMatchObject([{ metric: 'csat', n: 1, sum: '1' }]);
+  });
+
   test('one that is not stored yet is looked for again after growing waits, and given up when its time has passed', async () => {
     await plantExperiment({ attributionHours: 24 * 20 });
     const inference = createInferenceId(Date.now(), groupHashOf(groupId), pool);

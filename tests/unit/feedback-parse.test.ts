@@ -92,6 +92,13 @@ describe('what is refused, with the field and the reason', () => {
     });
   });
 
+  test('any number of unknown fields is one issue', () => {
+    const fields = Object.fromEntries(Array.from({ length: 1_000 }, (_, index) => [`x${index}`, 1]));
+    expect(parse({ ...good, ...fields })).toMatchObject({
+      issues: [{ field: 'x0', message: expect.stringMatching(/^is not known \(nor are 999 more\); there are id,/) }],
+    });
+  });
+
   test('a number that JSON cannot hold', () => {
     const body: unknown = JSON.parse(`{"inferenceId":"${mine}","metric":"x","value":1e999}`);
     expect(parseFeedbackBody(body, context)).toMatchObject({ kind: 'issues', issues: [{ field: 'value' }] });

@@ -18,6 +18,7 @@ import { waitFor } from '../support/wait.ts';
 // It goes through the rooms of every governed request: framing, key, organization, body, log.
 
 const pool = createRandomPool();
+const REDACTING = { ...DEFAULT_CAPTURE, redaction: { detectors: ['email'], paths: [], patterns: [] } };
 const groupIds = { g: randomUUID(), h: randomUUID() };
 const servers: Server[] = [];
 afterEach(() => {
@@ -30,7 +31,13 @@ afterEach(() => {
 function organization() {
   const group = (name: 'g' | 'h') => ({
     ...{ id: groupIds[name], name, createdAt: '2026-01-01T00:00:00.000Z', salt: randomBytes(16).toString('hex') },
-    ...{ hashVersion: 1, phase: 1, capture: DEFAULT_CAPTURE, traffic: DEFAULT_TRAFFIC_POLICY, variants: [] },
+    ...{
+      hashVersion: 1,
+      phase: 1,
+      capture: name === 'g' ? DEFAULT_CAPTURE : REDACTING,
+      traffic: DEFAULT_TRAFFIC_POLICY,
+      variants: [],
+    },
   });
   const document = {
     ...{ schema: 1, organizationId: randomUUID(), organizationName: 'acme', providers: [], models: [] },
@@ -142,6 +149,22 @@ describe('a call', () => {
     expect((await post(thumb())).body.accepted).toBe(1);
     expect(await settled()).toEqual([201, 0]);
   });
+});
+
+test('a comment is kept as the policy of its group wants it; one that names a correlation, as all that the key may use', async () => {
+  const { post, reports } = await start();
+  const comment = 'ask ann@example.org';
+  const feedback = [
+    thumb({ comment }),
+    thumb({ comment, inferenceId: idOf('h') }),
+    thumb({ comment, inferenceId: undefined, correlationId: 'c@example.org' }),
+    thumb({ value: undefined, label: 'x@example.org' }),
+  ];
+  expect((await post({ feedback })).status).toBe(202);
+  const items = reports[0]!.items;
+  expect(items[0]!.comment).toBe(comment);
+  for (const item of items.slice(1, 3)) expect(item.comment).not.toContain('ann@');
+  expect([items[2]!.correlation, items[3]!.label]).toEqual(['c@example.org', 'x@example.org']);
 });
 
 describe('is refused in the shape of OpenAI', () => {
