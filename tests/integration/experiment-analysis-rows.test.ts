@@ -156,3 +156,102 @@ test('rows of the log give the sums that were counted when they were stored', as
   expect(figures).toHaveLength(4);
   await end(experimentId);
 });
+
+/** Numbers that look like chance and are the same in every run. */
+function chance(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state / 2 ** 32;
+  };
+}
+
+/** 800 users with two inferences each; the challenger takes 1 ms less, and of the tenant umbrella 2 ms more. */
+function users(): Drawn[] {
+  const next = chance(3);
+  return Array.from({ length: 1_600 }, (_, index): Drawn => {
+    const unit = index >> 1;
+    const arm = unit % 2;
+    const tenant = unit % 8 < 2 ? 'umbrella' : 'acme';
+    const lastedNs = 1_500_000 + Math.floor(next() * 400_000) + arm * (tenant === 'umbrella' ? 2_000_000 : -1_000_000);
+    return {
+      ...{ arm, phase: 1, unit, key: KEYS[unit % 5 === 0 ? 1 : 0]!, tenant, streamed: false, outcome: 'completed' },
+      ...{
+        errorCode: null,
+        finishReason: 'stop',
+        inputTokens: 10,
+        outputTokens: 20,
+        cachedTokens: 0,
+        costMicroUsd: 30,
+      },
+      ...{ attempts: [{ isOther: false, status: 200, errorCode: null, lastedNs }], firstTokenNs: null },
+    };
+  });
+}
+
+const DEFINITION = { primary: { metric: 'latency' }, historyDays: 0 };
+
+test('a breakdown looks at each value with its share of α, and finds where the effect turns round', async () => {
+  const experimentId = await plant(users(), DEFINITION);
+  const at = `/experiments/${experimentId}/breakdown`;
+  const { status, body } = await api('GET', `${at}?by=metadata.tenant`);
+  expect(status, JSON.stringify(body)).toBe(200);
+  expect(body).toMatchObject({
+    ...{
+      by: 'metadata.tenant',
+      metric: 'latency',
+      distinctValues: 2,
+      rows: { found: 1_600, counted: 1_600 },
+      notes: [],
+    },
+    since: new Date(AT - 1).toISOString(),
+  });
+  expect(body.warning).toContain('2 values');
+  expect(body.warning).toContain('α/2 = 0.025');
+  const [acme, umbrella] = body.values;
+  expect([acme.value, umbrella.value]).toEqual(['acme', 'umbrella']);
+  const result = (of: { challengers: { result: Record<string, number> }[] }) => of.challengers[0]!.result;
+  expect(result(acme)).toMatchObject({ alpha: 0.025, method: 'confidence_sequence', champion: { units: 300 } });
+  expect(result(acme)['upper']).toBeLessThan(0);
+  expect(result(umbrella)['lower']).toBeGreaterThan(0);
+
+  const whole = (await api('GET', `/experiments/${experimentId}/analysis`)).body.metrics.latency[0].arms;
+  const byKey = (await api('GET', `${at}?by=key&metric=output_tokens&top=1`)).body;
+  expect(byKey).toMatchObject({ distinctValues: 2, metric: 'output_tokens', values: [{ value: KEYS[0], name: null }] });
+  const byVersion = (await api('GET', `${at}?by=version`)).body;
+  const versions = byVersion.values.map(({ value }: { value: string }) => value);
+  expect(versions.toSorted()).toEqual(
+    ['a', 'b'].flatMap((arm) => KEYS.slice(0, 2).map((key) => `up-${arm}-${key}`)).toSorted(),
+  );
+  for (const { value, challengers } of byVersion.values) {
+    if (value.startsWith('up-a')) expect(challengers[0].result, value).toBeNull();
+    else expect(challengers[0].result.champion, value).toMatchObject({ units: whole[0].units, mean: whole[0].mean });
+  }
+  expect(byVersion.notes[0]).toContain('all of the champion');
+
+  for (const [query, field] of [
+    ['by=color', 'by'],
+    ['', 'by'],
+    ['by=key&metric=rating', 'metric'],
+    ['by=key&top=0', 'top'],
+    ['by=key&since=x', 'since'],
+  ]) {
+    expect(await api('GET', `${at}?${query}`), query).toMatchObject({ status: 422, body: { field } });
+  }
+  await end(experimentId);
+});
+
+test('rows that have left the log are named', async () => {
+  const experimentId = await plant(users().slice(0, 400), DEFINITION);
+  await api('PATCH', '/groups/demo', { log: { retentionDays: 30 } });
+  await control.admin
+    .deleteFrom('inferences')
+    .where('experiment_id', '=', experimentId)
+    .where('created_at', '<', new Date(AT + 100))
+    .execute();
+  const { body } = await api('GET', `/experiments/${experimentId}/breakdown?by=key`);
+  expect(body.rows).toEqual({ found: 300, counted: 400 });
+  expect(body.notes[0]).toContain('100 of the 400 inferences');
+  expect(body.notes[0]).toContain('30 days');
+  await end(experimentId);
+});
