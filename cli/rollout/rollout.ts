@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util';
+import { systemClock } from '#control-plane/clock.ts';
 import { findControlAccess } from '../export/access.ts';
 import { print } from '../output.ts';
 import type { Settings } from '../settings.ts';
@@ -119,7 +120,7 @@ async function list({ api, flags }: Call): Promise<void> {
   const [group, state] = [flags['group'], flags['state']] as (string | undefined)[];
   const rollouts = await all<Rollout>(api, '/rollouts', { group, state });
   if (flags['json'] === true) print(JSON.stringify(rollouts, null, 2));
-  else for (const line of listLines(rollouts, Date.now())) print(line);
+  else for (const line of listLines(rollouts, systemClock.nowMs())) print(line);
 }
 
 async function show({ api, flags, ref }: Call): Promise<void> {
@@ -128,7 +129,7 @@ async function show({ api, flags, ref }: Call): Promise<void> {
 
 function showOne(rollout: Rollout, flags: Flags): void {
   if (flags['json'] === true) print(JSON.stringify(rollout, null, 2));
-  else for (const line of showLines(rollout, Date.now())) print(line);
+  else for (const line of showLines(rollout, systemClock.nowMs())) print(line);
 }
 
 async function order(kind: (typeof ORDERS)[number], { api, flags, ref }: Call): Promise<void> {
