@@ -2,7 +2,10 @@ import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { rolloutCommand } from '#cli/rollout/rollout.ts';
+import { parseSettings } from '#cli/settings.ts';
+import { CommandError } from '#cli/start-failure.ts';
 import {
   type ApiClient,
   seedGroup,
@@ -35,13 +38,32 @@ interface Run {
   readonly stderr: string;
 }
 
-function rollout(args: readonly string[], env: Record<string, string> = {}): Promise<Run> {
+/** The command as a process of its own. */
+function ringside(args: readonly string[], env: Record<string, string> = {}): Promise<Run> {
   const all: NodeJS.ProcessEnv = { ...process.env, RINGSIDE_DATA_DIR: folder, ...env };
   return new Promise((done) => {
     execFile(process.execPath, [LAUNCHER, 'rollout', ...args], { env: all }, (error, stdout, stderr) => {
       done({ code: error === null ? 0 : Number(error.code), stdout, stderr });
     });
   });
+}
+
+/** The same in this process, which starts no other; one at a time. */
+async function rollout(args: readonly string[]): Promise<Run> {
+  let stdout = '';
+  const written = vi.spyOn(process.stdout, 'write').mockImplementation((piece) => {
+    stdout += String(piece);
+    return true;
+  });
+  try {
+    await rolloutCommand(parseSettings({ RINGSIDE_DATA_DIR: folder }), args);
+    return { code: 0, stdout, stderr: '' };
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    return { code: 1, stdout, stderr: `ringside: ${error.message}\n` };
+  } finally {
+    written.mockRestore();
+  }
 }
 
 const CANARY = ['--group', 'demo', '--challenger', 'b', '--steps', '5%:1h,50%:1h'];
@@ -62,7 +84,7 @@ test('a rollout from the draft to its end', async () => {
     expect.stringMatching(/^r1\s+demo\s+ramping, paused\s+canary\s+b 5 %\s+/),
     '',
   ]);
-  const watching = rollout(['watch', 'r1']);
+  const watching = ringside(['watch', 'r1']);
   expect((await rollout(['rollback', 'r1', '--reason', 'no good'])).code).toBe(0);
   const watched = await watching;
   expect(watched).toMatchObject({ code: 1, stderr: '' }); // it was not promoted
@@ -91,6 +113,19 @@ test('a file is sent as it is, and a group goes back without a rollout', async (
   });
 });
 
+test('freezes, calls to webhooks, and drafts that go', async () => {
+  const made = await rollout(['freeze', '--for', '2d', '--group', 'demo', '--reason', 'holidays']);
+  expect(made).toMatchObject({ code: 0, stderr: '' });
+  const { items } = (await api('GET', '/freeze-windows')).body;
+  expect(Date.parse(items[0].endsAt) - Date.parse(items[0].startsAt)).toBeCloseTo(172_800_000, -4);
+  const listed = await rollout(['freezes']);
+  expect(listed.stdout).toMatch(new RegExp(`^${items[0].id}\\s+demo .* now\\s+holidays$`, 'm'));
+  expect(await rollout(['unfreeze', items[0].id])).toEqual({ code: 0, stdout: '', stderr: '' });
+  expect((await rollout(['webhooks', 'filed'])).stdout).toBe('no calls\n');
+  expect(await rollout(['delete', 'filed'])).toEqual({ code: 0, stdout: '', stderr: '' });
+  expect((await api('GET', '/rollouts/filed')).status).toBe(404);
+});
+
 test('what is wrong is said in lines, with 1', async () => {
   const refusals: [string[], RegExp][] = [
     [
@@ -99,7 +134,7 @@ test('what is wrong is said in lines, with 1', async () => {
     ],
     [['create', '--group', 'nowhere', '--challenger', 'b', '--strategy', 'direct'], /there is no group "nowhere"/],
     [['show', 'nobody'], /There is no rollout "nobody"/],
-    [['pause', 'filed'], /Possible now: start, abort\.$/m],
+    [['pause', 'r1'], /Nothing can be ordered of it any more\.$/m],
   ];
   for (const [args, message] of refusals) {
     const run = await rollout(args);
@@ -107,7 +142,7 @@ test('what is wrong is said in lines, with 1', async () => {
     expect(run.stderr, args.join(' ')).toMatch(message);
     expect(run.stderr, args.join(' ')).not.toMatch(/^ {4}at /m);
   }
-  const several = await rollout([
+  const several = await ringside([
     'create',
     '--group',
     'demo',
@@ -128,12 +163,12 @@ test('what is wrong is said in lines, with 1', async () => {
 test('help needs no server, and a server that is away is said so', async () => {
   const [port] = await freePorts(1);
   const gone = { RINGSIDE_CONTROL_URL: `http://127.0.0.1:${port}` };
-  expect(await rollout(['--help'], gone)).toMatchObject({
+  expect(await ringside(['--help'], gone)).toMatchObject({
     code: 0,
     stdout: expect.stringContaining('watch <rollout>'),
   });
-  expect((await rollout(['create', '--help'], gone)).stdout).toContain('--shadow-first');
-  const away = await rollout(['list'], gone);
+  expect((await ringside(['create', '--help'], gone)).stdout).toContain('--shadow-first');
+  const away = await ringside(['list'], gone);
   expect(away).toMatchObject({ code: 1, stdout: '' });
   expect(away.stderr).toMatch(
     /^ringside: the control API at http:\/\/127\.0\.0\.1:\d+ cannot be reached: .*ECONNREFUSED/,
