@@ -8,6 +8,8 @@ export interface RolloutApi {
   get<Answer>(path: string, query?: Readonly<Record<string, string | undefined>>): Promise<Answer>;
   /** Each call has an Idempotency-Key of its own, so that it is done once even where its answer is lost. @throws CommandError */
   post<Answer>(path: string, body: object): Promise<Answer>;
+  /** @throws CommandError */
+  remove(path: string): Promise<void>;
 }
 
 interface ProblemBody {
@@ -34,7 +36,7 @@ export function createRolloutApi({ url, token }: ControlAccess): RolloutApi {
     }
     const text = await answer.text();
     if (!answer.ok) throw new CommandError(refusalOf(answer.status, text));
-    return JSON.parse(text) as Answer;
+    return (text === '' ? undefined : JSON.parse(text)) as Answer;
   };
   return {
     get: (path, query = {}) => {
@@ -43,6 +45,7 @@ export function createRolloutApi({ url, token }: ControlAccess): RolloutApi {
       return call('GET', search === '' ? path : `${path}?${search}`);
     },
     post: (path, body) => call('POST', path, body),
+    remove: (path) => call('DELETE', path),
   };
 }
 

@@ -1,14 +1,24 @@
 import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util';
+import { systemClock } from '#control-plane/clock.ts';
 import { findControlAccess } from '../export/access.ts';
 import { print } from '../output.ts';
 import type { Settings } from '../settings.ts';
 import { CommandError } from '../start-failure.ts';
 import { createRolloutApi, type RolloutApi } from './api.ts';
 import { CREATE_HELP, CREATE_OPTIONS, createBody } from './create-flags.ts';
+import { FREEZE_OPTIONS, type FreezeWindow, freeze, freezeLines } from './freeze.ts';
 import type { Flags } from './strategy-flags.ts';
-import { listLines, type Rollout, showLines, type Transition, transitionLines } from './view.ts';
+import {
+  type Delivery,
+  deliveryLines,
+  listLines,
+  type Rollout,
+  showLines,
+  type Transition,
+  transitionLines,
+} from './view.ts';
 import { watchRollout } from './watch.ts';
 
 const ORDERS = ['start', 'pause', 'resume', 'skip', 'approve', 'reject', 'abort', 'promote', 'rollback'] as const;
@@ -24,7 +34,13 @@ const HELP = `usage: ringside rollout <sub-command>
   abort|rollback <rollout>             [--reason <why>]: the weights from before come back
   rollback --group <group>             the exact split before the present one, also without a rollout
   transitions <rollout>                its story
+  webhooks <rollout>                   the calls to its webhooks
+  delete <rollout>                     a draft
   watch <rollout>                      follows it to its end; ends with 0 when it was promoted, else with 1
+
+  freezes [--all]                      times in which no rollout goes forward
+  freeze --for 2d|--until <time> --reason <why> [--from <time>] [--group g]
+  unfreeze <freeze id>
 
 A rollout is named by its id or its name (the newest of that name). --json prints what the API answers.
 The token is RINGSIDE_ADMIN_TOKEN and the address RINGSIDE_CONTROL_URL, or both are those of credentials.json in RINGSIDE_DATA_DIR.`;
@@ -53,6 +69,15 @@ const COMMANDS: Readonly<Record<string, SubCommand>> = {
   show: { options: {}, takesRollout: true, run: show },
   transitions: { options: {}, takesRollout: true, run: transitions },
   watch: { options: {}, takesRollout: true, run: watch },
+  webhooks: { options: {}, takesRollout: true, run: webhooks },
+  delete: { options: {}, takesRollout: true, run: ({ api, ref }) => api.remove(pathOf(ref)) },
+  freezes: { options: { all: { type: 'boolean' } }, takesRollout: false, run: freezes },
+  freeze: { options: FREEZE_OPTIONS, takesRollout: false, run: freezeNow },
+  unfreeze: {
+    options: {},
+    takesRollout: true,
+    run: ({ api, ref }) => api.remove(`/freeze-windows/${encodeURIComponent(ref)}`),
+  },
   ...Object.fromEntries(
     ORDERS.map((kind): [string, SubCommand] => [
       kind,
@@ -92,7 +117,8 @@ function parse(name: string, command: SubCommand, args: readonly string[]): { fl
   const [ref, ...more] = parsed.positionals;
   const stray = command.takesRollout === false ? ref : more[0];
   if (stray !== undefined) throw new CommandError(`${name} takes no argument "${stray}"; ${hint}`);
-  if (command.takesRollout === true && ref === undefined) throw new CommandError(`${name} of which rollout? ${hint}`);
+  if (command.takesRollout === true && ref === undefined)
+    throw new CommandError(`${name} of which ${name === 'unfreeze' ? 'window' : 'rollout'}? ${hint}`);
   return { flags: parsed.values, ref: ref ?? '' };
 }
 
@@ -119,7 +145,7 @@ async function list({ api, flags }: Call): Promise<void> {
   const [group, state] = [flags['group'], flags['state']] as (string | undefined)[];
   const rollouts = await all<Rollout>(api, '/rollouts', { group, state });
   if (flags['json'] === true) print(JSON.stringify(rollouts, null, 2));
-  else for (const line of listLines(rollouts, Date.now())) print(line);
+  else for (const line of listLines(rollouts, systemClock.nowMs())) print(line);
 }
 
 async function show({ api, flags, ref }: Call): Promise<void> {
@@ -128,7 +154,7 @@ async function show({ api, flags, ref }: Call): Promise<void> {
 
 function showOne(rollout: Rollout, flags: Flags): void {
   if (flags['json'] === true) print(JSON.stringify(rollout, null, 2));
-  else for (const line of showLines(rollout, Date.now())) print(line);
+  else for (const line of showLines(rollout, systemClock.nowMs())) print(line);
 }
 
 async function order(kind: (typeof ORDERS)[number], { api, flags, ref }: Call): Promise<void> {
@@ -157,6 +183,25 @@ async function transitions({ api, flags, ref }: Call): Promise<void> {
   const story = (await all<Transition>(api, `${pathOf(ref)}/transitions`, {})).toReversed();
   if (flags['json'] === true) print(JSON.stringify(story, null, 2));
   else for (const line of transitionLines(story)) print(line);
+}
+
+async function webhooks({ api, flags, ref }: Call): Promise<void> {
+  const deliveries = await all<Delivery>(api, `${pathOf(ref)}/webhooks`, {});
+  if (flags['json'] === true) print(JSON.stringify(deliveries, null, 2));
+  else for (const line of deliveryLines(deliveries)) print(line);
+}
+
+async function freezes({ api, flags }: Call): Promise<void> {
+  showWindows(await all(api, '/freeze-windows', flags['all'] === true ? { all: 'true' } : {}), flags);
+}
+
+async function freezeNow({ api, flags }: Call): Promise<void> {
+  showWindows([await freeze(api, flags, systemClock.nowMs())], flags);
+}
+
+function showWindows(windows: readonly FreezeWindow[], flags: Flags): void {
+  if (flags['json'] === true) print(JSON.stringify(windows, null, 2));
+  else for (const line of freezeLines(windows)) print(line);
 }
 
 async function watch({ api, flags, ref }: Call): Promise<void> {

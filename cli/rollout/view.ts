@@ -73,6 +73,25 @@ export function showLines(rollout: Rollout, nowMs: number): string[] {
   return table(rows);
 }
 
+/** A call to a webhook. */
+export interface Delivery {
+  readonly id: string;
+  readonly hook: string;
+  readonly state: string;
+  readonly attempts: number;
+  readonly nextAt: string | null;
+  readonly detail: string;
+}
+
+/** A line for each call, below a heading. */
+export function deliveryLines(deliveries: readonly Delivery[]): string[] {
+  if (deliveries.length === 0) return ['no calls'];
+  const rows = deliveries.map(({ id, hook, state, attempts, nextAt, detail }) => [
+    ...[id, hook, state, String(attempts), nextAt ?? '', detail],
+  ]);
+  return table([['id', 'hook', 'state', 'attempts', 'next', 'answer'], ...rows]);
+}
+
 /** A line for each step, oldest first. */
 export function transitionLines(transitions: readonly Transition[]): string[] {
   return transitions.length === 0 ? ['nothing has happened yet'] : transitions.map(transitionLine);
@@ -94,7 +113,8 @@ function stateOf({ state, paused }: Rollout): string {
   return paused === null ? name : `${name}, paused`;
 }
 
-function table(rows: readonly (readonly string[])[]): string[] {
+/** Columns as wide as what is in them. */
+export function table(rows: readonly (readonly string[])[]): string[] {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
   return rows.map((row) =>
     row

@@ -1,5 +1,5 @@
 import type { RolloutMemory } from '#core/rollout/memory.ts';
-import type { RolloutState } from '#core/rollout/state.ts';
+import { hasEnded, type RolloutState } from '#core/rollout/state.ts';
 import { COMMANDS, type CommandKind } from '#core/rollout/step.ts';
 import { TRANSITIONS } from '#core/rollout/transitions.ts';
 
@@ -7,20 +7,18 @@ import { TRANSITIONS } from '#core/rollout/transitions.ts';
 export function possibleOrders(state: RolloutState, memory: RolloutMemory): CommandKind[] {
   const { pause, asked, approved, requestedAtMs } = memory;
   const isPaused = pause !== null;
-  const isAsked = asked !== null && !approved.includes(asked);
   const fits: Readonly<Record<CommandKind, boolean>> = {
     start: requestedAtMs === undefined,
     pause: !isPaused,
     resume: isPaused,
     skip: !isPaused,
-    approve: isAsked,
-    reject: state === 'draft' ? requestedAtMs !== undefined : isAsked && !isPaused,
+    approve: asked !== null && !approved.includes(asked),
+    reject: state === 'draft' ? requestedAtMs !== undefined : asked !== null && !isPaused,
     abort: true,
     promote: !isPaused,
     rollback: true,
   };
   // A rejection in a later state is a pause or a way back, by the transition of that.
-  const has = (kind: CommandKind) =>
-    TRANSITIONS[kind].from.includes(state) || (kind === 'reject' && TRANSITIONS.approve.from.includes(state));
+  const has = (kind: CommandKind) => (kind === 'reject' ? !hasEnded(state) : TRANSITIONS[kind].from.includes(state));
   return COMMANDS.filter((kind) => fits[kind] && has(kind));
 }

@@ -32,7 +32,7 @@ const experiment = experimentDefinitionSchema.meta({
 });
 const plan = rolloutPlanSchema.meta({
   description:
-    'How traffic moves: the strategy (`direct`, `canary`, `blue-green`, `rolling`, `ab`), a shadow stage before it, approvals, webhooks and times. Weights are integer basis points.',
+    'How traffic moves: the strategy (`direct`, `canary`, `blue-green`, `rolling`, `ab`), a shadow stage before it, approvals, webhooks and times. Weights are integer basis points. URLs of webhooks are shown to whoever may read the rollout: calls are signed, so that they need no secret in them.',
 });
 
 export const createRolloutSchema = z
@@ -129,7 +129,7 @@ export const transitionSchema = z
     from: z.string(),
     to: z.string(),
     reason: z.string(),
-    actor: z.string().openapi({ description: '`engine`, or who ordered it.' }),
+    actor: z.string().openapi({ description: '`rollout-engine`, or who ordered it.' }),
     weights: z.record(z.string(), z.int()).nullable().openapi({ description: 'Null: none were moved.' }),
     phase: z.int(),
     configVersion: z.int().nullable(),

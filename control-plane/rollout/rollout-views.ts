@@ -31,7 +31,7 @@ export async function rolloutViews(
     const assigned = (variants.get(row.group_id) ?? []).filter(({ role }) => isAssigned(role));
     const weights = Object.fromEntries(assigned.map(({ model, weight_bp }) => [model, weight_bp]));
     const freeze = freezes.find(({ group_id }) => group_id === null || group_id === row.group_id);
-    return viewOf(row, { facts: facts.get(row.id)!, weights, freeze });
+    return viewOf(row, { facts: facts.get(row.id)!, weights, freeze, nowMs });
   });
 }
 
@@ -45,9 +45,10 @@ interface Around {
   readonly facts: RolloutFacts;
   readonly weights: Readonly<Record<string, number>>;
   readonly freeze: FreezeRow | undefined;
+  readonly nowMs: number;
 }
 
-function viewOf(row: RolloutRow, { facts, weights, freeze }: Around): RolloutView {
+function viewOf(row: RolloutRow, { facts, weights, freeze, nowMs }: Around): RolloutView {
   const { state, plan } = row;
   const memory = rolloutMemorySchema.parse(row.memory);
   const { stages } = rulesOf(plan.strategy);
@@ -68,7 +69,7 @@ function viewOf(row: RolloutRow, { facts, weights, freeze }: Around): RolloutVie
     since: memory.sinceMs === 0 ? (row.ended_at ?? row.created_at).toISOString() : iso(memory.sinceMs),
     weights,
     waitsFor: waitsFor({ state, plan, memory, primary, gates: facts.gates, freeze: frozen }),
-    nextLookAt: nextLookAt(row, facts.lastLookAt, pause !== null),
+    nextLookAt: nextLookAt(row, facts.lastLookAt, nowMs),
     possible: possibleOrders(state, memory),
     reason: row.reason,
     experiment: row.definition,
@@ -81,9 +82,10 @@ function viewOf(row: RolloutRow, { facts, weights, freeze }: Around): RolloutVie
   };
 }
 
-function nextLookAt({ state, plan, started_at }: RolloutRow, lastLookAt: Date | null, paused: boolean): string | null {
-  if (paused || started_at === null || hasEnded(state)) return null;
-  return iso((lastLookAt ?? started_at).getTime() + (lastLookAt === null ? 0 : plan.intervalMs));
+/** A pause stops no looks: harm sends a challenger back from it too. */
+function nextLookAt({ state, plan, started_at }: RolloutRow, lastLookAt: Date | null, nowMs: number): string | null {
+  if (started_at === null || hasEnded(state)) return null;
+  return iso(Math.max(nowMs, lastLookAt === null ? 0 : lastLookAt.getTime() + plan.intervalMs));
 }
 
 export function transitionView(row: TransitionRow): TransitionView {
