@@ -12,6 +12,7 @@ import type { Changes } from './publish/change.ts';
 import type { createModels } from './registry/models.ts';
 import type { createProviders } from './registry/providers.ts';
 import { routeDocs } from './routes/docs.ts';
+import { type ExperimentDeps, routeExperiments } from './routes/experiments.ts';
 import { routeGroups } from './routes/groups.ts';
 import { routeHealth } from './routes/health.ts';
 import { routeKeys } from './routes/keys.ts';
@@ -28,6 +29,7 @@ export interface AppDeps {
   readonly models: ReturnType<typeof createModels>;
   readonly groups: ReturnType<typeof createGroups>;
   readonly keys: ReturnType<typeof createKeys>;
+  readonly experiments: ExperimentDeps;
   readonly entropy: Entropy;
   readonly log: (line: string) => void;
 }
@@ -51,6 +53,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<ApiEnv> {
   routeProviders(operations, deps.providers);
   routeModels(operations, deps.models);
   routeGroups(operations, deps.groups);
+  routeExperiments(operations, deps.experiments);
   routeKeys(operations, deps.keys);
   routeRecords(operations);
   routeLedger(operations);

@@ -140,6 +140,7 @@ const TAGS = [
   ['providers', 'Connections to upstreams. Credentials are write-only.'],
   ['models', 'What the gateway can call: one or more deployments on providers.'],
   ['groups', 'The public names that applications put in `model`; each owns a weighted split.'],
+  ['experiments', 'What rollouts are decided by: evidence by unit, every look at it, and breakdowns.'],
   ['keys', 'API keys of applications, shown once.'],
   ['inferences', 'The durable record of every inference.'],
   ['ledger', 'Where every accepted inference is: in flight, spooled, stored, archived, or lost, and why.'],
