@@ -1,5 +1,4 @@
 import { logBetaBinomial } from '../statistics/rate.ts';
-import { rateInterval } from '../statistics/rate-difference.ts';
 import { type ArmPair, complementOf, type EventArm, type EventPhase, eventPhases } from './event-units.ts';
 
 /** An effect and its two-sided interval, valid at every look; null: not bounded on that side, or (the effect) 0 of 0. */
@@ -51,7 +50,7 @@ export function smallCountRate(of: {
   const share = isFlipped ? (rate: number) => 1 - rate : (rate: number) => rate;
   const a = share(stratified(phases, ({ champion }) => champion.rate));
   const b = share(stratified(phases, ({ challenger }) => challenger.rate));
-  const pValue = Math.min(1, Math.exp(-ratioEvidence(phases)(0)));
+  const pValue = Math.min(1, Math.exp(-evidenceOf(termsOf(phases))(0)));
   const effect = relative ? (a === 0 ? null : b / a - 1) : b - a;
   if (relative && !isFlipped) return { effect, ...relativeToRatio(ratioBounds(phases, alpha)), pValue };
   const champion = armBounds(phases, 'champion', alpha / 4);
@@ -103,34 +102,45 @@ function armBounds(phases: readonly EventPhase[], arm: keyof EventPhase, alpha: 
 }
 
 function rateBounds({ units, eventUnits, perUnit, spread }: EventArm, alpha: number): Bounds {
-  const { lower, upper } = rateInterval({ n: units, events: eventUnits }, alpha);
-  return { low: lower / perUnit, high: Math.min(1, upper * spread) };
+  const without = units - eventUnits;
+  const evidence = evidenceOf([{ a: without, b: eventUnits, logOdds: 0 }]);
+  const { low, high } = crossings(evidence, Math.log(eventUnits / without), -Math.log(alpha));
+  return { low: logistic(low) / perUnit, high: Math.min(1, logistic(high) * spread) };
 }
 
 /** The interval of the ratio of the shares of units with events. */
 function ratioBounds(phases: readonly EventPhase[], alpha: number): Bounds {
-  const { low, high } = crossings(ratioEvidence(phases), likeliestRatio(phases), -Math.log(alpha));
+  const { low, high } = crossings(evidenceOf(termsOf(phases)), likeliestRatio(phases), -Math.log(alpha));
   return { low: Math.exp(low), high: Math.exp(high) };
 }
 
+/** Of a + b things, b were of the kind whose probability has these log-odds under "equal". */
+interface Term {
+  readonly a: number;
+  readonly b: number;
+  readonly logOdds: number;
+}
+
+/** Units with events: how many are the challenger's. A phase without any is no evidence. */
+function termsOf(phases: readonly EventPhase[]): Term[] {
+  return phases
+    .map((phase) => ({ a: phase.champion.eventUnits, b: phase.challenger.eventUnits, logOdds: logOddsOf(phase) }))
+    .filter(({ a, b }) => a + b > 0);
+}
+
 /**
- * ln e as a function of ln r. From one r to another only the likelihood under the hypothesis changes, so that the e-value itself is
- * needed once. A phase without events is no evidence.
+ * ln e against log-odds that are `shift` more. From one hypothesis to another only the likelihood under it changes, so that the e-value
+ * itself is needed once.
  */
-function ratioEvidence(phases: readonly EventPhase[]): (logRatio: number) => number {
-  const terms = phases
-    .map((phase) => ({ phase, a: phase.champion.eventUnits, b: phase.challenger.eventUnits }))
-    .filter(({ a, b }) => a + b > 0)
-    .map(({ phase, a, b }) => ({ a, b, logOdds: logOddsOf(phase), share: logistic(logOddsOf(phase)) }));
-  const atEqual = terms.reduce((sum, { a, b, share }) => sum + logBetaBinomial(b, a, share, 'two'), 0);
-  return (logRatio) =>
+function evidenceOf(terms: readonly Term[]): (shift: number) => number {
+  const logLikelihood = (shift: number) =>
     terms.reduce(
-      (sum, { a, b, logOdds }) =>
-        sum +
-        b * (logLogistic(logOdds) - logLogistic(logOdds + logRatio)) +
-        a * (logLogistic(-logOdds) - logLogistic(-logOdds - logRatio)),
-      atEqual,
+      (sum, { a, b, logOdds }) => sum + b * logLogistic(logOdds + shift) + a * logLogistic(-logOdds - shift),
+      0,
     );
+  const atEqual = terms.reduce((sum, { a, b, logOdds }) => sum + logBetaBinomial(b, a, logistic(logOdds), 'two'), 0);
+  const base = atEqual + logLikelihood(0);
+  return (shift) => base - logLikelihood(shift);
 }
 
 function logOddsOf({ champion, challenger }: EventPhase): number {

@@ -128,6 +128,18 @@ describe('rates', () => {
     expect(few.method).toBe('small_counts');
   });
 
+  test('go by small counts as long as there are not the units that means need', () => {
+    const methodOf = (minUnits: number) =>
+      measure(rate, onePhase(rateSums(500, 60), rateSums(500, 60)), { ...OPTIONS, minUnits }).method;
+    expect([500, 501].map(methodOf)).toEqual(['confidence_sequence', 'small_counts']);
+  });
+
+  test.each([501, -1])('a sum of %s of 500 values is that of no rate', (sum) => {
+    const result = measure(rate, onePhase(rateSums(500, 60), { ...rateSums(500, 0), sum, sumSquares: 600 }), OPTIONS);
+    expect(result).toMatchObject({ method: 'none', challenger: { units: 0 } });
+    expect(result.why).toContain('those of a rate are from 0 to 1');
+  });
+
   test('count the failures of one user as one event', () => {
     const arm = (failing: number, times: number) =>
       sumsOf(Array.from({ length: 300 }, (_, at) => Array<number>(times).fill(at < failing ? 1 : 0)));
