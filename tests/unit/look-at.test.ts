@@ -181,6 +181,29 @@ describe('several challengers', () => {
   });
 });
 
+test('the order of phases changes nothing', () => {
+  const score = [
+    { phase: 1, arms: [meanSums(900, 10, 2), meanSums(800, 10.4, 2)] },
+    { phase: 2, arms: [meanSums(300, 12, 3), meanSums(700, 12.1, 3)] },
+    { phase: 3, arms: [meanSums(50, 9, 1), meanSums(500, 20, 1)] },
+  ];
+  const units = [
+    phaseUnits([900, 800], { failingUnits: [3, 9] }),
+    phaseUnits([300, 700], { phase: 2, weightsBp: [3_000, 7_000], failingUnits: [1, 4] }),
+    phaseUnits([50, 500], { phase: 3, weightsBp: [900, 9_100], failingUnits: [0, 6] }),
+  ];
+  const error_rate = score.map(({ phase }, at) => ({
+    phase,
+    arms: units[at]!.units.map((count, arm) => rateSums(count, units[at]!.failingUnits[arm]!)),
+  }));
+  const forth = lookAt(definition, observationOf({ metrics: { score, error_rate }, phases: units }));
+  const metrics = { score: score.toReversed(), error_rate: error_rate.toReversed() };
+  const back = lookAt(definition, observationOf({ metrics, phases: units.toReversed() }));
+  expect(back.comparisons[0]!.reasons).toEqual(forth.comparisons[0]!.reasons);
+  expect(back.comparisons[0]!.primary!.upper).toBeCloseTo(forth.comparisons[0]!.primary!.upper!, 10);
+  expect(back.srm.pValue).toBeCloseTo(forth.srm.pValue, 12);
+});
+
 test('a look is JSON: nothing in it is lost when it is stored', () => {
   const nothingFails = { ...better, error_rate: onePhase(rateSums(150, 0), rateSums(150, 3)) };
   const relative = definitionOf({
