@@ -113,6 +113,7 @@ const ROWS: readonly (readonly [keyof Replay['figures'], string, (value: number)
 function replayLines(replay: Replay): string[] {
   const { group, since, until, inferences, moved, figures, busiestMinute, warnings } = replay;
   const cell = (text: string) => text.padEnd(16);
+  const wide = (text: string) => text.padEnd(28);
   return [
     `${group}, ${since} to ${until}: ${inferences} inferences, ${moved} of them would have moved`,
     '',
@@ -131,13 +132,13 @@ function replayLines(replay: Replay): string[] {
       );
     }),
     '',
-    'busiest minute  before          after',
+    `${cell('busiest minute')}${wide('before')}after`,
     ...variantsOf(busiestMinute).map((variant) => {
       const of = (peaks: readonly Peak[]) => {
         const peak = peaks.find((one) => one.variant === variant);
         return peak === undefined ? '–' : `${peak.inferences}, ${peak.tokens} tokens`;
       };
-      return cell(variant) + cell(of(busiestMinute.before)) + of(busiestMinute.after);
+      return cell(variant) + wide(of(busiestMinute.before)) + of(busiestMinute.after);
     }),
     ...warnings.map((warning) => `\n${warning}`),
   ];

@@ -189,7 +189,7 @@ CREATE TABLE experiment_unit_metrics (
 ) WITH (fillfactor = 80);
 
 -- Where an inference counts, for what is reported of it later; kept for the attribution window. Of a mirrored call "shadow_of" is
--- the inference that it mirrors, and "arm" the shadow's place behind the arms.
+-- the inference that it mirrors, and "arm" that of its own model.
 CREATE TABLE experiment_inferences (
   inference_id uuid PRIMARY KEY,
   experiment_id uuid NOT NULL,
