@@ -1,4 +1,5 @@
 import { logBetaBinomial } from '../statistics/rate.ts';
+import { bisect } from './bisect.ts';
 import { type ArmPair, complementOf, type EventArm, type EventPhase, eventPhases } from './event-units.ts';
 
 /** An effect and its two-sided interval, valid at every look; null: not bounded on that side, or (the effect) 0 of 0. */
@@ -189,19 +190,4 @@ function crossings(value: (x: number) => number, minimumAt: number, level: numbe
     low: isAbove(-FAR) && middle > -FAR ? bisect(-FAR, middle, (x) => !isAbove(x)) : Number.NEGATIVE_INFINITY,
     high: isAbove(FAR) && middle < FAR ? bisect(middle, FAR, isAbove) : Number.POSITIVE_INFINITY,
   };
-}
-
-/** Halvings that bring an interval of 2·FAR below 1e-10. */
-const HALVINGS = 40;
-
-/** The end of the part of [low, high] in which `isBeyond` is false; it is true from there on. */
-function bisect(low: number, high: number, isBeyond: (x: number) => boolean): number {
-  let from = low;
-  let to = high;
-  for (let halving = 0; halving < HALVINGS; halving++) {
-    const middle = (from + to) / 2;
-    if (isBeyond(middle)) to = middle;
-    else from = middle;
-  }
-  return (from + to) / 2;
 }
