@@ -6,7 +6,7 @@ import { heavyUsers, type Traffic } from './traffic.ts';
 import { declaresWinner } from './watch.ts';
 
 const PHASES = 4;
-const USERS = 2_000;
+const USERS = 1_000;
 const WEIGHTS = [5_000, 5_000];
 
 const HALVES = [0.5, 0.5];
@@ -23,7 +23,7 @@ const persistent: Traffic = {
 /** A few broken clients that always fail, in each phase anew. */
 const brokenClients: Traffic = {
   ...persistent,
-  trait: (random) => (random() < 0.003 ? 1 : 0),
+  trait: (random) => (random() < 0.006 ? 1 : 0),
   value: (_, trait) => trait,
 };
 
