@@ -144,7 +144,8 @@ function byConfidenceSequence(
   phases: readonly MeasuredPhase[],
   { alpha, plannedUnits, minUnits }: MeasureOptions,
 ): Concluded {
-  const options = { alpha, plannedN: plannedUnits, minUnits, relative: spec.relative };
+  // Assignment is sticky, so who is in one phase comes back in the next: phases are not independent.
+  const options = { alpha, plannedN: plannedUnits, minUnits, relative: spec.relative, units: 'returning' } as const;
   const raw = phases.map(rawMeans);
   const adjusted = phases.map((phase, at) => adjustedMeans(phase) ?? raw[at]!);
   const found = differenceOfMeansByPhase({ ...options, phases: adjusted });

@@ -1,4 +1,5 @@
 import { logBetaBinomial } from '../statistics/rate.ts';
+import { bisect } from './bisect.ts';
 import { type ArmPair, complementOf, type EventArm, type EventPhase, eventPhases } from './event-units.ts';
 
 /** An effect and its two-sided interval, valid at every look; null: not bounded on that side, or (the effect) 0 of 0. */
@@ -20,7 +21,8 @@ interface Bounds {
  *
  * Ratio. If the challenger's units have events r times as often, each unit with events is the challenger's with probability
  * π = θr/(θr + 1 − θ), θ being its share of the units. The beta-binomial e-process against π is inverted: the interval holds every r
- * whose e-value is below 1/α. Over phases, whose θ differ, e-values are multiplied. It says nothing of r while there are no events.
+ * whose e-value is below 1/α. Over phases, whose θ differ, it is the geometric mean of their e-values, weighted by their units: an
+ * e-value however much phases have in common (Hölder), as they have when units come back. It says nothing of r while there are no events.
  *
  * Difference. An absolute margin can be kept without a single event (nobody failed in 2 000), which no ratio shows. So half of α goes
  * to the ratio's interval and half to one of each arm, the inverted beta-binomial e-process of its units with events; both hold
@@ -75,9 +77,12 @@ function relativeToRatio({ low, high }: Bounds): { lower: number; upper: number 
   return { lower: low - 1, upper: Number.isFinite(high) ? high - 1 : null };
 }
 
+function unitsOf({ champion, challenger }: EventPhase): number {
+  return champion.units + challenger.units;
+}
+
 /** Weighted by each phase's share of the units, as effects on means are. */
 function stratified(phases: readonly EventPhase[], value: (phase: EventPhase) => number): number {
-  const unitsOf = ({ champion, challenger }: EventPhase) => champion.units + challenger.units;
   const units = phases.reduce((sum, phase) => sum + unitsOf(phase), 0);
   return phases.reduce((sum, phase) => sum + (unitsOf(phase) / units) * value(phase), 0);
 }
@@ -103,14 +108,15 @@ function armBounds(phases: readonly EventPhase[], arm: keyof EventPhase, alpha: 
 
 function rateBounds({ units, eventUnits, perUnit, spread }: EventArm, alpha: number): Bounds {
   const without = units - eventUnits;
-  const evidence = evidenceOf([{ a: without, b: eventUnits, logOdds: 0 }]);
+  const evidence = evidenceOf([{ a: without, b: eventUnits, logOdds: 0, weight: 1 }]);
   const { low, high } = crossings(evidence, Math.log(eventUnits / without), -Math.log(alpha));
   return { low: logistic(low) / perUnit, high: Math.min(1, logistic(high) * spread) };
 }
 
 /** The interval of the ratio of the shares of units with events. */
 function ratioBounds(phases: readonly EventPhase[], alpha: number): Bounds {
-  const { low, high } = crossings(evidenceOf(termsOf(phases)), likeliestRatio(phases), -Math.log(alpha));
+  const terms = termsOf(phases);
+  const { low, high } = crossings(evidenceOf(terms), likeliestRatio(terms), -Math.log(alpha));
   return { low: Math.exp(low), high: Math.exp(high) };
 }
 
@@ -119,12 +125,20 @@ interface Term {
   readonly a: number;
   readonly b: number;
   readonly logOdds: number;
+  /** Its share of the evidence. */
+  readonly weight: number;
 }
 
 /** Units with events: how many are the challenger's. A phase without any is no evidence. */
 function termsOf(phases: readonly EventPhase[]): Term[] {
+  const units = phases.reduce((sum, phase) => sum + unitsOf(phase), 0);
   return phases
-    .map((phase) => ({ a: phase.champion.eventUnits, b: phase.challenger.eventUnits, logOdds: logOddsOf(phase) }))
+    .map((phase) => ({
+      a: phase.champion.eventUnits,
+      b: phase.challenger.eventUnits,
+      logOdds: Math.log(phase.challenger.units / phase.champion.units),
+      weight: unitsOf(phase) / units,
+    }))
     .filter(({ a, b }) => a + b > 0);
 }
 
@@ -135,34 +149,25 @@ function termsOf(phases: readonly EventPhase[]): Term[] {
 function evidenceOf(terms: readonly Term[]): (shift: number) => number {
   const logLikelihood = (shift: number) =>
     terms.reduce(
-      (sum, { a, b, logOdds }) => sum + b * logLogistic(logOdds + shift) + a * logLogistic(-logOdds - shift),
+      (sum, { a, b, logOdds, weight }) =>
+        sum + weight * (b * logLogistic(logOdds + shift) + a * logLogistic(-logOdds - shift)),
       0,
     );
-  const atEqual = terms.reduce((sum, { a, b, logOdds }) => sum + logBetaBinomial(b, a, logistic(logOdds), 'two'), 0);
+  const atEqual = terms.reduce(
+    (sum, { a, b, logOdds, weight }) => sum + weight * logBetaBinomial(b, a, logistic(logOdds), 'two'),
+    0,
+  );
   const base = atEqual + logLikelihood(0);
   return (shift) => base - logLikelihood(shift);
 }
 
-function logOddsOf({ champion, challenger }: EventPhase): number {
-  return Math.log(challenger.units / champion.units);
-}
-
-/** Probability that a unit with events is the challenger's. */
-function belongs(phase: EventPhase, logRatio: number): number {
-  return logistic(logOddsOf(phase) + logRatio);
-}
-
 /** ln of the ratio at which as many units with events as there are in the challenger's arm are expected. */
-function likeliestRatio(phases: readonly EventPhase[]): number {
-  const inChallenger = phases.reduce((sum, { challenger }) => sum + challenger.eventUnits, 0);
-  const inChampion = phases.reduce((sum, { champion }) => sum + champion.eventUnits, 0);
-  if (inChampion === 0) return Number.POSITIVE_INFINITY;
-  if (inChallenger === 0) return Number.NEGATIVE_INFINITY;
+function likeliestRatio(terms: readonly Term[]): number {
+  const total = (of: 'a' | 'b') => terms.reduce((sum, term) => sum + term[of], 0);
+  if (total('a') === 0) return Number.POSITIVE_INFINITY;
+  if (total('b') === 0) return Number.NEGATIVE_INFINITY;
   const missing = (logRatio: number) =>
-    phases.reduce((sum, phase) => {
-      const { champion, challenger } = phase;
-      return sum + challenger.eventUnits - (champion.eventUnits + challenger.eventUnits) * belongs(phase, logRatio);
-    }, 0);
+    terms.reduce((sum, { a, b, logOdds, weight }) => sum + weight * (b - (a + b) * logistic(logOdds + logRatio)), 0);
   return bisect(-FAR, FAR, (logRatio) => missing(logRatio) < 0);
 }
 
@@ -189,19 +194,4 @@ function crossings(value: (x: number) => number, minimumAt: number, level: numbe
     low: isAbove(-FAR) && middle > -FAR ? bisect(-FAR, middle, (x) => !isAbove(x)) : Number.NEGATIVE_INFINITY,
     high: isAbove(FAR) && middle < FAR ? bisect(middle, FAR, isAbove) : Number.POSITIVE_INFINITY,
   };
-}
-
-/** Halvings that bring an interval of 2·FAR below 1e-10. */
-const HALVINGS = 40;
-
-/** The end of the part of [low, high] in which `isBeyond` is false; it is true from there on. */
-function bisect(low: number, high: number, isBeyond: (x: number) => boolean): number {
-  let from = low;
-  let to = high;
-  for (let halving = 0; halving < HALVINGS; halving++) {
-    const middle = (from + to) / 2;
-    if (isBeyond(middle)) to = middle;
-    else from = middle;
-  }
-  return (from + to) / 2;
 }

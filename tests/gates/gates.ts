@@ -1,6 +1,7 @@
 import type { Gate } from './gate.ts';
 import { guardrails } from './guardrail-gates.ts';
 import { heavyUserUnits, independentUnits, rareEvents, wholeDefinition } from './no-effect.ts';
+import { returningUnits } from './phase-gates.ts';
 import { power } from './power.ts';
 import { rollback } from './rollback.ts';
 import { splitDetection, splitHeavyUsers } from './split-gates.ts';
@@ -9,6 +10,7 @@ export const GATES: readonly Gate[] = [
   independentUnits,
   heavyUserUnits,
   rareEvents,
+  returningUnits,
   wholeDefinition,
   splitHeavyUsers,
   splitDetection,

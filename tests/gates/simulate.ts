@@ -15,10 +15,17 @@ export interface Progress {
   readonly tallies: readonly Tally[];
 }
 
+/** Sequences of their own for what units are and for what they do: the same units can come back with other requests. */
+export interface Draws {
+  readonly units: Random;
+  readonly requests: Random;
+}
+
 /** Traffic with room for its runs, which are made one after the other in the same arrays. */
 export interface Simulation {
+  readonly tallies: readonly Tally[];
   /** Lets a run's traffic arrive in as many equal parts as there are looks; `visit` sees each and returns true to end the run. */
-  run(random: Random, looks: number, visit: (progress: Progress) => boolean): void;
+  run(random: Random | Draws, looks: number, visit: (progress: Progress) => boolean): void;
 }
 
 export function createSimulation(traffic: Traffic): Simulation {
@@ -26,11 +33,13 @@ export function createSimulation(traffic: Traffic): Simulation {
   const arms = new Int8Array(traffic.capacity);
   const traits = new Float64Array(traffic.capacity);
   return {
-    run(random, looks, visit) {
+    tallies,
+    run(draws, looks, visit) {
+      const { units, requests: random } = typeof draws === 'function' ? { units: draws, requests: draws } : draws;
       for (const tally of tallies) tally.clear();
       for (let unit = 0; unit < traffic.capacity; unit++) {
-        arms[unit] = drawArm(random, traffic.shares);
-        traits[unit] = traffic.trait(random);
+        arms[unit] = drawArm(units, traffic.shares);
+        traits[unit] = traffic.trait(units);
       }
       const requests = traffic.requests(random);
       let at = 0;

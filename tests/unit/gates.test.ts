@@ -32,6 +32,7 @@ function mostRuns(runs: number, p: number): number {
 function withRoom(finding: Finding, runs: number): Finding {
   const { atMost, atLeast, unit } = finding;
   if (unit !== 'share') return finding;
+  // Where a gate makes fewer runs for a figure, its bounds are those of all: it is far from them.
   return {
     ...finding,
     atMost: atMost === null ? null : mostRuns(runs, atMost) / runs,

@@ -10,15 +10,16 @@ function phase(units: readonly number[], failingUnits: readonly number[], weight
 }
 
 function eValueOf(...phases: PhaseUnits[]): number {
-  return fastGuard(phases, 1, GUARD).eValue;
+  const numbered = phases.map((of, at) => ({ ...of, phase: at + 1 }));
+  return fastGuard(numbered, 1, GUARD).eValue;
 }
 
 describe('fast guard', () => {
-  test('nine failing units of the challenger and none of the champion’s', () => {
-    // e = 2·∫ from ½ to 1 of π⁹ dπ / ½⁹ = 2·(1 − 2⁻¹⁰)/10 · 2⁹
-    expect(eValueOf(phase([100, 100], [0, 9]))).toBeCloseTo(102.3, 8);
-    expect(fastGuard([phase([100, 100], [0, 9])], 1, GUARD)).toMatchObject({ threshold: 100, fired: true });
-    expect(fastGuard([phase([100, 100], [0, 8])], 1, GUARD).fired).toBe(false);
+  test('ten failing units of the challenger and none of the champion’s', () => {
+    // e = 2·∫ from ½ to 1 of π¹⁰ dπ / ½¹⁰ = 2·(1 − 2⁻¹¹)/11 · 2¹⁰, of which the first phase has 4/5
+    expect(eValueOf(phase([100, 100], [0, 10]))).toBeCloseTo(0.8 * 186.0909, 4);
+    expect(fastGuard([phase([100, 100], [0, 10])], 1, GUARD)).toMatchObject({ threshold: 100, fired: true });
+    expect(fastGuard([phase([100, 100], [0, 9])], 1, GUARD).fired).toBe(false);
   });
 
   test('a challenger that fails less is no evidence', () => {
@@ -35,14 +36,22 @@ describe('fast guard', () => {
     expect(eValueOf(phase([900, 100], [90, 10], [1, 1]))).toBe(eValueOf(phase([900, 100], [90, 10], [9, 1])));
   });
 
-  test('phases multiply', () => {
-    const [first, second] = [phase([100, 100], [1, 5]), phase([300, 100], [2, 4])];
-    expect(eValueOf(first, second)).toBeCloseTo(eValueOf(first) * eValueOf(second), 8);
+  test('the strongest phase speaks, each with its part of α', () => {
+    const [quiet, loud] = [phase([100, 100], [1, 1]), phase([100, 100], [0, 12])];
+    const alone = eValueOf(loud) / 0.8;
+    expect(eValueOf(quiet, loud)).toBeCloseTo(alone * 0.1, 8);
+    expect(eValueOf(quiet, quiet, loud)).toBeCloseTo(alone / 30, 8);
+    expect(eValueOf(loud, quiet)).toBeCloseTo(alone * 0.8, 8);
+  });
+
+  test('clients that fail in every phase are no more evidence in the fourth than in the first', () => {
+    const same = phase([1_000, 1_000], [0, 5]);
+    expect(eValueOf(same, same, same, same)).toBe(eValueOf(same));
   });
 
   test('without units in an arm there is no evidence', () => {
-    expect(eValueOf(phase([100, 0], [5, 0]))).toBe(1);
-    expect(eValueOf(phase([0, 100], [0, 50]))).toBe(1);
+    expect(eValueOf(phase([100, 0], [5, 0]))).toBeLessThanOrEqual(1);
+    expect(eValueOf(phase([0, 100], [0, 50]))).toBeLessThanOrEqual(1);
     expect(eValueOf()).toBe(1);
   });
 
@@ -51,6 +60,6 @@ describe('fast guard', () => {
     const guard = { alpha: 0.01, challengers: 2 };
     expect(fastGuard(three, 1, guard)).toMatchObject({ threshold: 200, fired: false });
     expect(fastGuard(three, 2, guard)).toMatchObject({ threshold: 200, fired: false });
-    expect(fastGuard(three, 2, guard).eValue).toBeCloseTo(102.3, 8);
+    expect(fastGuard(three, 2, guard).eValue).toBeCloseTo(0.8 * 102.3, 8);
   });
 });

@@ -91,6 +91,16 @@ describe('means', () => {
     expect(result.challenger.mean! - result.champion.mean!).toBeCloseTo(-8, 10);
   });
 
+  test('phases of the same units add no certainty: a phase seen twice has the standard error of one', () => {
+    const arms = [meanSums(3_000, 10, 2), meanSums(3_000, 11, 2)];
+    const twice = [1, 2].map((phase) => ({ phase, arms }));
+    for (const spec of [absolute, relative]) {
+      const [one, both] = [measure(spec, onePhase(...arms), OPTIONS), measure(spec, twice, OPTIONS)];
+      expect(both.standardError).toBeCloseTo(one.standardError!, 12);
+      expect(both.effect).toBeCloseTo(one.effect!, 12);
+    }
+  });
+
   test('CUPED takes its means and variances, and says how much it took away', () => {
     const arms = [meanSums(3_000, 10, 2), meanSums(3_000, 10.1, 2)];
     const varianceOfMean = 4 / 2_999 / 4;
