@@ -4,9 +4,11 @@ import '@hono/zod-openapi';
 import type { AddressInfo } from 'node:net';
 import { createAdaptorServer, type ServerType } from '@hono/node-server';
 import type { Keyring } from '#core/envelope.ts';
+import { lookAt } from '#core/experiments/look-at.ts';
 import type { AddressPolicy } from '#core/upstream-address.ts';
 import type { ArchiveSettings } from '#inference-log/archive/storage.ts';
 import type { ClickHouseAddress } from '#inference-log/sinks/clickhouse/address.ts';
+import { labelDelays } from '#store/feedback.ts';
 import { createPool } from '#store/pool.ts';
 import { createAuthenticator } from './access/authenticate.ts';
 import { type Clock, systemClock } from './clock.ts';
@@ -101,6 +103,12 @@ export async function startControlPlane(settings: ControlPlaneSettings): Promise
     rollouts: createRollouts({ keyring, entropy, clock, policy: privateUpstreams }),
     rolloutOrders: createRolloutOrders({ clock, policy: privateUpstreams }),
     freezeWindows: createFreezeWindows({ entropy, clock }),
+    experiments: {
+      lookAt,
+      labelDelays,
+      clock,
+      logStore: settings.clickhouse === undefined ? 'postgres' : 'clickhouse',
+    },
     entropy,
     log,
   });

@@ -15,6 +15,7 @@ import type { createFreezeWindows } from './rollout/freeze-windows.ts';
 import type { createRolloutOrders } from './rollout/order-calls.ts';
 import type { createRollouts } from './rollout/rollouts.ts';
 import { routeDocs } from './routes/docs.ts';
+import { type ExperimentDeps, routeExperiments } from './routes/experiments.ts';
 import { routeFreezeWindows } from './routes/freeze-windows.ts';
 import { routeGroups } from './routes/groups.ts';
 import { routeHealth } from './routes/health.ts';
@@ -36,6 +37,7 @@ export interface AppDeps {
   readonly rollouts: ReturnType<typeof createRollouts>;
   readonly rolloutOrders: ReturnType<typeof createRolloutOrders>;
   readonly freezeWindows: ReturnType<typeof createFreezeWindows>;
+  readonly experiments: ExperimentDeps;
   readonly entropy: Entropy;
   readonly log: (line: string) => void;
 }
@@ -61,6 +63,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<ApiEnv> {
   routeGroups(operations, deps.groups);
   routeRollouts(operations, deps.rollouts, deps.rolloutOrders);
   routeFreezeWindows(operations, deps.freezeWindows);
+  routeExperiments(operations, deps.experiments);
   routeKeys(operations, deps.keys);
   routeRecords(operations);
   routeLedger(operations);

@@ -15,11 +15,8 @@ import { observe } from './observe.ts';
 /** core/experiments/look-at.ts */
 export type LookAt = (definition: ExperimentDefinition, observation: Observation) => Look;
 
-/** How long after their inference the reports of an experiment's metrics came. */
-export type LabelDelays = (
-  tx: Tx,
-  ref: { readonly organizationId: string; readonly experimentId: string },
-) => Promise<AnalysisView['labelDelays']>;
+/** How late the feedback of an experiment comes (store/feedback.ts). */
+export type LabelDelays = (tx: Tx, experimentId: string) => Promise<Readonly<object>>;
 
 export interface AnalysisDeps {
   readonly lookAt: LookAt;
@@ -44,7 +41,7 @@ export async function showAnalysis(
     experiment: await experimentView(tx, row),
     look: lookView(lookAt(experimentDefinitionSchema.parse(row.definition), observation)),
     metrics: metricsView(observation),
-    labelDelays: await labelDelays(tx, where),
+    labelDelays: (await labelDelays(tx, row.id)) as AnalysisView['labelDelays'],
     display: displayOf(row.arms.length, observation.phases, await armTotals(tx, where)),
     lossWindows: lossWindows(kept),
     looks: {

@@ -53,7 +53,7 @@ export const phaseSchema = z
 
 export const experimentSchema = experimentSummarySchema
   .extend({
-    definition: experimentDefinitionSchema.openapi({ description: 'Fixed since the start.' }),
+    definition: experimentDefinitionSchema.meta({ description: 'Fixed since the start.' }),
     armModels: z.array(z.object({ model: z.string(), modelId: z.uuid(), role: z.enum(['champion', 'challenger']) })),
     phases: z.array(phaseSchema),
   })
@@ -81,6 +81,25 @@ const metricPhaseSchema = z.object({
   ),
 });
 
+const labelDelaysSchema = z
+  .object({
+    arms: z.array(
+      z.object({
+        metric: z.string(),
+        arm: z.int(),
+        reports: z.int(),
+        reported: z.int().openapi({ description: 'Inferences of which something was reported.' }),
+        inferences: z.int(),
+        coverage: z.number().nullable(),
+        delayMs: z.object({ p50: z.number(), p90: z.number(), p99: z.number() }).nullable(),
+      }),
+    ),
+    unjoined: z.array(z.object({ metric: z.string(), pending: z.int(), unmatched: z.int() })),
+  })
+  .openapi({
+    description: 'How long after their inference reports of feedback come, and how many are still to find theirs.',
+  });
+
 export const analysisQuerySchema = pageQuerySchema;
 
 export const analysisSchema = z
@@ -88,17 +107,7 @@ export const analysisSchema = z
     experiment: experimentSchema,
     look: lookSchema.openapi({ description: 'As of now; it is not kept.' }),
     metrics: z.record(z.string(), z.array(metricPhaseSchema)).openapi({ description: 'By metric and phase.' }),
-    labelDelays: z
-      .array(
-        z.object({
-          metric: z.string(),
-          reports: z.int(),
-          p50Ms: z.number().nullable(),
-          p95Ms: z.number().nullable(),
-          maxMs: z.number().nullable(),
-        }),
-      )
-      .openapi({ description: 'How long after their inference reports of feedback came.' }),
+    labelDelays: labelDelaysSchema,
     display: z
       .object({
         notice: z.string(),

@@ -72,7 +72,8 @@ async function observedMetrics(
   return metrics;
 }
 
-function phaseSums(rows: readonly MetricSums[], arms: number): PhaseSums[] {
+/** The sums of one metric by phase and arm. */
+export function phaseSums(rows: readonly MetricSums[], arms: number): PhaseSums[] {
   const byPhase = [...Map.groupBy(rows, ({ phase }) => phase)];
   return byPhase.map(([phase, ofPhase]) => {
     const sumsOf = (arm: number): ArmSums | null => ofPhase.find((row) => row.arm === arm)?.sums ?? null;

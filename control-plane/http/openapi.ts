@@ -143,6 +143,7 @@ const TAGS = [
   ['groups', 'The public names that applications put in `model`; each owns a weighted split.'],
   ['rollouts', 'Move traffic from the champion to a challenger, step by step, and decide by an experiment.'],
   ['freeze-windows', 'Times in which no rollout goes forward. The way back is always open.'],
+  ['experiments', 'What rollouts are decided by: evidence by unit, every look at it, and breakdowns.'],
   ['keys', 'API keys of applications, shown once.'],
   ['inferences', 'The durable record of every inference.'],
   ['ledger', 'Where every accepted inference is: in flight, spooled, stored, archived, or lost, and why.'],
