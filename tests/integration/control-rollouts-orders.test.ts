@@ -229,7 +229,11 @@ test('webhooks are called with the secret of the creation, and the calls are lis
     const [call] = receiver.calls;
     expect(call!.headers['x-ringside-delivery']).toBe(delivery.id);
     expect(isSigned(call!, made.body.webhookSecret)).toBe(true);
-    expect(JSON.parse(call!.body)).toMatchObject({ id: delivery.id, hook: 'on-end', reason: 'changed our minds' });
+    expect(JSON.parse(call!.body)).toMatchObject({
+      ...{ id: delivery.id, hook: 'on-end', event: 'abort', reason: 'changed our minds', asked: null, look: null },
+      ...{ group: { name: 'demo' }, rollout: { name: 'told', state: 'aborted' }, arms: ['a', 'b'] },
+      ...{ step: { number: 1, of: 1, weightBp: 10_000 }, weights: { a: 9_000, b: 1_000 } },
+    });
   } finally {
     await receiver.stop();
   }

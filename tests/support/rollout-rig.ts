@@ -18,9 +18,9 @@ const NOTHING_SEEN: Observation = {
   evidence: { lost: 0, underWay: 0, lastAtMs: null, broken: [] },
 };
 
-/** Rollouts on a real database, with an engine whose clock and looks the test sets. The control plane's own engine sleeps. */
-export async function createRolloutRig() {
-  const control = await startTestControlPlane({ jobTimes: { rolloutsMs: 86_400_000 } });
+/** Rollouts on a real database, with an engine whose clock and looks the test sets. The control plane's own engine sleeps, unless it is told how often. */
+export async function createRolloutRig(rolloutsMs = 86_400_000) {
+  const control = await startTestControlPlane({ jobTimes: { rolloutsMs, leaderRetryMs: 50 } });
   const api = await control.owner('acme');
   await seedGroup(api);
   const { organizationId } = api;
@@ -48,11 +48,11 @@ export async function createRolloutRig() {
       .execute();
     return names.map((name) => ({ modelId: rows.find((row) => row.name === name)!.id, model: name }));
   };
-  const groupId = async (name: string) =>
+  const groupId = async (name: string): Promise<string> =>
     (await control.admin.selectFrom('groups').select('id').where('name', '=', name).executeTakeFirstOrThrow()).id;
 
   const rig = {
-    ...{ control, api, db, leaderDb, organizationId, world, logged, inTx },
+    ...{ control, api, db, leaderDb, organizationId, world, logged, inTx, groupId },
     engine(on: Db = db): RolloutEngine {
       return createRolloutEngine({
         ...{ db: on, leaderDb, clock: { nowMs: () => world.nowMs }, log: (line: string) => logged.push(line) },

@@ -1,8 +1,8 @@
 import type { StrategyOf, StrategyRules } from './rules.ts';
 
 /**
- * All traffic at once. Nothing is left of the champion to compare with; what is measured of the challenger is still watched for
- * `holdMs`, in which one call takes it back.
+ * All traffic at once, and a hold of `holdMs` in which one call takes it back. Nothing is left of the champion to compare with, so that
+ * time promotes: if the challenger has served at all, and nothing is wrong with the log.
  */
 export function directRules({ holdMs }: StrategyOf<'direct'>): StrategyRules {
   return { stages: [ALL_AT_ONCE], compares: false, control: 'all', holdMs };
