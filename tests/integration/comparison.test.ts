@@ -8,17 +8,20 @@ import {
   startTestControlPlane,
   type TestControlPlane,
 } from '#tests/support/control-plane.ts';
+import { holdLead } from '#tests/support/hold-lead.ts';
 import { type CountedInference, countInferences, plantExperiment } from '#tests/support/planted-experiment.ts';
 import { plantInference } from '#tests/support/planted-inferences.ts';
 
 const NOW = Date.parse('2026-03-02T10:00:00Z');
 let control: TestControlPlane;
+let release: () => Promise<void>;
 let api: ApiClient;
 let rival: ApiClient;
 const groups: Record<string, { id: string; phase: number }> = {};
 
 beforeAll(async () => {
   control = await startTestControlPlane({ clock: { nowMs: () => NOW } });
+  release = await holdLead(control.databaseUrl);
   api = await control.owner('acme');
   rival = await control.owner('rival');
   await seedGroup(api, 'demo');
@@ -31,7 +34,10 @@ beforeAll(async () => {
   }
   for (const name of ['demo', 'bare', 'many', 'tried']) groups[name] = (await api('GET', `/groups/${name}`)).body;
 });
-afterAll(() => control.stop());
+afterAll(async () => {
+  await release();
+  await control.stop();
+});
 
 interface Planted {
   readonly unit: string;
