@@ -5,7 +5,7 @@ import { parseSettings, type Settings } from './settings.ts';
 const release = (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string })
   .version;
 
-interface Command {
+interface Described {
   readonly summary: string;
   /** The one optional argument. */
   readonly parameter?: string;
@@ -13,8 +13,18 @@ interface Command {
   readonly parsesArguments?: true;
   /** It answers `--help` itself. */
   readonly hasHelp?: true;
+}
+
+interface ServiceCommand extends Described {
   run(settings: Settings, release: string, args: readonly string[]): Promise<void>;
 }
+
+/** Computes from its arguments alone: it also works where the settings are wrong. */
+interface PureCommand extends Described {
+  compute(args: readonly string[]): Promise<void>;
+}
+
+type Command = ServiceCommand | PureCommand;
 
 /** Each command loads only what it needs: `--help` is instant. */
 const COMMANDS: Readonly<Record<string, Command>> = {
@@ -61,6 +71,12 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     hasHelp: true,
     run: async (settings, _version, args) => (await import('./export/export.ts')).exportLog(settings, args),
   },
+  experiment: {
+    summary: 'statistics of experiments on your own numbers; see ringside experiment --help',
+    parsesArguments: true,
+    hasHelp: true,
+    compute: async (args) => (await import('./experiment/experiment.ts')).experiment(args),
+  },
   simulate: {
     summary: 'run the provider simulator',
     run: async (settings) => (await import('./commands.ts')).simulate(settings),
@@ -99,7 +115,8 @@ else {
     fail(`${name} takes no argument "${rest[allowed]}"; settings come from the environment`);
   }
   try {
-    await command.run(parseSettings(process.env), release, rest);
+    if ('compute' in command) await command.compute(rest);
+    else await command.run(parseSettings(process.env), release, rest);
   } catch (error) {
     fail((await import('./start-failure.ts')).explainStartFailure(error));
   }

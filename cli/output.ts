@@ -9,9 +9,9 @@ export function createLog(who: string): (line: string) => void {
 }
 
 /** Ends a command with one clear line. */
-export function fail(line: string): never {
+export function fail(line: string, exitCode: 1 | 2 = 1): never {
   process.stderr.write(`ringside: ${line}\n`);
-  process.exit(1);
+  process.exit(exitCode);
 }
 
 /** How far a long command is. Goes to stderr, so that the output stays what was asked for. */

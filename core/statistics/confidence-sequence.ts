@@ -1,8 +1,9 @@
 import type { Estimate } from './result.ts';
 
 /**
- * Asymptotic confidence sequences (Waudby-Smith, Arbour, Sinha, Kennedy, Ramdas: "Time-uniform central limit theory and asymptotic
- * confidence sequences", arXiv 2103.06476): intervals that hold at every look at once, so that one may stop at any of them.
+ * Asymptotic confidence sequences (Waudby-Smith, Arbour, Sinha, Kennedy, Ramdas: "Time-uniform central limit theory and
+ * asymptotic confidence sequences", arXiv 2103.06476): intervals that hold at every look at once, so that one may stop at any
+ * of them.
  *
  *     T = Nρ² + 1      h = SE·√N·√( 2T·ln(√T/α) / (Nρ)² )      p = min(1, √T·exp(−ρ²Z²N/(2T)))
  *
@@ -35,8 +36,8 @@ export function halfWidth(at: {
 }
 
 /**
- * The smallest α at which an interval of this ρ excludes 0: two-sided from both sides; one-sided from above, for the hypothesis that
- * the effect is not positive (for the other one, negate the effect).
+ * The smallest α at which an interval of this ρ excludes 0: two-sided from both sides; one-sided from above, for the
+ * hypothesis that the effect is not positive (for the other one, negate the effect).
  */
 export function pValueOf(at: {
   readonly effect: number;

@@ -49,11 +49,13 @@ export interface CupedArms {
 }
 
 /**
- * CUPED for ratios of means, by unit. What is adjusted is each unit's part L in its arm's ratio R (`ratioVariance`), L = R + (S − Rn)/n̄:
+ * CUPED for ratios of means, by unit. What is adjusted is each unit's part L in its arm's ratio R (`ratioVariance`), L = R +
+ * (S − Rn)/n̄:
  *
  *     mean  R − θ(x̄ − x̄_all)          variance  (V_L + θ²V_X − 2θ Cov(L, X)) / units
  *
- * θ and x̄_all come from all arms together: a θ of its own for each arm would turn a chance difference of histories into an effect.
+ * θ and x̄_all come from all arms together: a θ of its own for each arm would turn a chance difference of histories into an
+ * effect.
  *
  * @param arms each with at least 2 units and values, or it is refused
  */

@@ -16,8 +16,8 @@ export function wilson(counts: RateCounts, alpha = 0.05): FixedInterval | Refusa
 }
 
 /**
- * Interval of the difference of two rates, challenger minus champion, from Wilson's of each (R. G. Newcombe, "Interval estimation for the
- * difference between independent proportions", Statistics in Medicine 17, 1998, method 10).
+ * Interval of the difference of two rates, challenger minus champion, from Wilson's of each (R. G. Newcombe, "Interval
+ * estimation for the difference between independent proportions", Statistics in Medicine 17, 1998, method 10).
  */
 export function newcombe(champion: RateCounts, challenger: RateCounts, alpha = 0.05): FixedInterval | Refusal {
   const refusal =
@@ -34,8 +34,8 @@ export function newcombe(champion: RateCounts, challenger: RateCounts, alpha = 0
 }
 
 /**
- * Ranks (from 1) of the sorted values between which a quantile lies, by the normal approximation nq ± z√(nq(1−q)) rounded outwards
- * and kept within 1 and n (W. J. Conover, "Practical nonparametric statistics", 3.2).
+ * Ranks (from 1) of the sorted values between which a quantile lies, by the normal approximation nq ± z√(nq(1−q)) rounded
+ * outwards and kept within 1 and n (W. J. Conover, "Practical nonparametric statistics", 3.2).
  */
 export function orderStatisticRanks(n: number, quantile: number, alpha = 0.05): FixedInterval | Refusal {
   const refusal =

@@ -33,7 +33,8 @@ export interface MeanDifferenceInput extends SequenceOptions {
 
 /**
  * Difference of two arms' means (ratios ΣS/Σn over units) with a confidence sequence: method (1) of the statistics.
- * `insufficient` below 100 units in an arm and where an arm has no variance: there a decision would come at once and mean nothing.
+ * `insufficient` below 100 units in an arm and where an arm has no variance: there a decision would come at once and mean
+ * nothing.
  */
 export function meanDifference(input: MeanDifferenceInput): Estimate | Insufficient | Refusal {
   const { champion, challenger } = input;
@@ -89,7 +90,7 @@ export function checkOptions({ alpha, plannedN, sided, minUnits }: SequenceOptio
   );
 }
 
-function checkMean(field: string, { mean, varianceOfMean, units }: ArmMean): Refusal | null {
+export function checkMean(field: string, { mean, varianceOfMean, units }: ArmMean): Refusal | null {
   return (
     checkNumber(`${field}.mean`, mean) ??
     checkNumber(`${field}.varianceOfMean`, varianceOfMean, 0) ??

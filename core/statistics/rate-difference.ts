@@ -1,5 +1,6 @@
+import type { Sided } from './confidence-sequence.ts';
 import { eValueOf } from './e-value.ts';
-import { differenceOfMeans, type SequenceOptions } from './mean-difference.ts';
+import { checkOptions, differenceOfMeans, type SequenceOptions } from './mean-difference.ts';
 import { checkEvents, logBetaBinomial, logTwoSided, needsSmallCounts, type RateCounts } from './rate.ts';
 import type { ArmMean } from './ratio.ts';
 import { checkAlpha, checkBetween, type Estimate, type Insufficient, insufficient, type Refusal } from './result.ts';
@@ -14,7 +15,7 @@ export interface SmallCounts {
   readonly upper: number | null;
   readonly eValue: number;
   readonly logEValue: number;
-  /** Of "equal", against either side. */
+  /** `sided: 'two'`: of "equal". `'one'`: of "the challenger's rate is not greater". */
   readonly pValue: number;
   readonly alpha: number;
   /** Trials of both arms. */
@@ -30,8 +31,8 @@ export function proportionMean({ n, events }: RateCounts): ArmMean {
 }
 
 /**
- * Difference of two rates of independent trials: by a confidence sequence or, where an arm has fewer than 100 trials, 10 events or 10
- * non-events, by the form for small counts.
+ * Difference of two rates of independent trials: by a confidence sequence or, where an arm has fewer than 100 trials, 10
+ * events or 10 non-events, by the form for small counts.
  */
 export function rateDifference(
   input: SequenceOptions & {
@@ -41,7 +42,7 @@ export function rateDifference(
   },
 ): Estimate | SmallCounts | Insufficient | Refusal {
   const { champion, challenger } = input;
-  const refusal = checkEvents('champion.', champion) ?? checkEvents('challenger.', challenger);
+  const refusal = checkEvents('champion.', champion) ?? checkEvents('challenger.', challenger) ?? checkOptions(input);
   if (refusal !== null) return refusal;
   if (champion.n === 0 || challenger.n === 0) {
     return insufficient('nothing_measured', 'nothing was measured in an arm', champion.n + challenger.n);
@@ -52,9 +53,9 @@ export function rateDifference(
 }
 
 /**
- * Two rates at small counts. The p-value is of the two-arm e-process on the challenger's share of events (`twoArmRate`, two-sided). The
- * interval to show: relative, that share's confidence sequence, as a ratio of rates less 1; absolute, from each rate's own sequence
- * at α/2, since the share of events says nothing of how many there are.
+ * Two rates at small counts. The p-value is of the two-arm e-process on the challenger's share of events (`twoArmRate`). The
+ * interval to show, two-sided always: relative, that share's confidence sequence, as a ratio of rates less 1; absolute, from
+ * each rate's own sequence at α/2, since the share of events says nothing of how many there are.
  *
  * @param input.challengerShare the challenger's share of exposure; left out, its share of the trials
  */
@@ -63,6 +64,7 @@ export function smallCountDifference(input: {
   readonly challenger: RateCounts;
   readonly relative: boolean;
   readonly alpha: number;
+  readonly sided?: Sided;
   readonly challengerShare?: number;
 }): SmallCounts | Insufficient | Refusal {
   const { champion, challenger, relative, alpha } = input;
@@ -74,7 +76,8 @@ export function smallCountDifference(input: {
   const challengerShare = input.challengerShare ?? challenger.n / n;
   const shareRefusal = checkBetween('challengerShare', challengerShare, 0, 1);
   if (shareRefusal !== null) return shareRefusal;
-  const evidence = eValueOf(logBetaBinomial(challenger.events, champion.events, challengerShare, 'two'));
+  const side = input.sided === 'one' ? 'greater' : 'two';
+  const evidence = eValueOf(logBetaBinomial(challenger.events, champion.events, challengerShare, side));
   const shown = relative ? ratioOfRates(input, challengerShare) : differenceOfRates(input);
   return { kind: 'small_counts', ...shown, ...evidence, alpha, n, events: champion.events + challenger.events };
 }
@@ -118,21 +121,23 @@ const MAX_LOG_ODDS = 700;
 
 /** The log-odds between which the e-value of s successes and f failures is below 1/α. It grows from s/(s+f) to both sides. */
 function logOddsInterval(s: number, f: number, alpha: number): { readonly lower: number; readonly upper: number } {
-  const top = s === 0 ? -MAX_LOG_ODDS : f === 0 ? MAX_LOG_ODDS : Math.log(s / f);
   return {
-    lower: s === 0 ? Number.NEGATIVE_INFINITY : -edge(f, s, alpha, -top),
-    upper: f === 0 ? Number.POSITIVE_INFINITY : edge(s, f, alpha, top),
+    lower: s === 0 ? Number.NEGATIVE_INFINITY : -edge(f, s, alpha),
+    upper: f === 0 ? Number.POSITIVE_INFINITY : edge(s, f, alpha),
   };
 }
 
-/** The log-odds above `from` at which the e-value reaches 1/α, by bisection; f > 0. */
-function edge(s: number, f: number, alpha: number, from: number): number {
-  let [inside, outside] = [from, MAX_LOG_ODDS];
+/**
+ * The log-odds above s/(s+f) at which the e-value reaches 1/α; f > 0. −s ln p − f ln q is convex in the log-odds, so that
+ * Newton's method comes down from above and never passes the edge: where it no longer comes down, rounding has begun.
+ */
+function edge(s: number, f: number, alpha: number): number {
+  let odds = MAX_LOG_ODDS;
   while (true) {
-    const middle = (inside + outside) / 2;
-    if (middle <= inside || middle >= outside) return outside;
-    const isInside = logTwoSided(s, f, 1 / (1 + Math.exp(-middle)), 1 / (1 + Math.exp(middle))) < -Math.log(alpha);
-    if (isInside) inside = middle;
-    else outside = middle;
+    const p = 1 / (1 + Math.exp(-odds));
+    const above = logTwoSided(s, f, p, 1 / (1 + Math.exp(odds))) + Math.log(alpha);
+    const next = odds - above / ((s + f) * p - s);
+    if (!(next < odds)) return odds;
+    odds = next;
   }
 }

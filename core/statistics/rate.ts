@@ -4,8 +4,8 @@ import { logIncompleteBeta } from './special/incomplete-beta.ts';
 import { logBinomialTerm, logOf } from './special/log-gamma.ts';
 
 /**
- * Rates at small counts: method (2) of the statistics. All is one beta-binomial e-process: s successes and f failures of which each
- * is a success with probability p under the hypothesis, against a uniform prior on the probability.
+ * Rates at small counts: method (2) of the statistics. All is one beta-binomial e-process: s successes and f failures of
+ * which each is a success with probability p under the hypothesis, against a uniform prior on the probability.
  *
  *     all of [0, 1]     e = B(s+1, f+1) / (pˢ(1−p)ᶠ) = 1 / ((s+f+1)·Binomial(s | s+f, p))
  *     only (p, 1]       e · (1 − I_p(s+1, f+1)) / (1 − p)
@@ -23,10 +23,11 @@ export interface RateEvidence extends EValue {
 }
 
 /**
- * Two arms. Under "equal", each event belongs to the challenger with probability `challengerShare`. What strikes both arms (an outage) adds events
- * in that proportion and is no evidence; nobody needs to know the rates.
+ * Two arms. Under "equal", each event belongs to the challenger with probability `challengerShare`. What strikes both arms
+ * (an outage) adds events in that proportion and is no evidence; nobody needs to know the rates.
  *
- * @param counts.challengerShare the challenger's share of exposure, above 0 and below 1. Within a phase it is known beforehand: its
+ * @param counts.challengerShare the challenger's share of exposure, above 0 and below 1. Within a phase it is known
+ * beforehand: its
  *   share of the buckets of both arms
  * @param counts.side `greater`: evidence that the challenger has more than its share; `less`: fewer; `two`: either
  */
@@ -47,8 +48,8 @@ export function twoArmRate(counts: {
 }
 
 /**
- * One arm against a rate p₀. `greater`: only rates above p₀ count as evidence. (`two`: 0 errors of 1 000 against 1 % are an e-value of 23: they
- * are fewer than expected.)
+ * One arm against a rate p₀. `greater`: only rates above p₀ count as evidence. (`two`: 0 errors of 1 000 against 1 % are an
+ * e-value of 23: they are fewer than expected.)
  */
 export function oneArmRateE(counts: {
   readonly events: number;

@@ -12,7 +12,10 @@ export function normalQuantile(p: number): number {
   return p < 0.5 ? -upperPoint(p) : upperPoint(1 - p);
 }
 
-/** The z > 0 with Φ(−z) = tail: from Abramowitz & Stegun 26.2.23 (error 5e-4) by Halley's method, which triples the digits a step. */
+/**
+ * The z > 0 with Φ(−z) = tail: from Abramowitz & Stegun 26.2.23 (error 5e-4) by Halley's method, which triples the digits a
+ * step.
+ */
 function upperPoint(tail: number): number {
   const t = Math.sqrt(-2 * Math.log(tail));
   let z = t - (2.515517 + t * (0.802853 + t * 0.010328)) / (1 + t * (1.432788 + t * (0.189269 + t * 0.001308)));

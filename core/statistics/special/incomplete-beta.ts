@@ -30,23 +30,27 @@ function isLowerTail(x: number, a: number, b: number): boolean {
   return x < (a + 1) / (a + b + 2);
 }
 
-/** xᵃ(1−x)ᵇ / (a B(a, b)) times the continued fraction of DLMF 8.17.22, by Lentz's algorithm (DLMF 3.10(iii)). */
+/**
+ * xᵃyᵇ/B(a, b) divided by the continued fraction β₀ + α₁/(β₁ + α₂/(β₂ + …)) (A. DiDonato, A. Morris: "Significant digit
+ * computation of the incomplete beta function ratios", ACM TOMS 18, 1992, expression 9), by Lentz's algorithm (DLMF
+ * 3.10(iii)). It takes y = 1 − x as it is, and so keeps its digits where x is next to 1; the fraction of DLMF 8.17.22 loses
+ * them there.
+ */
 function logLowerTail(x: number, y: number, a: number, b: number): number {
-  const logFront = logBinomialTerm(a, b, x, y) + Math.log(b / (a + b));
-  let c = 1;
-  let d = 1 / notZero(1 - ((a + b) * x) / (a + 1));
-  let fraction = d;
+  // Γ(a+b)/(Γ(a)Γ(b)) is ab/(a+b) times what is in the term.
+  const logFront = logBinomialTerm(a, b, x, y) + Math.log(a) + Math.log(b / (a + b));
+  let fraction = notZero((a * (a * y - b * x + 1)) / (a + 1));
+  let c = fraction;
+  let d = 0;
   for (let m = 1; m < MAX_STEPS; m++) {
-    const even = (m * (b - m) * x) / ((a + 2 * m - 1) * (a + 2 * m));
-    d = 1 / notZero(1 + even * d);
-    c = notZero(1 + even / c);
-    fraction *= d * c;
-    const odd = (-(a + m) * (a + b + m) * x) / ((a + 2 * m) * (a + 2 * m + 1));
-    d = 1 / notZero(1 + odd * d);
-    c = notZero(1 + odd / c);
-    const factor = d * c;
+    const low = a + 2 * m - 1;
+    const alpha = ((m * (a + m - 1)) / low) * ((a + b + m - 1) / low) * (b - m) * x * x;
+    const beta = m + (m * (b - m) * x) / low + ((a + m) * (a * y - b * x + 1 + m * (1 + y))) / (low + 2);
+    d = 1 / notZero(beta + alpha * d);
+    c = notZero(beta + alpha / c);
+    const factor = c * d;
     fraction *= factor;
-    if (Math.abs(factor - 1) < 2e-16) return Math.min(0, logFront + Math.log(fraction));
+    if (Math.abs(factor - 1) < 2e-16) return Math.min(0, logFront - Math.log(fraction));
   }
   throw new RangeError(`incomplete beta of ${x}, ${a}, ${b} does not converge`);
 }

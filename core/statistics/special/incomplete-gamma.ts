@@ -3,7 +3,10 @@ import { logPoissonTerm } from './log-gamma.ts';
 const MAX_STEPS = 1_000_000;
 const TINY = 1e-300;
 
-/** Q(a, x) = Γ(a, x)/Γ(a), the upper regularised incomplete gamma function, a > 0 and x ≥ 0. Small values keep all their digits. */
+/**
+ * Q(a, x) = Γ(a, x)/Γ(a), the upper regularised incomplete gamma function, a > 0 and x ≥ 0. Small values keep all their
+ * digits.
+ */
 export function upperIncompleteGamma(a: number, x: number): number {
   if (x <= 0) return 1;
   if (x === Number.POSITIVE_INFINITY) return 0;

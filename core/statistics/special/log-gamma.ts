@@ -1,9 +1,9 @@
 /**
  * Logarithm of the gamma function and the two terms that make probabilities of large counts exact.
  *
- * ln Γ(1e7) is about 1.5e8, whose last bit is 3e-8: a probability put together from such numbers is right to seven digits only. So
- * probabilities are written as deviances plus corrections, all small where the probability is not (C. Loader, "Fast and accurate
- * computation of binomial probabilities", 2000).
+ * ln Γ(1e7) is about 1.5e8, whose last bit is 3e-8: a probability put together from such numbers is right to seven digits
+ * only. So probabilities are written as deviances plus corrections, all small where the probability is not (C. Loader, "Fast
+ * and accurate computation of binomial probabilities", 2000).
  */
 const HALF_LOG_TWO_PI = 0.5 * Math.log(2 * Math.PI);
 
@@ -35,8 +35,8 @@ function series(x: number): number {
 }
 
 /**
- * D(x, m) = x ln(x/m) + m − x ≥ 0, for x ≥ 0 and m > 0: how unlikely x is where m is expected. Near x = m its terms cancel, so there
- * it is the series of ln(x/m) = 2 artanh v, v = (x − m)/(x + m).
+ * D(x, m) = x ln(x/m) + m − x ≥ 0, for x ≥ 0 and m > 0: how unlikely x is where m is expected. Near x = m its terms cancel,
+ * so there it is the series of ln(x/m) = 2 artanh v, v = (x − m)/(x + m).
  */
 export function deviance(x: number, m: number): number {
   if (x === 0) return m;
@@ -54,7 +54,8 @@ export function deviance(x: number, m: number): number {
 }
 
 /**
- * ln[ Γ(k+m+1) / (Γ(k+1)Γ(m+1)) · pᵏ qᵐ ], for k, m ≥ 0 (of whole numbers: the binomial probability of k successes and m failures).
+ * ln[ Γ(k+m+1) / (Γ(k+1)Γ(m+1)) · pᵏ qᵐ ], for k, m ≥ 0 (of whole numbers: the binomial probability of k successes and m
+ * failures).
  * @param p 0 < p < 1
  * @param q 1 − p, given apart so that neither is lost near 0
  */

@@ -1,0 +1,212 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { analyze } from '#cli/experiment/analyze.ts';
+import { InputError } from '#cli/experiment/input.ts';
+import { srm } from '#cli/experiment/srm.ts';
+
+const LAUNCHER = join(import.meta.dirname, '../../bin/ringside.mjs');
+const MEAN = {
+  kind: 'mean',
+  champion: { n: 3000, sum: 1396.87, sumSquares: 52377.9767 },
+  challenger: { n: 3461, sum: 2422.7, sumSquares: 134698.29 },
+  ...{ alpha: 0.05, plannedN: 1000, relative: true },
+};
+const RATE = { kind: 'rate', champion: { n: 3000, events: 1396 }, challenger: { n: 3461, events: 2422 } };
+const analyzeJson = (input: unknown) => analyze(['--json', JSON.stringify(input)]);
+
+describe('analyze', () => {
+  test('means: the reference', async () => {
+    const result = (await analyzeJson(MEAN)) as Record<string, number>;
+    expect(Object.keys(result)).toEqual([
+      'method',
+      'effect',
+      'standardError',
+      'lower',
+      'upper',
+      'pValue',
+      'alpha',
+      'n',
+    ]);
+    expect(result).toMatchObject({ method: 'confidence_sequence', pValue: 1, alpha: 0.05, n: 6461 });
+    expect(result['lower']).toBeCloseTo(-0.55844, 5);
+    expect(result['upper']).toBeCloseTo(1.56516, 5);
+  });
+
+  test('rates: the reference, with the defaults', async () => {
+    const result = (await analyzeJson({ ...RATE, relative: true })) as Record<string, number>;
+    expect(result).toMatchObject({ method: 'confidence_sequence', alpha: 0.05 });
+    expect(result['lower']).toBeCloseTo(0.40098, 5);
+    expect(result['upper']).toBeCloseTo(0.60675, 5);
+    expect(await analyzeJson({ ...RATE, relative: true, alpha: 0.05, plannedN: 5000, sided: 'two' })).toEqual(result);
+  });
+
+  test('ratios: units with one value each are plain means', async () => {
+    const ratio = ({ n, sum, sumSquares }: typeof MEAN.champion) => ({
+      units: n,
+      n,
+      nSquares: n,
+      sum,
+      sumSquares,
+      products: sum,
+    });
+    const input = { ...MEAN, kind: 'ratio', champion: ratio(MEAN.champion), challenger: ratio(MEAN.challenger) };
+    expect(await analyzeJson(input)).toEqual(await analyzeJson(MEAN));
+  });
+
+  test('one-sided bounds are narrower', async () => {
+    const [two, one] = [await analyzeJson(MEAN), await analyzeJson({ ...MEAN, sided: 'one' })] as { lower: number }[];
+    expect(one!.lower).toBeGreaterThan(two!.lower);
+  });
+
+  test('rates at small counts', async () => {
+    const input = {
+      kind: 'rate',
+      champion: { n: 1000, events: 1 },
+      challenger: { n: 1000, events: 20 },
+      relative: true,
+    };
+    const result = (await analyzeJson(input)) as Record<string, number>;
+    expect(result).toMatchObject({ method: 'small_counts', standardError: null, n: 2000, events: 21 });
+    // 2²¹ · B(21, 2)
+    expect(result['eValue']).toBeCloseTo(2 ** 21 / 22 / 21, 6);
+    expect(result['pValue']).toBeCloseTo((22 * 21) / 2 ** 21, 12);
+    expect(result['lower']).toBeGreaterThan(0);
+  });
+
+  test('numbers that nothing may be concluded from', async () => {
+    const input = { ...MEAN, challenger: { n: 99, sum: 50, sumSquares: 50 } };
+    expect(await analyzeJson(input)).toEqual({
+      ...{ method: 'none', why: 'too_few_units', detail: 'an arm has fewer than 100 units' },
+      ...{ effect: null, standardError: null, lower: null, upper: null, pValue: null, alpha: 0.05, n: 3099 },
+    });
+  });
+
+  test.each<[problem: string, input: unknown, line: RegExp]>([
+    ['no object', [], /^the input: /],
+    ['no kind', {}, /^kind: /],
+    ['an arm missing', { kind: 'mean', champion: MEAN.champion }, /^challenger: /],
+    ['a sum missing', { ...MEAN, champion: { n: 1, sum: 1 } }, /^champion\.sumSquares: /],
+    ['a fraction of a unit', { ...MEAN, champion: { ...MEAN.champion, n: 1.5 } }, /^champion\.n: /],
+    ['no number', { ...MEAN, champion: { ...MEAN.champion, sum: '1' } }, /^champion\.sum: /],
+    ['null, which is what NaN becomes', { ...MEAN, alpha: Number.NaN }, /^alpha: /],
+    ['an unknown field', { ...MEAN, plannedn: 5 }, /^plannedn: is not a known field/],
+    ['an unknown field below', { ...MEAN, champion: { ...MEAN.champion, mean: 5 } }, /^champion\.mean: is not/],
+    ['alpha out of range', { ...MEAN, alpha: 1 }, /^alpha is 1; it is above 0 and below 1/],
+    [
+      'sums that no values have',
+      { ...MEAN, champion: { n: 300, sum: 100, sumSquares: 1 } },
+      /^champion\.sumSquares is 1, too small/,
+    ],
+    [
+      'more events than trials',
+      { ...RATE, challenger: { n: 1, events: 2 } },
+      /^challenger\.events is 2, more than n = 1/,
+    ],
+  ])('%s: one line that names the field', async (_, input, line) => {
+    const failed = analyzeJson(input);
+    await expect(failed).rejects.toThrow(InputError);
+    await expect(failed).rejects.toThrow(line);
+    await expect(failed).rejects.not.toThrow(/\n/);
+  });
+
+  test('no JSON, no file, no argument', async () => {
+    await expect(analyze(['--json', '{'])).rejects.toThrow(/^--json is not JSON: /);
+    await expect(analyze(['--json', '@/no/such/file'])).rejects.toThrow(
+      /^--json names a file that cannot be read: ENOENT/,
+    );
+    await expect(analyze([])).rejects.toThrow(/^--json is missing/);
+  });
+
+  test('from a file', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'ringside-experiment-'));
+    try {
+      await writeFile(join(folder, 'input.json'), JSON.stringify(MEAN));
+      expect(await analyze(['--json', `@${join(folder, 'input.json')}`])).toEqual(await analyzeJson(MEAN));
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+});
+
+describe('srm', () => {
+  const run = (line: string) => srm(line.split(' ')) as Promise<Record<string, number>>;
+
+  test('χ²', async () => {
+    const result = await run('--counts 500,600 --weights 5000,5000');
+    expect(result).toMatchObject({ method: 'chi_square', degreesOfFreedom: 1, n: 1100 });
+    expect(result['statistic']).toBeCloseTo(9.090909, 6);
+    expect(result['pValue']).toBeCloseTo(0.0025688, 7);
+    expect(await run('--counts 250,300 --counts 250,300 --weights 1,1')).toEqual(result);
+  });
+
+  test('sequential, in one look and in two', async () => {
+    const one = await run('--counts 500,600 --weights 5000,5000 --sequential');
+    const two = await run('--counts 250,300 --counts 250,300 --weights 5000,5000 --sequential');
+    expect(one).toMatchObject({ method: 'dirichlet_multinomial', n: 1100, looks: 1 });
+    expect(one['pValue']).toBeCloseTo(0.6714507, 7);
+    expect(1 / one['eValue']!).toBeCloseTo(0.6714507, 7);
+    expect(two).toEqual({ ...one, looks: 2 });
+  });
+
+  test.each([
+    ['--weights 1,1', /^--counts is missing/],
+    ['--counts 1,1', /^--weights is missing/],
+    ['--counts 1,x --weights 1,1', /^--counts\[1\] is "x"/],
+    ['--counts 1, --weights 1,1', /^--counts\[1\] is ""/],
+    ['--counts 1,2,3 --weights 1,1', /^counts has 3 numbers and weights has 2/],
+    ['--counts 1,2 --counts 1 --weights 1,1', /^counts has 1 numbers|^counts\[1\] has 1 numbers/],
+    ['--counts 1,-2 --weights 1,1', /^counts\[1\] is -2/],
+    ['--counts 1,2 --weights 1,0', /^weights has fewer than two positive weights/],
+  ])('%s', async (line, message) => {
+    await expect(run(line)).rejects.toThrow(message);
+    await expect(run(`${line} --sequential`)).rejects.toThrow(message);
+  });
+});
+
+describe('the command itself', () => {
+  /** With settings that no other command would accept, and no database. */
+  function ringside(args: readonly string[], stdin = '') {
+    return new Promise<{ code: number; stdout: string; stderr: string }>((resolve) => {
+      const env = { ...process.env, RINGSIDE_GATEWAY_LISTEN: 'nonsense:-1', DATABASE_URL: 'nonsense' };
+      const child = execFile(process.execPath, [LAUNCHER, 'experiment', ...args], { env }, (error, stdout, stderr) => {
+        resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr });
+      });
+      child.stdin!.end(stdin);
+    });
+  }
+
+  test('prints JSON, from an argument and from the standard input', async () => {
+    const [given, piped] = await Promise.all([
+      ringside(['analyze', '--json', JSON.stringify(MEAN)]),
+      ringside(['analyze', '--json', '-'], JSON.stringify(MEAN)),
+    ]);
+    expect(given).toMatchObject({ code: 0, stderr: '' });
+    expect(JSON.parse(given.stdout)).toMatchObject({ method: 'confidence_sequence', n: 6461 });
+    expect(piped).toEqual(given);
+  });
+
+  test('ends with 2 and one line when the input is wrong', async () => {
+    const wrong = [
+      ['analyze', '--json', '{"kind":"rate","champion":{"n":1,"events":2},"challenger":{"n":1,"events":0}}'],
+      ['srm', '--counts', '1,2', '--bogus'],
+      ['analyse'],
+      [],
+    ];
+    const ended = await Promise.all(wrong.map((args) => ringside(args)));
+    expect(ended.map(({ code, stdout, stderr }) => [code, stdout, stderr.split('\n').length])).toEqual(
+      wrong.map(() => [2, '', 2]),
+    );
+    expect(ended[0]!.stderr).toBe('ringside: experiment analyze: champion.events is 2, more than n = 1\n');
+    expect(ended[2]!.stderr).toMatch(/^ringside: experiment: unknown command "analyse"/);
+  });
+
+  test('explains itself', async () => {
+    const [all, one] = await Promise.all([ringside(['--help']), ringside(['srm', '--help'])]);
+    expect(all).toMatchObject({ code: 0, stderr: '' });
+    expect(all.stdout).toMatch(/analyze[\s\S]*srm/);
+    expect(one.stdout).toMatch(/^usage: ringside experiment srm/);
+  });
+});
