@@ -1,10 +1,11 @@
 import { differenceOfMeansByPhase, type PhaseArms } from '../statistics/phases.ts';
 import { needsSmallCounts } from '../statistics/rate.ts';
 import { type ArmMean, armMean } from '../statistics/ratio.ts';
-import { checkNumber, checkSums, type Refusal } from '../statistics/result.ts';
+import { checkNumber, checkSums, type Refusal, refuse } from '../statistics/result.ts';
 import { type ArmPair, complementOf, type EventPhase, eventPhases } from './event-units.ts';
-import type { AdjustedArm, MetricResult, PhaseSums } from './look.ts';
+import type { AdjustedArm, ArmSums, MetricResult, PhaseSums } from './look.ts';
 import type { MetricSpec } from './metric-spec.ts';
+import { relativeBounds } from './relative-bounds.ts';
 import { smallCountRate } from './small-counts.ts';
 
 export interface MeasureOptions {
@@ -29,10 +30,10 @@ const NOT_MEASURED = { units: 0, n: 0, mean: null } as const;
  * Compares a challenger with the champion in one metric: by a confidence sequence, or, of rates, by the form for small counts.
  *
  * A rate is at small counts when an arm has fewer than 100 units, or fewer than 10 units with events or with non-events (that is "10
- * events" where each unit has one value; ten failures of one broken user are not). The two forms may follow each other in the same
- * experiment; each holds at all its looks.
+ * events" where each unit has one value; ten failures of one broken user are not). So it is as long as no phase has `minUnits` in both
+ * arms, since that form needs no least number. The two forms may follow each other in an experiment; each holds at all its looks.
  *
- * Sums that are not finite, or that no values can have, count as not measured.
+ * Sums that are not finite, or that no values (of a rate: none from 0 to 1) can have, count as not measured.
  * @param phases undefined: nobody has measured the metric
  */
 export function measure(
@@ -41,11 +42,11 @@ export function measure(
   options: MeasureOptions,
 ): MetricResult {
   const measured = (phases ?? []).flatMap((phase) => measuredPhase(phase, options.arm));
-  const refusal = refusalOf(measured);
+  const refusal = refusalOf(spec, measured);
   if (refusal !== null) return unmeasured(spec, options, `${refusal.field} ${refusal.reason}`);
   if (measured.length === 0) return unmeasured(spec, options, missingArm(phases ?? [], options.arm));
   const arms: Arms = { champion: shownArm(measured, 'champion'), challenger: shownArm(measured, 'challenger') };
-  const concluded = isSmall(spec, measured)
+  const concluded = isSmall(spec, measured, options)
     ? bySmallCounts(spec, measured, options)
     : byConfidenceSequence(spec, measured, options);
   return { ...spec, ...arms, ...concluded, alpha: options.alpha };
@@ -67,15 +68,22 @@ function missingArm(phases: readonly PhaseSums[], arm: number): string {
   return 'in no phase were both arms measured';
 }
 
-function refusalOf(phases: readonly MeasuredPhase[]): Refusal | null {
+function refusalOf({ kind }: MetricSpec, phases: readonly MeasuredPhase[]): Refusal | null {
   for (const { champion, challenger, adjusted } of phases) {
     const refusal =
       checkSums('champion', champion) ??
       checkSums('challenger', challenger) ??
+      (kind === 'rate' ? (checkRate('champion', champion) ?? checkRate('challenger', challenger)) : null) ??
       (adjusted === null ? null : (checkAdjusted('champion', adjusted) ?? checkAdjusted('challenger', adjusted)));
     if (refusal !== null) return refusal;
   }
   return null;
+}
+
+function checkRate(arm: 'champion' | 'challenger', { n, sum }: ArmSums): Refusal | null {
+  return sum >= 0 && sum <= n
+    ? null
+    : refuse(`${arm}.sum`, `is ${sum} of ${n} values; those of a rate are from 0 to 1`);
 }
 
 function checkAdjusted(arm: 'champion' | 'challenger', adjusted: PhaseArms<AdjustedArm>): Refusal | null {
@@ -103,8 +111,9 @@ function shownArm(phases: readonly MeasuredPhase[], arm: keyof ArmPair): MetricR
   return { units: sumOf('units'), n: sumOf('n'), mean: sumOf('sum') / sumOf('n') };
 }
 
-function isSmall({ kind }: MetricSpec, phases: readonly MeasuredPhase[]): boolean {
+function isSmall({ kind }: MetricSpec, phases: readonly MeasuredPhase[], { minUnits }: MeasureOptions): boolean {
   if (kind !== 'rate') return false;
+  if (phases.every(({ champion, challenger }) => Math.min(champion.units, challenger.units) < minUnits)) return true;
   const events = eventPhases(phases);
   const others = eventPhases(
     phases.map(({ champion, challenger }) => ({
@@ -141,7 +150,9 @@ function byConfidenceSequence(
   const found = differenceOfMeansByPhase({ ...options, phases: adjusted });
   if (found.kind === 'refused') throw new RangeError(`${spec.metric}: ${found.field} ${found.reason}`);
   if (found.kind === 'insufficient') return nothingConcluded(found.detail);
-  const { effect, standardError, lower, upper, pValue } = found;
+  const { effect, standardError } = found;
+  const used = found.phasesUsed.flatMap((at) => adjusted[at] ?? []);
+  const { lower, upper, pValue } = spec.relative ? relativeBounds(found, used, plannedUnits) : found;
   const isAdjusted = phases.some((phase) => phase.adjusted !== null);
   const before = isAdjusted ? differenceOfMeansByPhase({ ...options, phases: raw }) : null;
   const varianceReduction = before?.kind === 'estimate' ? 1 - (standardError / before.standardError) ** 2 : null;

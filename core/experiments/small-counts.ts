@@ -50,7 +50,7 @@ export function smallCountRate(of: {
   const share = isFlipped ? (rate: number) => 1 - rate : (rate: number) => rate;
   const a = share(stratified(phases, ({ champion }) => champion.rate));
   const b = share(stratified(phases, ({ challenger }) => challenger.rate));
-  const pValue = Math.min(1, Math.exp(-ratioEvidence(phases, 0)));
+  const pValue = Math.min(1, Math.exp(-evidenceOf(termsOf(phases))(0)));
   const effect = relative ? (a === 0 ? null : b / a - 1) : b - a;
   if (relative && !isFlipped) return { effect, ...relativeToRatio(ratioBounds(phases, alpha)), pValue };
   const champion = armBounds(phases, 'champion', alpha / 4);
@@ -103,29 +103,53 @@ function armBounds(phases: readonly EventPhase[], arm: keyof EventPhase, alpha: 
 
 function rateBounds({ units, eventUnits, perUnit, spread }: EventArm, alpha: number): Bounds {
   const without = units - eventUnits;
-  const evidence = (logit: number) => logBetaBinomial(eventUnits, without, logistic(logit), 'two');
+  const evidence = evidenceOf([{ a: without, b: eventUnits, logOdds: 0 }]);
   const { low, high } = crossings(evidence, Math.log(eventUnits / without), -Math.log(alpha));
   return { low: logistic(low) / perUnit, high: Math.min(1, logistic(high) * spread) };
 }
 
 /** The interval of the ratio of the shares of units with events. */
 function ratioBounds(phases: readonly EventPhase[], alpha: number): Bounds {
-  const { low, high } = crossings((log) => ratioEvidence(phases, log), likeliestRatio(phases), -Math.log(alpha));
+  const { low, high } = crossings(evidenceOf(termsOf(phases)), likeliestRatio(phases), -Math.log(alpha));
   return { low: Math.exp(low), high: Math.exp(high) };
 }
 
-/** ln e against a ratio of e^`logRatio`. A phase without events is no evidence. */
-function ratioEvidence(phases: readonly EventPhase[], logRatio: number): number {
-  return phases.reduce((sum, phase) => {
-    const [inChampion, inChallenger] = [phase.champion.eventUnits, phase.challenger.eventUnits];
-    if (inChampion + inChallenger === 0) return sum;
-    return sum + logBetaBinomial(inChallenger, inChampion, belongs(phase, logRatio), 'two');
-  }, 0);
+/** Of a + b things, b were of the kind whose probability has these log-odds under "equal". */
+interface Term {
+  readonly a: number;
+  readonly b: number;
+  readonly logOdds: number;
+}
+
+/** Units with events: how many are the challenger's. A phase without any is no evidence. */
+function termsOf(phases: readonly EventPhase[]): Term[] {
+  return phases
+    .map((phase) => ({ a: phase.champion.eventUnits, b: phase.challenger.eventUnits, logOdds: logOddsOf(phase) }))
+    .filter(({ a, b }) => a + b > 0);
+}
+
+/**
+ * ln e against log-odds that are `shift` more. From one hypothesis to another only the likelihood under it changes, so that the e-value
+ * itself is needed once.
+ */
+function evidenceOf(terms: readonly Term[]): (shift: number) => number {
+  const logLikelihood = (shift: number) =>
+    terms.reduce(
+      (sum, { a, b, logOdds }) => sum + b * logLogistic(logOdds + shift) + a * logLogistic(-logOdds - shift),
+      0,
+    );
+  const atEqual = terms.reduce((sum, { a, b, logOdds }) => sum + logBetaBinomial(b, a, logistic(logOdds), 'two'), 0);
+  const base = atEqual + logLikelihood(0);
+  return (shift) => base - logLikelihood(shift);
+}
+
+function logOddsOf({ champion, challenger }: EventPhase): number {
+  return Math.log(challenger.units / champion.units);
 }
 
 /** Probability that a unit with events is the challenger's. */
-function belongs({ champion, challenger }: EventPhase, logRatio: number): number {
-  return logistic(Math.log(challenger.units / champion.units) + logRatio);
+function belongs(phase: EventPhase, logRatio: number): number {
+  return logistic(logOddsOf(phase) + logRatio);
 }
 
 /** ln of the ratio at which as many units with events as there are in the challenger's arm are expected. */
@@ -144,6 +168,11 @@ function likeliestRatio(phases: readonly EventPhase[]): number {
 
 function logistic(logit: number): number {
   return 1 / (1 + Math.exp(-logit));
+}
+
+/** ln of the same. */
+function logLogistic(logit: number): number {
+  return logit > 0 ? -Math.log1p(Math.exp(-logit)) : logit - Math.log1p(Math.exp(logit));
 }
 
 /** In logarithms: beyond it a rate or a ratio is 0 or infinite. */

@@ -43,9 +43,15 @@ export function pauseStep(
 }
 
 /** What keeps a challenger from more traffic now; null: nothing. */
-export function blockedBy(facts: MachineFacts, seen: Pick<Judgement, 'invalid' | 'missing' | 'thin'>): string | null {
+export function blockedBy(
+  facts: MachineFacts,
+  seen: Pick<Judgement, 'invalid' | 'harmful' | 'missing' | 'thin'>,
+): string | null {
   if (facts.freeze !== null) return facts.freeze;
   if (seen.invalid !== null) return seen.invalid;
+  // The engine is about to send it back, and no order is faster than that.
+  const [harm] = seen.harmful;
+  if (harm !== undefined) return harm.reason;
   if (seen.missing.length > 0) return `nothing is measured of ${seen.missing.join(', ')}`;
   return seen.thin.length > 0 ? `too little is measured of ${seen.thin.join(', ')}` : null;
 }

@@ -44,6 +44,7 @@ export function startStep(rollout: MachineRollout, reason: string, nowMs: number
     const move: Move = { kind: 'shadow', sampleBp: shadowFirst.sampleBp };
     return makeStep(rollout, 'start', { to: 'shadow', reason, move, memory: clock });
   }
-  const move: Move = dryRun ? { kind: 'none' } : stageMove(rollout, 0);
-  return makeStep(rollout, 'start', { to: 'ramping', reason, move, memory: { ...clock, trafficSinceMs: nowMs } });
+  const why = dryRun ? `dry run, nothing is moved: ${reason}` : reason;
+  const memory = { ...clock, trafficSinceMs: nowMs };
+  return makeStep(rollout, 'start', { to: 'ramping', reason: why, move: stageMove(rollout, 0), memory });
 }

@@ -1,6 +1,5 @@
 import type { GateRequest } from './gates.ts';
 import { gatesFor } from './gates.ts';
-import { activeArms } from './judge.ts';
 import type { RolloutMemory } from './memory.ts';
 import { hasEnded, type RolloutState } from './state.ts';
 import type { MachineFacts, MachineRollout, Move, RolloutEvent, Step } from './step.ts';
@@ -96,16 +95,17 @@ function weightsOf({ arms }: MachineRollout, move: Move): Record<string, number>
   }
 }
 
-/** The weights of a stage: each challenger that is still in gets the stage's, as far as there is enough for all; the champion the rest. */
+/**
+ * The weights of a stage: each challenger that is still in gets the stage's, as far as there is enough for all that there were; the
+ * champion the rest, that of challengers which were taken out among it.
+ */
 export function stageMove(rollout: MachineRollout, stage: number, removed = rollout.memory.removed): Move {
-  const active = activeArms({ ...rollout, memory: { ...rollout.memory, removed: [...removed] } });
   const { stages } = rulesOf(rollout.plan.strategy);
   const wanted = stages[Math.min(stage, stages.length - 1)]?.weightBp ?? 0;
-  const each = active.length === 0 ? 0 : Math.min(wanted, Math.floor(10_000 / active.length));
-  const weightsBp = rollout.arms.map((_, arm) =>
-    arm === 0 ? 10_000 - each * active.length : active.includes(arm) ? each : 0,
-  );
-  return { kind: 'weights', weightsBp };
+  const each = Math.min(wanted, Math.floor(10_000 / Math.max(1, rollout.arms.length - 1)));
+  const given = rollout.arms.map((_, arm) => (arm === 0 || removed.includes(arm) ? 0 : each));
+  const rest = given.reduce((left, weight) => left - weight, 10_000);
+  return { kind: 'weights', weightsBp: given.with(0, rest) };
 }
 
 /** What is remembered anew when another state or stage begins. */

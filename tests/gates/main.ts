@@ -20,10 +20,10 @@ const options: GateOptions = { runs: wholeNumber('runs'), looks: wholeNumber('lo
 const gates = chosen(values.only);
 const findings: Finding[] = [];
 for (const gate of gates) {
-  const started = performance.now();
+  const started = process.cpuUsage();
   const found = gate.run(options);
   findings.push(...found);
-  if (!values.json) process.stdout.write(section(gate, found, performance.now() - started));
+  if (!values.json) process.stdout.write(section(gate, found, process.cpuUsage(started).user / 1_000_000));
 }
 const failed = findings.filter((finding) => !passes(finding));
 if (values.json) process.stdout.write(`${JSON.stringify({ ...options, failed: failed.length, findings }, null, 2)}\n`);
@@ -52,12 +52,12 @@ function chosen(only: string): readonly Gate[] {
   return GATES.filter(({ name }) => names.includes(name));
 }
 
-function section({ name, about }: Gate, found: readonly Finding[], ms: number): string {
+function section({ name, about }: Gate, found: readonly Finding[], seconds: number): string {
   const width = Math.max(...found.map(({ figure }) => figure.length));
   const lines = found.map(
     (finding) => `  ${finding.figure.padEnd(width)}  ${shown(finding).padStart(12)}  ${bound(finding)}`,
   );
-  return `\n${name}: ${about} (${(ms / 1000).toFixed(1)} s)\n${lines.map((line) => line.trimEnd()).join('\n')}\n`;
+  return `\n${name}: ${about} (${seconds.toFixed(1)} s of processor time)\n${lines.map((line) => line.trimEnd()).join('\n')}\n`;
 }
 
 function shown({ value, unit }: Finding): string {

@@ -45,7 +45,9 @@ export const power: Gate = {
 
 /** Units at the decision of each run that decided rightly; how many decided wrongly; and what the fixed sample would have found. */
 function decisions(effect: number, fixedUnits: number, options: Parameters<Gate['run']>[0]) {
-  const capacity = PATIENCE * fixedUnits;
+  // The look at which the fixed sample is complete.
+  const dueLook = Math.ceil(options.looks / PATIENCE);
+  const capacity = Math.ceil((fixedUnits * options.looks) / dueLook);
   const traffic: Traffic = {
     capacity,
     shares: [0.5, 0.5],
@@ -63,16 +65,15 @@ function decisions(effect: number, fixedUnits: number, options: Parameters<Gate[
     traffic,
     definition,
     metrics: ['outcome'],
-    onLook: ({ comparisons }, { requests, tallies }, run) => {
-      const fixedIsDue = requests === fixedUnits;
-      if (fixedIsDue && fixedSampleFinds(tallies[0]!.sums(), tallies[1]!.sums())) byFixedSample++;
+    onLook: ({ comparisons }, { look, requests, tallies }, run) => {
+      if (look === dueLook && fixedSampleFinds(tallies[0]!.sums(), tallies[1]!.sums())) byFixedSample++;
       const verdict = comparisons[0]!.verdict;
       if (decidedRun !== run && (verdict === 'challenger_better' || verdict === 'champion_better')) {
         decidedRun = run;
         if (verdict === 'challenger_better') units.push(requests);
         else wrong++;
       }
-      return decidedRun === run && requests >= fixedUnits;
+      return decidedRun === run && look >= dueLook;
     },
   });
   return { units, wrong, byFixedSample };

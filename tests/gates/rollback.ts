@@ -9,7 +9,7 @@ const BASE_RATE = 0.01;
 const GUARD = { alpha: experimentDefinitionSchema.parse({}).fastGuard!.alpha, challengers: 1 };
 
 /** The engine asks the fast guard once a second. */
-const LONGEST_SECONDS = 600;
+const LONGEST_SECONDS = 300;
 
 interface Slices {
   readonly name: string;

@@ -1,0 +1,146 @@
+import type { KyselyPlugin } from 'kysely';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { Problem } from '#control-plane/problem.ts';
+import type { Db } from '#store/pool.ts';
+import type { RolloutRow } from '#store/rollouts.ts';
+import { createMoments, scaled } from '#tests/support/fault-scale.ts';
+import { lookOf } from '#tests/support/rollout-looks.ts';
+import { createRolloutRig, type RolloutRig } from '#tests/support/rollout-rig.ts';
+
+const MINUTE_MS = 60_000;
+const PLAN = {
+  strategy: {
+    kind: 'canary',
+    steps: [
+      { weightBp: 500, durationMs: MINUTE_MS },
+      { weightBp: 2_500, durationMs: MINUTE_MS },
+    ],
+  },
+  webhooks: [{ hook: 'on-end', url: 'https://hooks.example.com/x' }],
+};
+const VARIANTS = [
+  { model: 'a', role: 'champion', weightBp: 9_000 },
+  { model: 'b', role: 'challenger', weightBp: 1_000 },
+];
+
+let rig: RolloutRig;
+beforeAll(async () => {
+  rig = await createRolloutRig();
+});
+afterEach(async () => {
+  rig.world.look = lookOf({ b: {} });
+  rig.logged.length = 0;
+  await asAtFirst();
+});
+afterAll(() => rig.close());
+
+/** The variants of a new group, down to their buckets. */
+async function asAtFirst(): Promise<void> {
+  for (const variants of [[], VARIANTS])
+    expect((await rig.api('PUT', '/groups/demo/variants', variants)).status).toBe(200);
+}
+
+class Died extends Error {
+  override name = 'Died';
+}
+
+/** A database that fails before its statement number `at`, and counts them. */
+function dyingAt(db: Db, at: number): { db: Db; statements: () => number } {
+  let count = 0;
+  const plugin: KyselyPlugin = {
+    transformQuery({ node }) {
+      if (count++ === at) throw new Died(`before statement ${at}`);
+      return node;
+    },
+    transformResult: async ({ result }) => result,
+  };
+  return { db: db.withPlugin(plugin), statements: () => count };
+}
+
+/** Everything that a rollout leaves behind, without the versions and times that differ from run to run. */
+async function outcomeOf(rollout: RolloutRow) {
+  const { state, phase, control, memory } = await rig.row(rollout);
+  const { pause, stage, removed } = memory as { pause: unknown; stage: number; removed: number[] };
+  return {
+    ...{ state, phase, control, pause, stage, removed },
+    story: await rig.story(rollout),
+    audit: (await rig.audit(rollout)).map(({ action, actor }) => `${actor} ${action}`),
+    variants: await rig.variants(),
+  };
+}
+
+/** From the start to the promotion, each round on the database that `dbOf` gives for it. */
+async function runWhole(dbOf: (round: number) => Db): Promise<RolloutRow> {
+  const rollout = await rig.draft(PLAN);
+  await rig.order(rollout, 'start');
+  for (let round = 0; round < 3; round++) {
+    if (round === 2) rig.world.look = lookOf({ b: { verdict: 'challenger_better' } });
+    await rig.pass(MINUTE_MS, rig.engine(dbOf(round)));
+    // Whoever died is replaced, and looks at the same world.
+    await rig.pass(0);
+  }
+  return rollout;
+}
+
+test(
+  'the engine dies before any statement of any step: the outcome is the same, each transition once',
+  async () => {
+    const counters: { statements: () => number }[] = [];
+    const calm = await runWhole(() => {
+      const counted = dyingAt(rig.db, -1);
+      counters.push(counted);
+      return counted.db;
+    });
+    const expected = await outcomeOf(calm);
+    expect(expected.state).toBe('promoted');
+    const deaths = counters.flatMap(({ statements }, round) =>
+      Array.from({ length: statements() }, (_, at) => ({ round, at })),
+    );
+    const { seed, random } = createMoments();
+    const chosen = scaled(
+      deaths.filter(() => random() < 0.2),
+      deaths,
+    );
+    for (const { round, at } of chosen) {
+      rig.world.look = lookOf({ b: {} });
+      await asAtFirst();
+      const rollout = await runWhole((now) => (now === round ? dyingAt(rig.db, at).db : rig.db));
+      expect(await outcomeOf(rollout), `round ${round}, statement ${at}, seed ${seed}`).toEqual(expected);
+    }
+  },
+  scaled(180_000, 900_000),
+);
+
+test(
+  'R20: of two who promote at once exactly one wins, with one audit entry',
+  async () => {
+    const times = scaled(60, 1_000);
+    for (let time = 0; time < times; time++) {
+      const rollout = await rig.draft({ strategy: { kind: 'ab' }, autoPromote: false });
+      await rig.order(rollout, 'start');
+      rig.world.look = lookOf({ b: { verdict: 'challenger_better' } });
+      await rig.pass(MINUTE_MS);
+      await rig.order(rollout, 'approve');
+      rig.world.nowMs += MINUTE_MS;
+      const signal = new AbortController().signal;
+      // Of the engines one may lead by mistake; of the people both believe that they must.
+      const [first, second] = await Promise.allSettled([
+        time % 2 === 0 ? rig.order(rollout, 'promote') : rig.engine().round(signal),
+        time % 3 === 0 ? rig.engine().round(signal) : rig.order(rollout, 'promote'),
+      ]);
+      for (const each of [first, second]) {
+        if (each.status === 'fulfilled') continue;
+        expect(each.reason).toBeInstanceOf(Problem);
+        expect((each.reason as Problem).code).toBe('conflict');
+      }
+      const promotions = (await rig.audit(rollout)).filter(({ action }) => action === 'rollout.promote');
+      expect(promotions, `time ${time}`).toHaveLength(1);
+      expect((await rig.story(rollout)).filter((line) => line.startsWith('promote'))).toHaveLength(1);
+      expect(await rig.weights()).toEqual({ a: 0, b: 10_000 });
+      await rig.api('PUT', '/groups/demo/variants', VARIANTS);
+      rig.world.look = lookOf({ b: {} });
+    }
+    expect(rig.logged).toEqual([]);
+  },
+  scaled(120_000, 900_000),
+);

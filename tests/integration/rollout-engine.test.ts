@@ -1,0 +1,315 @@
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { size } from '#core/split/ranges.ts';
+import type { RolloutRow } from '#store/rollouts.ts';
+import { lookOf } from '#tests/support/rollout-looks.ts';
+import { createRolloutRig, type RolloutRig } from '#tests/support/rollout-rig.ts';
+
+const MINUTE_MS = 60_000;
+const FIRST = { a: 9_000, b: 1_000 };
+const CANARY = {
+  strategy: {
+    kind: 'canary',
+    steps: [
+      { weightBp: 500, durationMs: MINUTE_MS },
+      { weightBp: 2_500, durationMs: MINUTE_MS },
+    ],
+  },
+};
+
+let rig: RolloutRig;
+let rollout: RolloutRow;
+beforeAll(async () => {
+  rig = await createRolloutRig();
+});
+afterEach(async () => {
+  const { state } = await rig.row(rollout);
+  if (!['promoted', 'rolled_back', 'inconclusive', 'aborted'].includes(state)) await rig.order(rollout, 'abort');
+  rig.world.look = lookOf({ b: {} });
+  rig.world.glance = lookOf({ b: {} });
+  rig.world.pairs = [];
+  const variants = [
+    { model: 'a', role: 'champion', weightBp: 9_000 },
+    { model: 'b', role: 'challenger', weightBp: 1_000 },
+  ];
+  expect((await rig.api('PUT', '/groups/demo/variants', variants)).status).toBe(200);
+  expect(rig.logged).toEqual([]);
+});
+afterAll(() => rig.close());
+
+const state = async () => (await rig.row(rollout)).state;
+
+test('a canary goes up step by step, one phase up to half of the traffic, and the better challenger is promoted', async () => {
+  rollout = await rig.draft(CANARY);
+  const hashVersion = (await rig.published()).hashVersion;
+  await rig.order(rollout, 'start', { reason: 'a new model' });
+  expect(await rig.weights()).toEqual({ a: 9_500, b: 500 });
+  const { experiment, ...group } = await rig.published();
+  expect(group.hashVersion).toBe(hashVersion + 1);
+  expect(experiment).toMatchObject({ id: rollout.id, phase: 1, correlationKey: null });
+  expect(experiment!.arms.map(({ ranges }) => size(ranges))).toEqual([500, 500]);
+  await rig.pass(MINUTE_MS);
+  const grown = (await rig.published()).experiment!;
+  expect([grown.phase, grown.arms.map(({ ranges }) => size(ranges))]).toEqual([1, [2_500, 2_500]]);
+  await rig.pass(MINUTE_MS);
+  expect(await state()).toBe('holding');
+  rig.world.look = lookOf({ b: { verdict: 'challenger_better' } });
+  await rig.pass(MINUTE_MS);
+  expect(await rig.story(rollout)).toEqual([
+    'start: draft → ramping (a 9500, b 500)',
+    'step: ramping → ramping (a 7500, b 2500)',
+    'hold: ramping → holding',
+    'decide: holding → deciding',
+    'promote: deciding → promoted (a 0, b 10000)',
+  ]);
+  expect(await rig.variants()).toMatchObject({ a: { role: 'challenger' }, b: { role: 'champion' } });
+  expect((await rig.published()).experiment).toBeUndefined();
+  const audit = await rig.audit(rollout);
+  expect(audit.map(({ action, actor }) => `${actor} ${action}`)).toEqual([
+    'somebody rollout.start',
+    ...['step', 'hold', 'decide', 'promote'].map((event) => `rollout-engine rollout.${event}`),
+  ]);
+  expect(audit[0]!.reason).toBe('a new model');
+  expect(audit.at(-1)!.reason).toBe('b is challenger_better');
+  expect(new Set(audit.map(({ version }) => version)).size).toBe(5);
+});
+
+test('a challenger that fails is sent back within a round, to the exact variants from before', async () => {
+  const before = await rig.variants();
+  rollout = await rig.draft({ ...CANARY, intervalMs: 10 * MINUTE_MS });
+  await rig.order(rollout, 'start');
+  const engine = rig.engine();
+  await rig.pass(1_000, engine);
+  rig.world.glance = lookOf({ b: { fired: true } });
+  rig.world.look = rig.world.glance;
+  await rig.pass(1_000, engine);
+  expect(await state()).toBe('rolled_back');
+  expect(await rig.variants()).toEqual(before);
+  expect((await rig.audit(rollout)).at(-1)).toMatchObject({
+    action: 'rollout.rollback',
+    reason: expect.stringContaining('fast guard: failures of b'),
+  });
+  expect(await rig.looks(rollout)).toHaveLength(2);
+});
+
+test('a sample-ratio mismatch holds it for good; a person takes it back', async () => {
+  rollout = await rig.draft(CANARY);
+  await rig.order(rollout, 'start');
+  rig.world.look = lookOf({ b: { verdict: 'invalid' } }, { srm: true });
+  await rig.pass(2 * MINUTE_MS);
+  expect((await rig.row(rollout)).memory).toMatchObject({ pause: { cause: 'evidence' } });
+  await rig.order(rollout, 'resume');
+  await rig.pass(5 * MINUTE_MS);
+  expect(await rig.weights()).toEqual({ a: 9_500, b: 500 });
+  await expect(rig.order(rollout, 'skip')).rejects.toThrow('units do not split');
+  await rig.order(rollout, 'rollback', { reason: 'the client is broken' });
+  expect(await rig.weights()).toEqual(FIRST);
+});
+
+test('missing metrics hold it, and after a while pause it', async () => {
+  rollout = await rig.draft({ ...CANARY, missingMetricHoldMs: 5 * MINUTE_MS });
+  await rig.order(rollout, 'start');
+  rig.world.look = lookOf({ b: { unmeasured: true } });
+  for (let minutes = 0; minutes < 7; minutes++) await rig.pass(MINUTE_MS);
+  expect(await rig.story(rollout)).toEqual([
+    'start: draft → ramping (a 9500, b 500)',
+    'missing: ramping → ramping',
+    'pause: ramping → ramping',
+  ]);
+  rig.world.look = lookOf({ b: {} });
+  await rig.order(rollout, 'resume');
+  await rig.pass(MINUTE_MS);
+  expect(await rig.weights()).toEqual({ a: 7_500, b: 2_500 });
+});
+
+test('a freeze stops the way forward, never the way back', async () => {
+  rollout = await rig.draft(CANARY);
+  await rig.order(rollout, 'start');
+  const { nowMs } = rig.world;
+  const window = {
+    ...{ id: rollout.id, organization_id: rig.organizationId, group_id: null, reason: 'the holidays' },
+    ...{ starts_at: new Date(nowMs), ends_at: new Date(nowMs + 60 * MINUTE_MS) },
+  };
+  await rig.control.admin.insertInto('freeze_windows').values(window).execute();
+  await rig.pass(5 * MINUTE_MS);
+  expect(await rig.weights()).toEqual({ a: 9_500, b: 500 });
+  await expect(rig.order(rollout, 'promote')).rejects.toThrow('the holidays');
+  rig.world.look = lookOf({ b: { guardrail: 'violated' } });
+  await rig.pass(MINUTE_MS);
+  expect(await state()).toBe('rolled_back');
+  await rig.control.admin.deleteFrom('freeze_windows').execute();
+});
+
+test('direct and blue-green: all at once, promoted after the hold; an abort within it brings everything back', async () => {
+  rollout = await rig.draft({ strategy: { kind: 'direct', holdMs: MINUTE_MS } });
+  await rig.order(rollout, 'start');
+  expect(await rig.weights()).toEqual({ a: 0, b: 10_000 });
+  await rig.pass(1_000);
+  await rig.pass(MINUTE_MS);
+  expect(await state()).toBe('promoted');
+  // One call brings the old champion back.
+  expect((await rig.api('PATCH', '/groups/demo/weights', { a: 10_000, b: 0 })).status).toBe(200);
+  const back = [
+    { model: 'a', role: 'champion', weightBp: 9_000 },
+    { model: 'b', role: 'challenger', weightBp: 1_000 },
+  ];
+  await rig.api('PUT', '/groups/demo/variants', back);
+  const before = await rig.variants();
+  rollout = await rig.draft({ strategy: { kind: 'blue-green', returnMs: 60 * MINUTE_MS } });
+  await rig.order(rollout, 'start');
+  await rig.pass(MINUTE_MS);
+  expect([await state(), await rig.weights()]).toEqual(['holding', { a: 0, b: 10_000 }]);
+  await rig.order(rollout, 'abort');
+  expect(await rig.variants()).toEqual(before);
+});
+
+test('rolling: a straight line; what is not decided in its time is inconclusive, and ends as before', async () => {
+  const strategy = { kind: 'rolling', toBp: 4_000, incrementBp: 1_000, durationMs: 4 * MINUTE_MS };
+  rollout = await rig.draft({ strategy, maxDurationMs: 10 * MINUTE_MS, onInconclusive: 'end' });
+  await rig.order(rollout, 'start');
+  const seen = [await rig.weights()];
+  for (let minute = 0; minute < 3; minute++) {
+    await rig.pass(MINUTE_MS);
+    seen.push(await rig.weights());
+  }
+  expect(seen.map(({ b }) => b)).toEqual([1_000, 2_000, 3_000, 4_000]);
+  expect((await rig.published()).experiment!.phase).toBe(1);
+  await rig.pass(MINUTE_MS);
+  await rig.pass(10 * MINUTE_MS);
+  expect([await state(), await rig.weights()]).toEqual(['inconclusive', FIRST]);
+});
+
+test('A/B: a fixed split of which every bucket counts; equivalent ends as the plan says', async () => {
+  rollout = await rig.draft({ strategy: { kind: 'ab', weightBp: 5_000 }, onEquivalent: 'promote', autoPromote: false });
+  await rig.order(rollout, 'start');
+  expect((await rig.published()).experiment!.arms.map(({ ranges }) => size(ranges))).toEqual([5_000, 5_000]);
+  rig.world.look = lookOf({ b: { verdict: 'equivalent' } });
+  await rig.pass(MINUTE_MS);
+  expect((await rig.row(rollout)).memory).toMatchObject({ asked: 'promotion:1' });
+  await rig.pass(MINUTE_MS);
+  expect(await state()).toBe('deciding');
+  await rig.order(rollout, 'approve', { reason: 'cheaper' });
+  await rig.pass(MINUTE_MS);
+  expect(await state()).toBe('promoted');
+});
+
+test("shadow first: copies only, then the ramp; the policy of mirroring is the group's again", async () => {
+  rollout = await rig.draft({ ...CANARY, shadowFirst: { sampleBp: 2_000, durationMs: MINUTE_MS, minPairs: 10 } });
+  await rig.order(rollout, 'start');
+  expect(await rig.variants()).toMatchObject({ a: { weightBp: 10_000 }, b: { role: 'shadow', weightBp: 0 } });
+  const shadowed = await rig.published();
+  expect(shadowed.shadow.sampleBp).toBe(2_000);
+  expect(shadowed.experiment!.arms.map(({ ranges }) => size(ranges))).toEqual([0, 0]);
+  await rig.pass(2 * MINUTE_MS);
+  expect(await state()).toBe('shadow');
+  rig.world.pairs = [null, { pairs: 50, championErrors: 1, challengerErrors: 1 }];
+  await rig.pass(MINUTE_MS);
+  const ramping = await rig.published();
+  expect([ramping.shadow.sampleBp, ramping.experiment!.phase]).toEqual([10_000, 2]);
+  expect(await rig.weights()).toEqual({ a: 9_500, b: 500 });
+});
+
+test('shadow first: a challenger whose copies fail never serves anybody', async () => {
+  rollout = await rig.draft({ ...CANARY, shadowFirst: { durationMs: MINUTE_MS, minPairs: 10 } });
+  await rig.order(rollout, 'start');
+  rig.world.pairs = [null, { pairs: 50, championErrors: 1, challengerErrors: 10 }];
+  await rig.pass(1_000);
+  expect([await state(), await rig.weights()]).toEqual(['rolled_back', FIRST]);
+});
+
+test('webhooks are asked once, and no without a yes; a refusal pauses, and is asked anew after it', async () => {
+  const hooks = ['confirm-start', 'confirm-step', 'on-end'];
+  const webhooks = hooks.map((hook) => ({ hook, url: 'https://hooks.example.com/x' }));
+  const answer = (answered: 'approved' | 'denied') =>
+    rig.control.admin
+      .updateTable('rollout_webhooks')
+      .set({ state: answered })
+      .where('rollout_id', '=', rollout.id)
+      .where('state', '=', 'pending')
+      .execute();
+  rollout = await rig.draft({ ...CANARY, webhooks });
+  await rig.order(rollout, 'start');
+  await rig.pass(1_000);
+  await rig.pass(1_000);
+  expect(await state()).toBe('draft');
+  await answer('approved');
+  await rig.pass(1_000);
+  expect(await rig.weights()).toEqual({ a: 9_500, b: 500 });
+  await rig.pass(MINUTE_MS);
+  await answer('denied');
+  await rig.pass(MINUTE_MS);
+  expect((await rig.row(rollout)).memory).toMatchObject({ pause: { cause: 'gate' } });
+  await rig.order(rollout, 'resume');
+  await rig.pass(MINUTE_MS);
+  await answer('approved');
+  await rig.pass(MINUTE_MS);
+  expect(await rig.weights()).toEqual({ a: 7_500, b: 2_500 });
+  await rig.order(rollout, 'abort');
+  const gates = await rig.control.admin
+    .selectFrom('rollout_webhooks')
+    .select('gate')
+    .where('rollout_id', '=', rollout.id)
+    .execute();
+  expect(gates.map(({ gate }) => gate).sort()).toEqual(
+    ['confirm-start:start:0#0', 'confirm-step:step:1:0#1', 'confirm-step:step:1:1#1', 'on-end:aborted:1#2'].sort(),
+  );
+});
+
+test('a dry run decides everything, writes down what it would do, and moves nothing', async () => {
+  const before = await rig.variants();
+  rollout = await rig.draft({ ...CANARY, dryRun: true });
+  const hashVersion = (await rig.published()).hashVersion;
+  await rig.order(rollout, 'start');
+  const { experiment, ...group } = await rig.published();
+  expect([group.hashVersion, experiment!.arms.map(({ ranges }) => size(ranges))]).toEqual([
+    hashVersion,
+    [9_000, 1_000],
+  ]);
+  rig.world.look = lookOf({ b: { verdict: 'challenger_better' } });
+  for (let minute = 0; minute < 3; minute++) await rig.pass(MINUTE_MS);
+  expect(await state()).toBe('promoted');
+  expect(await rig.variants()).toEqual(before);
+  const reasons = (await rig.audit(rollout)).filter(({ reason }) => reason.startsWith('would '));
+  expect(reasons.map(({ action }) => action)).toEqual(['rollout.step', 'rollout.promote']);
+});
+
+test('of several challengers a bad one is taken out alone, and the best one wins', async () => {
+  await rig.api('POST', '/models', { name: 'c', provider: 'p', upstreamModel: 'up-c' });
+  await rig.api('POST', '/models', { name: 'd', provider: 'p', upstreamModel: 'up-d' });
+  rollout = await rig.draft({ strategy: { kind: 'ab', weightBp: 2_000 } }, { arms: ['a', 'b', 'c', 'd'] });
+  rig.world.look = lookOf({ b: {}, c: {}, d: {} });
+  await rig.order(rollout, 'start');
+  expect(await rig.weights()).toEqual({ a: 4_000, b: 2_000, c: 2_000, d: 2_000 });
+  rig.world.look = lookOf({ b: { guardrail: 'violated' }, c: {}, d: {} });
+  await rig.pass(MINUTE_MS);
+  expect(await rig.weights()).toEqual({ a: 6_000, b: 0, c: 2_000, d: 2_000 });
+  expect((await rig.published()).experiment!.phase).toBe(2);
+  const better = (effect: number) => ({ verdict: 'challenger_better' as const, effect });
+  rig.world.look = lookOf({ b: { guardrail: 'violated' }, c: better(0.1), d: better(0.2) });
+  await rig.pass(MINUTE_MS);
+  expect(await rig.weights()).toEqual({ a: 0, b: 0, c: 0, d: 10_000 });
+});
+
+test('nobody moves the weights by hand, or deletes the group, beneath a rollout', async () => {
+  rollout = await rig.draft(CANARY);
+  await rig.order(rollout, 'start');
+  const refused = await rig.api('PATCH', '/groups/demo/weights', { a: 5_000, b: 5_000 });
+  expect(refused.status).toBe(409);
+  expect(refused.body.detail).toContain(`POST /rollouts/${rollout.id}/abort`);
+  expect((await rig.api('DELETE', '/groups/demo')).status).toBe(409);
+  const other = await rig.draft(CANARY);
+  await expect(rig.order(other, 'start')).rejects.toThrow('has not ended');
+});
+
+test('a paused clock stands still, and a step can be skipped', async () => {
+  rollout = await rig.draft(CANARY);
+  await rig.order(rollout, 'start');
+  await rig.pass(MINUTE_MS / 2);
+  await rig.order(rollout, 'pause');
+  await rig.pass(10 * MINUTE_MS);
+  await rig.order(rollout, 'resume');
+  await rig.pass(MINUTE_MS / 4);
+  expect(await rig.weights()).toEqual({ a: 9_500, b: 500 });
+  await rig.order(rollout, 'skip');
+  await rig.pass(1_000);
+  expect(await rig.weights()).toEqual({ a: 7_500, b: 2_500 });
+});

@@ -1,0 +1,61 @@
+import { describe, expect, test } from 'vitest';
+import type { PhaseUnits } from '#core/experiments/look.ts';
+import { lookAt } from '#core/experiments/look-at.ts';
+import { splitOf } from '#core/experiments/split-check.ts';
+import { definitionOf, observationOf, phaseUnits } from '#tests/support/looks.ts';
+
+const ALPHA = 0.001;
+
+function split(phases: PhaseUnits[], minSrmP = 1) {
+  return splitOf(observationOf({ metrics: {}, phases, minSrmP }), ALPHA);
+}
+
+describe('split', () => {
+  test('500 and 600 at equal weights: the reference values', () => {
+    const { srm, defects } = split([phaseUnits([500, 600])]);
+    expect(srm.pValue).toBeCloseTo(0.6714507, 7);
+    expect(srm.chiSquare!.statistic).toBeCloseTo(9.090909, 6);
+    expect(srm.chiSquare!.pValue).toBeCloseTo(0.0025688, 7);
+    expect(srm).toMatchObject({ expected: [550, 550], observed: [500, 600], fired: false, alpha: ALPHA });
+    expect(defects).toEqual([]);
+  });
+
+  test('phases multiply e-values and add what is expected', () => {
+    const first = phaseUnits([4_600, 5_400]);
+    const second = phaseUnits([8_700, 1_300], { phase: 2, weightsBp: [9_000, 1_000] });
+    const alone = [first, second].map((phase) => split([phase]).srm.pValue);
+    expect(Math.max(...alone)).toBeLessThan(1);
+    const { srm } = split([first, second]);
+    expect(srm.pValue / (alone[0]! * alone[1]!)).toBeCloseTo(1, 10);
+    expect(srm.expected).toEqual([14_000, 6_000]);
+    expect(srm.chiSquare!.degreesOfFreedom).toBe(2);
+  });
+
+  test('keeps the smallest p-value of all looks', () => {
+    expect(split([phaseUnits([500, 500])], 0.0004).srm).toMatchObject({ pValue: 1, minPValue: 0.0004, fired: true });
+    expect(split([phaseUnits([500, 500])], 0.4).srm).toMatchObject({ minPValue: 0.4, fired: false });
+  });
+
+  test('only ratios of the weights matter', () => {
+    const [small, large] = [
+      [500, 500],
+      [5_000, 5_000],
+    ].map((weightsBp) => phaseUnits([800, 900], { weightsBp }));
+    expect(split([small!]).srm).toEqual(split([large!]).srm);
+  });
+
+  test('a phase in which one arm has all buckets can’t be split wrongly', () => {
+    const { srm, defects } = split([phaseUnits([900, 0], { weightsBp: [10_000, 0] })]);
+    expect(srm).toMatchObject({ pValue: 1, fired: false, chiSquare: null });
+    expect(defects).toEqual([]);
+  });
+
+  test('units in an arm without buckets, and counts that are none, are defects', () => {
+    const astray = split([phaseUnits([900, 5], { weightsBp: [10_000, 0] })]);
+    expect(astray.defects).toEqual(['phase 1: 5 units in arm 1, which had no buckets.']);
+    const broken = [phaseUnits([900, Number.NaN])];
+    expect(split(broken).defects[0]).toBe('phase 1: units of arm 1 is not a finite number.');
+    const { comparisons } = lookAt(definitionOf({}), observationOf({ metrics: {}, phases: broken }));
+    expect(comparisons[0]).toMatchObject({ verdict: 'invalid', fastGuard: null });
+  });
+});
