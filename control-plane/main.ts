@@ -21,6 +21,9 @@ import { createAnswerMemory } from './publish/idempotency.ts';
 import { createServedWaiter } from './publish/served.ts';
 import { createModels } from './registry/models.ts';
 import { createProviders } from './registry/providers.ts';
+import { createFreezeWindows } from './rollout/freeze-windows.ts';
+import { createRolloutOrders } from './rollout/order-calls.ts';
+import { createRollouts } from './rollout/rollouts.ts';
 import { createApp } from './server.ts';
 
 export interface ControlPlaneSettings {
@@ -97,6 +100,9 @@ export async function startControlPlane(settings: ControlPlaneSettings): Promise
     models: createModels({ entropy }),
     groups: createGroups({ entropy }),
     keys: createKeys({ pepper, entropy, clock }),
+    rollouts: createRollouts({ keyring, entropy, clock, policy: privateUpstreams }),
+    rolloutOrders: createRolloutOrders({ clock, policy: privateUpstreams }),
+    freezeWindows: createFreezeWindows({ entropy, clock }),
     experiments: {
       lookAt,
       labelDelays,
@@ -110,7 +116,7 @@ export async function startControlPlane(settings: ControlPlaneSettings): Promise
   try {
     const { address, port } = await listenOn(server, settings.host, settings.port);
     const stopJobs = startLeader({
-      ...{ databaseUrl, entropy, clock, log },
+      ...{ databaseUrl, keyring, privateUpstreams, entropy, clock, log },
       ...{ archive: settings.archive, clickhouse: settings.clickhouse, times: settings.jobTimes ?? {} },
     });
     const stop = async () => {

@@ -11,8 +11,12 @@ import { Problem } from './problem.ts';
 import type { Changes } from './publish/change.ts';
 import type { createModels } from './registry/models.ts';
 import type { createProviders } from './registry/providers.ts';
+import type { createFreezeWindows } from './rollout/freeze-windows.ts';
+import type { createRolloutOrders } from './rollout/order-calls.ts';
+import type { createRollouts } from './rollout/rollouts.ts';
 import { routeDocs } from './routes/docs.ts';
 import { type ExperimentDeps, routeExperiments } from './routes/experiments.ts';
+import { routeFreezeWindows } from './routes/freeze-windows.ts';
 import { routeGroups } from './routes/groups.ts';
 import { routeHealth } from './routes/health.ts';
 import { routeKeys } from './routes/keys.ts';
@@ -20,6 +24,7 @@ import { routeLedger } from './routes/ledger.ts';
 import { routeModels } from './routes/models.ts';
 import { routeProviders } from './routes/providers.ts';
 import { routeRecords } from './routes/records.ts';
+import { routeRollouts } from './routes/rollouts.ts';
 
 export interface AppDeps {
   readonly db: Db;
@@ -29,6 +34,9 @@ export interface AppDeps {
   readonly models: ReturnType<typeof createModels>;
   readonly groups: ReturnType<typeof createGroups>;
   readonly keys: ReturnType<typeof createKeys>;
+  readonly rollouts: ReturnType<typeof createRollouts>;
+  readonly rolloutOrders: ReturnType<typeof createRolloutOrders>;
+  readonly freezeWindows: ReturnType<typeof createFreezeWindows>;
   readonly experiments: ExperimentDeps;
   readonly entropy: Entropy;
   readonly log: (line: string) => void;
@@ -53,6 +61,8 @@ export function createApp(deps: AppDeps): OpenAPIHono<ApiEnv> {
   routeProviders(operations, deps.providers);
   routeModels(operations, deps.models);
   routeGroups(operations, deps.groups);
+  routeRollouts(operations, deps.rollouts, deps.rolloutOrders);
+  routeFreezeWindows(operations, deps.freezeWindows);
   routeExperiments(operations, deps.experiments);
   routeKeys(operations, deps.keys);
   routeRecords(operations);

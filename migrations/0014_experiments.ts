@@ -306,6 +306,8 @@ END $$;
 
 const GRANTS = `
 GRANT SELECT, INSERT, UPDATE ON rollouts, rollout_webhooks, experiment_phases TO ringside_application;
+-- Deleted are drafts only: of everything else a transition speaks.
+GRANT DELETE ON rollouts TO ringside_application;
 GRANT SELECT, INSERT ON rollout_transitions, experiment_looks TO ringside_application;
 GRANT SELECT, INSERT, UPDATE, DELETE ON freeze_windows TO ringside_application;
 GRANT SELECT, INSERT, UPDATE ON experiment_history, feedback, experiment_unit_metrics, shadow_pairs TO ringside_application;

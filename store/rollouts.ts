@@ -219,17 +219,22 @@ export function insertFreezeWindow(tx: Tx, row: Insertable<Database['freeze_wind
   return tx.insertInto('freeze_windows').values(row).returningAll().executeTakeFirstOrThrow();
 }
 
-/** Freeze windows that have not ended by `endsAfter`, by their beginning. */
+/** Freeze windows that have not ended by `endsAfter`, by their beginning, behind the window `afterId`. */
 export function listFreezeWindows(
   tx: Tx,
   organizationId: string,
-  filter: { readonly endsAfter?: Date | undefined; readonly limit: number },
+  filter: { readonly endsAfter?: Date | undefined; readonly afterId?: string | undefined; readonly limit: number },
 ): Promise<FreezeRow[]> {
   return tx
     .selectFrom('freeze_windows')
     .selectAll()
     .where('organization_id', '=', organizationId)
     .$if(filter.endsAfter !== undefined, (query) => query.where('ends_at', '>', filter.endsAfter!))
+    .$if(filter.afterId !== undefined, (query) =>
+      query.where(
+        sql<boolean>`(starts_at, id) > (SELECT starts_at, id FROM freeze_windows WHERE organization_id = ${organizationId} AND id = ${filter.afterId})`,
+      ),
+    )
     .orderBy('starts_at')
     .orderBy('id')
     .limit(filter.limit)

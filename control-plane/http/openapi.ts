@@ -16,7 +16,7 @@ interface Documented {
   /** Media type of the answer, if it is not JSON. */
   readonly media?: string;
   readonly query: z.ZodObject | null;
-  readonly body: { readonly schema: z.ZodType; readonly example: unknown } | null;
+  readonly body: { readonly schema: z.ZodType; readonly optional?: true; readonly example: unknown } | null;
 }
 
 const issueSchema = z.object({ field: z.string(), message: z.string() });
@@ -37,7 +37,7 @@ const REFUSALS: Readonly<Record<string, string>> = {
   401: 'The admin token is missing, unknown or expired.',
   403: "The token's role does not allow this.",
   404: 'There is no such resource in this organization.',
-  409: 'The name is taken, or something still depends on the resource.',
+  409: 'The name is taken, something still depends on the resource, or its state does not allow this.',
   412: '`If-Match` names another version than the present one.',
   413: 'The body is longer than 1 MB.',
   422: 'A field is wrong; `field` and `issues` name it.',
@@ -71,8 +71,9 @@ const CHANGE_HEADERS = {
 /** Adds an operation to the OpenAPI document. */
 export function describeOperation(app: OpenAPIHono<ApiEnv>, operation: Documented): void {
   const reads = operation.method === 'get';
-  const creates = operation.method === 'post';
   const parameter = /\{(\w+)\}/.exec(operation.path)?.[1];
+  // A POST to a resource that is there orders something of it.
+  const creates = operation.method === 'post' && parameter === undefined;
   const request: NonNullable<RouteConfig['request']> = {};
   if (parameter !== undefined) {
     request.params = z.object({ [parameter]: z.string().openapi({ description: 'Name or id.' }) });
@@ -80,8 +81,8 @@ export function describeOperation(app: OpenAPIHono<ApiEnv>, operation: Documente
   if (operation.query !== null) request.query = operation.query;
   if (!reads) request.headers = creates ? createHeaders : changeHeaders;
   if (operation.body !== null) {
-    const { schema, example } = operation.body;
-    request.body = { required: true, content: { 'application/json': { schema, example } } };
+    const { schema, example, optional } = operation.body;
+    request.body = { required: optional !== true, content: { 'application/json': { schema, example } } };
   }
   const answer = { [operation.media ?? 'application/json']: { schema: operation.answer, example: operation.example } };
   const listed = operation.operationId.startsWith('list');
@@ -140,6 +141,8 @@ const TAGS = [
   ['providers', 'Connections to upstreams. Credentials are write-only.'],
   ['models', 'What the gateway can call: one or more deployments on providers.'],
   ['groups', 'The public names that applications put in `model`; each owns a weighted split.'],
+  ['rollouts', 'Move traffic from the champion to a challenger, step by step, and decide by an experiment.'],
+  ['freeze-windows', 'Times in which no rollout goes forward. The way back is always open.'],
   ['experiments', 'What rollouts are decided by: evidence by unit, every look at it, and breakdowns.'],
   ['keys', 'API keys of applications, shown once.'],
   ['inferences', 'The durable record of every inference.'],

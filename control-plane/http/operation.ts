@@ -3,7 +3,7 @@ import type { Context } from 'hono';
 import { nameSchema } from '#core/names.ts';
 import type { AdminRole } from '#store/database.ts';
 import { type Db, inOrganization, type Tx } from '#store/pool.ts';
-import type { Authenticator } from '../access/authenticate.ts';
+import { type Authenticator, actorOf } from '../access/authenticate.ts';
 import { notFound } from '../problem.ts';
 import type { Change, Changes } from '../publish/change.ts';
 import { API_BASE, type ApiEnv, changeAnswer, readAnswer, streamAnswer } from './answer.ts';
@@ -61,8 +61,16 @@ export interface StreamAnswer {
 interface ChangeOperation<Body extends z.ZodType = z.ZodType> extends Operation {
   readonly method: 'post' | 'put' | 'patch' | 'delete';
   readonly status: Change['status'];
-  /** Null: the request has no body. `name` is what fields at fault start with, where the body is no object of fields. */
-  readonly body: { readonly schema: Body; readonly name?: string; readonly example: unknown } | null;
+  /**
+   * Null: the request has no body. `name` is what fields at fault start with, where the body is no object of fields. `optional`: an
+   * absent body is an empty object.
+   */
+  readonly body: {
+    readonly schema: Body;
+    readonly name?: string;
+    readonly optional?: true;
+    readonly example: unknown;
+  } | null;
   readonly handle: (tx: Tx, call: ChangeCall<z.output<Body>>) => Promise<Change>;
 }
 
@@ -71,6 +79,9 @@ export interface ChangeCall<Body> {
   readonly ref: string;
   readonly body: Body;
   readonly ifMatch: IfMatch;
+  /** As the audit log names who calls. */
+  readonly actor: string;
+  readonly requestId: string;
 }
 
 /** The answer of a read whose resource has a version, and so an ETag. */
@@ -136,7 +147,10 @@ export function createOperations({ app, db, authenticator, changes }: Operations
           path: c.req.path,
         };
         const applied = await changes.apply({ ...request, body: bytes }, (tx) =>
-          operation.handle(tx, { organizationId: principal.organizationId, ref, body, ifMatch }),
+          operation.handle(tx, {
+            ...{ organizationId: principal.organizationId, ref, body, ifMatch },
+            ...{ actor: actorOf(principal), requestId: c.var.requestId },
+          }),
         );
         return changeAnswer(c, applied);
       });
@@ -150,6 +164,7 @@ function parseBody<Body extends z.ZodType>(
   bytes: Uint8Array,
 ): z.output<Body> {
   if (body === null) return undefined as z.output<Body>;
+  if (body.optional === true && bytes.byteLength === 0) return validate(body.schema, {}, '');
   return validate(body.schema, parseJson(contentType ?? null, bytes), body.name ?? '');
 }
 

@@ -1,5 +1,7 @@
+import type { Keyring } from '#core/envelope.ts';
 import { lookAt } from '#core/experiments/look-at.ts';
 import { reasonOf } from '#core/reason.ts';
+import type { AddressPolicy } from '#core/upstream-address.ts';
 import { type ArchiveSettings, createArchiveStorage } from '#inference-log/archive/storage.ts';
 import type { ClickHouseAddress } from '#inference-log/sinks/clickhouse/address.ts';
 import { createClickHouseExpiry } from '#inference-log/sinks/clickhouse/expiry.ts';
@@ -9,6 +11,7 @@ import { shadowPairsOf } from '#store/shadow-failures.ts';
 import type { Clock } from '../clock.ts';
 import type { Entropy } from '../entropy.ts';
 import { observe } from '../experiments/observe.ts';
+import { createOutbound } from '../http/outbound.ts';
 import { createRolloutEngine, ENGINE_WIDTH } from '../rollout/engine.ts';
 import { observeTotals } from '../rollout/observe-totals.ts';
 import { createClickHouseRetentionJob } from './clickhouse-retention.ts';
@@ -18,6 +21,7 @@ import { createPartitionsJob } from './partitions.ts';
 import { createRetentionJob } from './retention.ts';
 import { createRolloutsJob } from './rollouts.ts';
 import { runJobs } from './scheduler.ts';
+import { createWebhookJob } from './webhooks.ts';
 
 /** How often what is done. Left out, the defaults below. */
 export interface JobTimes {
@@ -28,6 +32,7 @@ export interface JobTimes {
   readonly closedIndexesMs: number;
   readonly expiryMs: number;
   readonly rolloutsMs: number;
+  readonly webhooksMs: number;
 }
 
 export interface LeaderOptions {
@@ -36,8 +41,12 @@ export interface LeaderOptions {
   /** Where the log's rows are, if not in PostgreSQL. */
   readonly clickhouse: ClickHouseAddress | undefined;
   readonly times: Partial<JobTimes>;
-  readonly entropy: Entropy;
+  /** Opens what calls to webhooks are signed with. */
+  readonly keyring: Keyring;
+  /** Which private addresses webhooks may have. */
+  readonly privateUpstreams: AddressPolicy;
   readonly clock: Clock;
+  readonly entropy: Entropy;
   readonly log: (line: string) => void;
 }
 
@@ -50,9 +59,10 @@ const TIMES: JobTimes = {
   closedIndexesMs: HOUR_MS,
   expiryMs: HOUR_MS,
   rolloutsMs: 1_000,
+  webhooksMs: 1_000,
 };
 /** One for each job. */
-const CONNECTIONS = 6;
+const CONNECTIONS = 7;
 /** One for each rollout that is looked after at once, and for histories that are read beside. */
 const ENGINE_CONNECTIONS = ENGINE_WIDTH + 2;
 /** Counting or archiving a page of a large partition is slow and no outage. */
@@ -63,7 +73,7 @@ const QUERY_TIMEOUT_MS = 600_000;
  * @returns the function that ends them, after what is under way
  */
 export function startLeader(options: LeaderOptions): () => Promise<void> {
-  const { databaseUrl, archive, clickhouse, times, entropy, clock, log } = options;
+  const { databaseUrl, archive, clickhouse, times, keyring, privateUpstreams, clock, entropy, log } = options;
   const { leaderRetryMs, leaderCheckMs, ...every } = { ...TIMES, ...times };
   const random = () => Buffer.from(entropy.bytes(4)).readUInt32BE() / 2 ** 32;
   const db = createPool({
@@ -96,6 +106,10 @@ export function startLeader(options: LeaderOptions): () => Promise<void> {
     createClosedIndexesJob({ db, everyMs: every.closedIndexesMs, log }),
     createExpiryJob({ db, clickhouse: expiry, everyMs: every.expiryMs, random, log }),
     createRolloutsJob({ engine, everyMs: every.rolloutsMs }),
+    createWebhookJob({
+      ...{ db, keyring, outbound: createOutbound({ policy: privateUpstreams }), clock, random },
+      everyMs: every.webhooksMs,
+    }),
   ];
   let work = Promise.resolve();
   const leadership = seekLeadership({

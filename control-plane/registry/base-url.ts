@@ -27,7 +27,7 @@ export function normaliseBaseUrl(
     return refuse(`must have no query and no fragment${one}`);
   }
   const host = url.hostname.replace(/\.$/, '');
-  if (!isAllowed(host, policy)) {
+  if (!isAllowedHost(host, policy)) {
     return refuse(`points to the private address "${host}"; an operator can allow it in RINGSIDE_PRIVATE_UPSTREAMS`);
   }
   const path = url.pathname.replace(/\/+$/, '');
@@ -57,7 +57,8 @@ const FORM_FAULTS: Readonly<Partial<Record<ProviderKind, (host: string, path: st
       : undefined,
 };
 
-function isAllowed(host: string, policy: AddressPolicy): boolean {
+/** Whether the host of a URL is allowed as far as the URL tells: a name that resolves to a private address is refused at the connect. */
+export function isAllowedHost(host: string, policy: AddressPolicy): boolean {
   if (policy.allowsHost(host)) return true;
   const address = literalAddress(host);
   if (address !== undefined) return policy.allowsAddress(address);

@@ -7,7 +7,7 @@ import { variantsOfOne } from '../groups/groups.ts';
 import { changeSplit, type SplitChange } from '../groups/split.ts';
 import { notFound } from '../problem.ts';
 import type { Change, Effect } from '../publish/change.ts';
-import { gatePayload } from './gate-payload.ts';
+import { gateCalls } from './gate-payload.ts';
 import { type MovedSplit, movedVariants } from './moved-variants.ts';
 import { sliceOf } from './slice.ts';
 import { prepareStart } from './start.ts';
@@ -53,11 +53,7 @@ export async function applyStep(tx: Tx, { rollout, step, actor, nowMs }: ApplyCa
     ...counted,
     ...(step.ends ? { ended_at: at } : {}),
   });
-  await insertGates(
-    tx,
-    rollout,
-    step.gates.map(({ hook, gate }) => ({ hook, gate, payload: gatePayload(after, step, hook) })),
-  );
+  await insertGates(tx, rollout, await gateCalls(tx, after, step));
   const weights = split === undefined ? step.weights : weightsOf(split.change);
   const afterPublish = async (configVersion: number) => {
     await split?.change.afterPublish(configVersion);

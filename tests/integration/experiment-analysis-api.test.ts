@@ -1,4 +1,6 @@
+import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Look } from '#core/experiments/look.ts';
 import { insertLook } from '#store/experiment-looks.ts';
@@ -12,6 +14,7 @@ import {
 import { holdLead } from '#tests/support/hold-lead.ts';
 import { type CountedInference, countInferences, plantExperiment } from '#tests/support/planted-experiment.ts';
 
+const LAUNCHER = join(import.meta.dirname, '../../bin/ringside.mjs');
 const NOW = Date.parse('2026-03-02T10:00:00Z');
 let control: TestControlPlane;
 let release: () => Promise<void>;
@@ -179,4 +182,29 @@ test('another organization finds none of it, and reads none of its rows', async 
       expect(rows, table).toEqual([]);
     }
   });
+});
+
+function ringside(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  const env = { ...process.env, RINGSIDE_ADMIN_TOKEN: api.token, RINGSIDE_CONTROL_URL: control.url };
+  return new Promise((done) => {
+    execFile(process.execPath, [LAUNCHER, ...args], { env }, (error, stdout, stderr) => {
+      done({ code: error === null ? 0 : Number(error.code), stdout, stderr });
+    });
+  });
+}
+
+test('the command prints what the API answers', async () => {
+  const list = await ringside('experiment', 'list', '--group', 'demo', '--limit', '1');
+  expect(JSON.parse(list.stdout).items, list.stderr).toHaveLength(1);
+  const looks = await ringside('experiment', 'looks', 'trial', '--limit', '1');
+  expect(Object.keys(JSON.parse(looks.stdout))).toEqual(['items', 'nextCursor']);
+  const split = await ringside('group', 'split', 'demo', '--step', '30');
+  expect(JSON.parse(split.stdout)).toMatchObject({ group: 'demo', stepMinutes: 30 });
+  const refused = await ringside('experiment', 'analysis', 'nobody');
+  expect(refused).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('nobody') });
+  expect(await ringside('group', 'comparison')).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('of which group'),
+  });
+  expect((await ringside('experiment', 'breakdown', '--help')).stdout).toContain('--by');
 });

@@ -1,0 +1,82 @@
+import { webhookOfGate } from '#core/rollout/gates.ts';
+import type { RolloutMemory } from '#core/rollout/memory.ts';
+import type { RolloutPlan } from '#core/rollout/plan.ts';
+import { hasEnded, type RolloutState } from '#core/rollout/state.ts';
+import { rulesOf } from '#core/rollout/strategies/rules.ts';
+import type { GateFact } from '#store/rollout-facts.ts';
+
+/** What the sentence is made from. */
+export interface Waiting {
+  readonly state: RolloutState;
+  readonly plan: RolloutPlan;
+  readonly memory: RolloutMemory;
+  /** Name of the metric that decides; null: guardrails alone. */
+  readonly primary: string | null;
+  readonly gates: readonly GateFact[];
+  readonly freeze: { readonly endsAt: Date; readonly reason: string } | null;
+}
+
+/** What has to happen before a rollout goes on, in a sentence. */
+export function waitsFor(waiting: Waiting): string {
+  const { state, memory, freeze } = waiting;
+  if (hasEnded(state)) return 'Nothing: it has ended.';
+  if (memory.pause !== null) return `Somebody to resume it: it is paused (${memory.pause.reason}).`;
+  if (state === 'draft' && memory.requestedAtMs === undefined) return 'Somebody to start it.';
+  if (freeze !== null) return `The end of a freeze window at ${freeze.endsAt.toISOString()} (${freeze.reason}).`;
+  return gateOf(waiting) ?? progressOf(waiting);
+}
+
+/** A question that is open. Of refusals and failures the machine makes a pause. */
+function gateOf({ gates, plan, memory, state }: Waiting): string | undefined {
+  const pending = gates.filter(({ gate, state: answer }) => answer === 'pending' && isQuestion(gate));
+  if (pending.length > 0) {
+    const whom = pending.map(({ gate, hook, detail }) => {
+      const host = new URL(webhookOfGate(plan, gate)?.url ?? 'http://unknown').host;
+      return `${hook} at ${host}${detail === '' ? '' : ` (last: ${detail})`}`;
+    });
+    return `The answer of the webhook ${whom.join(', and of ')}.`;
+  }
+  if (memory.asked !== null && !memory.approved.includes(memory.asked)) {
+    return `Somebody to approve ${approvalOf(memory.asked)}.`;
+  }
+  return state === 'draft' ? 'The engine to start it.' : undefined;
+}
+
+/** The move that a question is about, from its key: `start`, `step:2`, `promotion:1`. */
+function approvalOf(key: string): string {
+  const [what, number] = key.split(':');
+  return what === 'step' ? `going on to step ${Number(number) + 1}` : `the ${what}`;
+}
+
+function isQuestion(gate: string): boolean {
+  return gate.startsWith('confirm-');
+}
+
+function progressOf({ state, plan, memory, primary }: Waiting): string {
+  const until = (ms: number) => new Date(memory.sinceMs + ms).toISOString();
+  const rules = rulesOf(plan.strategy);
+  switch (state) {
+    case 'shadow': {
+      const { minPairs = 0, durationMs = 0 } = plan.shadowFirst ?? {};
+      return `${minPairs} mirrored calls of each challenger, and the end of the shadow stage at ${until(durationMs)}.`;
+    }
+    case 'ramping': {
+      const stage = rules.stages[memory.stage];
+      const needs = [
+        ...(stage === undefined || stage.durationMs === 0 ? [] : [`its end at ${until(stage.durationMs)}`]),
+        ...(stage === undefined || stage.minUnits === 0 ? [] : [`${stage.minUnits} units in each challenger's arm`]),
+        ...(stage?.approval === true ? ['an approval'] : []),
+      ];
+      const what = needs.length === 0 ? 'the next look' : needs.join(' and ');
+      return `Step ${memory.stage + 1} of ${rules.stages.length}: ${what}.`;
+    }
+    case 'holding':
+      return rules.holdMs === null
+        ? `Enough evidence: ${primary ?? 'the guardrails'} must decide.`
+        : `The end of the hold at ${until(rules.holdMs)}, with every guardrail passed.`;
+    case 'deciding':
+      return memory.decision === null ? 'The decision.' : `The decision to be carried out: ${memory.decision.reason}.`;
+    default:
+      return 'The next look.';
+  }
+}

@@ -1,0 +1,274 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { digestSecret, formatSecret } from '#core/credentials.ts';
+import type { Look } from '#core/experiments/look.ts';
+import type { AdminRole } from '#store/database.ts';
+import {
+  type ApiClient,
+  createApiClient,
+  seedGroup,
+  startTestControlPlane,
+  type TestControlPlane,
+} from '#tests/support/control-plane.ts';
+import { waitFor } from '#tests/support/wait.ts';
+import { isSigned, startWebhookReceiver } from '#tests/support/webhook-receiver.ts';
+
+let control: TestControlPlane;
+let api: ApiClient;
+let organizations = 0;
+
+beforeAll(async () => {
+  // People alone move what is moved here; webhooks are called all the same.
+  control = await startTestControlPlane({ jobTimes: { rolloutsMs: 3_600_000, webhooksMs: 50 } });
+});
+beforeEach(async () => {
+  api = await control.owner(`acme-${++organizations}`);
+  await seedGroup(api);
+});
+afterAll(() => control.stop());
+
+const STEPS = [{ weightBp: 500, durationMs: 3_600_000 }, { weightBp: 5_000, approval: true }, { weightBp: 10_000 }];
+
+/** A rollout of which nothing but its own course is watched. @returns its path */
+async function create(plan: object = {}, rest: object = {}): Promise<string> {
+  const answer = await api('POST', '/rollouts', {
+    ...{ group: 'demo', name: 'b-in-demo', challengers: ['b'], experiment: { guardrails: [] } },
+    plan: { strategy: { kind: 'canary', steps: STEPS }, ...plan },
+    ...rest,
+  });
+  expect(answer).toMatchObject({ status: 201 });
+  return `/rollouts/${answer.body.id}`;
+}
+const order = (path: string, kind: string, body?: object) => api('POST', `${path}/${kind}`, body);
+const weights = async () =>
+  Object.fromEntries(
+    (await api('GET', '/groups/demo')).body.variants.map((v: { model: string; weightBp: number }) => [
+      v.model,
+      v.weightBp,
+    ]),
+  );
+
+/** A look that finds nothing wrong. */
+async function plantLook(path: string): Promise<void> {
+  const look: Look = {
+    ...{ atMs: Date.now(), phase: 1, units: [0, 0], requests: [0, 0] },
+    srm: { ...{ pValue: 1, minPValue: 1, alpha: 0.001, fired: false }, expected: [], observed: [], chiSquare: null },
+    evidence: { lost: 0, underWay: 0, lastAtMs: null, broken: [] },
+    comparisons: [
+      { challenger: 'b', arm: 1, primary: null, guardrails: [], fastGuard: null, verdict: 'running', reasons: [] },
+    ],
+  };
+  await control.admin
+    .insertInto('experiment_looks')
+    .values({
+      ...{ experiment_id: path.split('/').at(-1)!, organization_id: api.organizationId },
+      ...{ at: new Date(look.atMs), phase: 1, look: JSON.stringify(look) },
+    })
+    .execute();
+}
+
+test('a start moves to the first step, and the story says who and why', async () => {
+  const path = await create();
+  const started = await order(path, 'start', { reason: 'the release is out' });
+  expect(started).toMatchObject({
+    status: 200,
+    body: {
+      ...{ state: 'ramping', step: { number: 1, of: 3, weightBp: 500 }, weights: { a: 9_500, b: 500 }, phase: 1 },
+      ...{ reason: 'the release is out', possible: ['pause', 'skip', 'abort', 'promote', 'rollback'] },
+    },
+  });
+  expect(started.body.waitsFor).toMatch(/^Step 1 of 3: its end at 20\d\d-/);
+  expect(started.body.startedAt).not.toBeNull();
+  expect(started.body.nextLookAt).not.toBeNull();
+  expect(await weights()).toEqual({ a: 9_500, b: 500 });
+  const { items } = (await api('GET', `${path}/transitions`)).body;
+  expect(items).toMatchObject([
+    {
+      ...{ event: 'start', from: 'draft', to: 'ramping', reason: 'the release is out', weights: { a: 9_500, b: 500 } },
+      ...{ actor: expect.stringMatching(/^admin-token:.*:first-owner$/), phase: 1 },
+      configVersion: Number(started.headers.get('x-ringside-config-version')),
+    },
+  ]);
+  expect((await api('GET', '/audit')).body.items[0]).toMatchObject({ action: 'rollout.start', actor: items[0].actor });
+});
+
+test('one call makes it and starts it, and two entries say so', async () => {
+  const path = await create({}, { start: true, reason: 'now' });
+  expect((await api('GET', path)).body).toMatchObject({ state: 'ramping', reason: 'now' });
+  const actions = (await api('GET', '/audit')).body.items.map(({ action }: { action: string }) => action);
+  expect(actions.slice(0, 2)).toEqual(['rollout.start', 'rollout.create']);
+  const second = await api('POST', '/rollouts', {
+    ...{ group: 'demo', name: 'too-many', challengers: ['b'], start: true },
+    plan: { strategy: { kind: 'direct' } },
+  });
+  expect(second.status).toBe(409);
+  expect((await api('GET', '/rollouts')).body.items).toHaveLength(1);
+});
+
+test('orders that are repeated change nothing', async () => {
+  const path = await create();
+  for (const [kind, event] of [
+    ['start', 'start'],
+    ['pause', 'pause'],
+    ['resume', 'resume'],
+    ['abort', 'abort'],
+  ] as const) {
+    const first = await order(path, kind);
+    const again = await order(path, kind);
+    expect([first.status, again.status], kind).toEqual([200, 200]);
+    expect(again.body.version, kind).toBe(first.body.version);
+    const { items } = (await api('GET', `${path}/transitions`)).body;
+    expect(items[0].event).toBe(event);
+  }
+  expect((await api('GET', `${path}/transitions`)).body.items).toHaveLength(4);
+  expect(await weights()).toEqual({ a: 9_000, b: 1_000 });
+});
+
+test('what its state does not allow is a 409 that says what is possible', async () => {
+  const path = await create();
+  const early = await order(path, 'pause');
+  expect(early).toMatchObject({ status: 409, body: { type: 'urn:ringside:problem:conflict' } });
+  expect(early.body.detail).toMatch(/Possible now: start, abort\.$/);
+  await order(path, 'start');
+  await order(path, 'pause', { reason: 'lunch' });
+  const paused = (await api('GET', path)).body;
+  expect(paused).toMatchObject({ paused: { cause: 'person', reason: 'lunch' }, nextLookAt: expect.any(String) });
+  expect(paused.waitsFor).toContain('lunch');
+  expect((await order(path, 'skip')).body.detail).toMatch(/Possible now: resume, abort, rollback\.$/);
+  await order(path, 'rollback', { reason: 'no' });
+  const over = await order(path, 'resume');
+  expect(over.body.detail).toMatch(/Nothing can be ordered of it any more\.$/);
+  expect((await api('GET', path)).body).toMatchObject({
+    ...{ state: 'rolled_back', possible: [], waitsFor: 'Nothing: it has ended.', reason: 'no', nextLookAt: null },
+  });
+});
+
+test('a promotion is taken back whole by one call, and a rollback by a rollout is not undone', async () => {
+  const path = await create({}, { start: true });
+  await plantLook(path);
+  const promoted = await order(path, 'promote', { challenger: 'b', reason: 'good enough' });
+  expect(promoted).toMatchObject({ status: 200, body: { state: 'promoted', weights: { b: 10_000, a: 0 } } });
+  const back = await api('POST', '/groups/demo/rollback');
+  expect(back.body.variants).toEqual([
+    { model: 'a', role: 'champion', weightBp: 9_000 },
+    { model: 'b', role: 'challenger', weightBp: 1_000 },
+  ]);
+  const second = await create({}, { start: true });
+  await order(second, 'rollback');
+  expect(await weights()).toEqual({ a: 9_000, b: 1_000 });
+  // The newest split that nobody was only tried on: the promotion of before.
+  await api('POST', '/groups/demo/rollback');
+  expect(await weights()).toEqual({ a: 0, b: 10_000 });
+});
+
+test('the rollback of a group ends the rollout that is under way', async () => {
+  const path = await create({}, { start: true });
+  expect((await api('PATCH', '/groups/demo/weights', { a: 8_000, b: 2_000 })).status).toBe(409);
+  const answer = await api('POST', '/groups/demo/rollback', { reason: 'complaints' });
+  expect(answer).toMatchObject({ status: 200, body: { name: 'demo' } });
+  expect(await weights()).toEqual({ a: 9_000, b: 1_000 });
+  expect((await api('GET', path)).body).toMatchObject({ state: 'rolled_back', reason: 'complaints' });
+});
+
+test('a draft starts in its group as that is now', async () => {
+  const path = await create();
+  await api('POST', '/models', { name: 'c', provider: 'p', upstreamModel: 'c' });
+  await api('PUT', '/groups/demo/variants', [{ model: 'c', role: 'champion', weightBp: 10_000 }]);
+  expect(await order(path, 'start')).toMatchObject({
+    status: 200,
+    body: { champion: 'c', weights: { c: 9_500, b: 500 } },
+  });
+  await order(path, 'abort');
+  const other = await create();
+  await api('PUT', '/groups/demo/variants', [{ model: 'b', role: 'champion', weightBp: 10_000 }]);
+  expect(await order(other, 'start')).toMatchObject({ status: 422, body: { field: 'challengers[0]' } });
+});
+
+test('a freeze holds the start, and not the way back', async () => {
+  const path = await create({}, { start: true });
+  const endsAt = new Date(Date.now() + 3_600_000).toISOString();
+  await api('POST', '/freeze-windows', { endsAt, reason: 'holidays' });
+  expect((await api('GET', path)).body.waitsFor).toContain('holidays');
+  expect((await order(path, 'skip')).status).toBe(409);
+  expect((await order(path, 'abort')).status).toBe(200);
+  const frozen = await order(await create(), 'start');
+  expect(frozen).toMatchObject({ status: 409 });
+  expect(frozen.body.detail).toContain('holidays');
+});
+
+test('a start that must be approved is asked for, and stays a draft when it is rejected', async () => {
+  const path = await create({ approvals: ['start'] });
+  const asked = await order(path, 'start');
+  expect(asked).toMatchObject({ status: 200, body: { state: 'draft', startedAt: null } });
+  expect(await api('PATCH', path, { name: 'x' })).toMatchObject({ status: 409 });
+  expect(await api('DELETE', path)).toMatchObject({ status: 409 });
+  const rejected = await order(path, 'reject', { reason: 'not yet' });
+  expect(rejected).toMatchObject({ status: 200, body: { state: 'draft', possible: ['start', 'abort'] } });
+  expect((await api('PATCH', path, { name: 'x' })).status).toBe(200);
+  expect((await api('DELETE', path)).body.detail).toContain('story');
+  const events = (await api('GET', `${path}/transitions?limit=1`)).body;
+  expect(events.items[0]).toMatchObject({ event: 'reject', reason: 'not yet' });
+  const older = await api('GET', `${path}/transitions?limit=1&cursor=${events.nextCursor}`);
+  expect(older.body).toMatchObject({ items: [{ event: 'request_start' }], nextCursor: null });
+});
+
+test('webhooks are called with the secret of the creation, and the calls are listed', async () => {
+  const receiver = await startWebhookReceiver();
+  try {
+    const made = await api('POST', '/rollouts', {
+      ...{ group: 'demo', name: 'told', challengers: ['b'], start: true },
+      plan: { strategy: { kind: 'direct', holdMs: 1_000 }, webhooks: [{ hook: 'on-end', url: `${receiver.url}/end` }] },
+    });
+    const path = `/rollouts/${made.body.id}`;
+    await order(path, 'abort', { reason: 'changed our minds' });
+    const delivery = await waitFor('the notice', async () => {
+      const { items } = (await api('GET', `${path}/webhooks`)).body;
+      return items[0]?.state === 'approved' && items[0];
+    });
+    expect(delivery).toMatchObject({ hook: 'on-end', attempts: 1, nextAt: null });
+    const [call] = receiver.calls;
+    expect(call!.headers['x-ringside-delivery']).toBe(delivery.id);
+    expect(isSigned(call!, made.body.webhookSecret)).toBe(true);
+    expect(JSON.parse(call!.body)).toMatchObject({
+      ...{ id: delivery.id, hook: 'on-end', event: 'abort', reason: 'changed our minds', asked: null, look: null },
+      ...{ group: { name: 'demo' }, rollout: { name: 'told', state: 'aborted' }, arms: ['a', 'b'] },
+      ...{ step: { number: 1, of: 1, weightBp: 10_000 }, weights: { a: 9_000, b: 1_000 } },
+    });
+  } finally {
+    await receiver.stop();
+  }
+});
+
+test('operators steer, admins create, viewers look', async () => {
+  const path = await create();
+  const client = async (role: AdminRole) => {
+    const token = formatSecret('rsa_', randomBytes(32));
+    await control.admin
+      .insertInto('admin_tokens')
+      .values({
+        ...{ id: randomUUID(), organization_id: api.organizationId, name: role, role, hint: 'x', expires_at: null },
+        digest: digestSecret(control.pepper, token),
+      })
+      .execute();
+    return createApiClient(control.url, token, api.organizationId);
+  };
+  const [viewer, operator] = [await client('viewer'), await client('operator')];
+  const body = { group: 'demo', name: 'x', challengers: ['b'], plan: { strategy: { kind: 'direct' } } };
+  for (const [method, to, sent] of [
+    ['POST', '/rollouts', body],
+    ['PATCH', path, { name: 'x' }],
+    ['DELETE', path, undefined],
+    ['POST', '/freeze-windows', { endsAt: '2100-01-01T00:00:00Z', reason: 'x' }],
+    ['DELETE', `/freeze-windows/${randomUUID()}`, undefined],
+  ] as const) {
+    expect((await operator(method, to, sent)).status, `${method} ${to}`).toBe(403);
+  }
+  for (const to of ['/rollouts', path, `${path}/transitions`, `${path}/webhooks`, '/freeze-windows']) {
+    expect((await viewer('GET', to)).status, to).toBe(200);
+  }
+  for (const kind of ['start', 'pause', 'resume', 'rollback']) {
+    expect((await viewer('POST', `${path}/${kind}`)).status, kind).toBe(403);
+    expect((await operator('POST', `${path}/${kind}`)).status, kind).toBe(200);
+  }
+  expect((await viewer('POST', '/groups/demo/rollback')).status).toBe(403);
+});
