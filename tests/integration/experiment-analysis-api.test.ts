@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Look } from '#core/experiments/look.ts';
+import type { SnapshotDocument } from '#core/snapshot/schema.ts';
 import { insertLook } from '#store/experiment-looks.ts';
 import { inOrganization } from '#store/pool.ts';
 import {
@@ -207,4 +208,37 @@ test('the command prints what the API answers', async () => {
     stderr: expect.stringContaining('of which group'),
   });
   expect((await ringside('experiment', 'breakdown', '--help')).stdout).toContain('--by');
+});
+
+test('a rollout that starts has its phase from the snapshot that gateways are told', async () => {
+  await control.admin
+    .updateTable('rollouts')
+    .set({ ended_at: new Date(NOW) })
+    .where('ended_at', 'is', null)
+    .execute();
+  const strategy = { kind: 'ab', weightBp: 3_000 };
+  const made = await api('POST', '/rollouts', {
+    ...{
+      group: 'demo',
+      name: 'real',
+      challengers: ['b'],
+      experiment: { primary: { metric: 'latency' } },
+      plan: { strategy },
+    },
+    start: true,
+  });
+  expect(made.status, JSON.stringify(made.body)).toBe(201);
+  const { body } = await api('GET', '/experiments/real');
+  const { document } = await control.admin
+    .selectFrom('snapshots')
+    .select('document')
+    .where('organization_id', '=', api.organizationId)
+    .orderBy('version', 'desc')
+    .limit(1)
+    .executeTakeFirstOrThrow();
+  const told = (document as SnapshotDocument).groups.find(({ name }) => name === 'demo')!.experiment!;
+  expect(told).toMatchObject({ id: body.id, phase: body.phase });
+  const buckets = told.arms.map(({ ranges }) => ranges.reduce((sum, [from, to]) => sum + to - from, 0));
+  expect(buckets[1]).toBe(3_000);
+  expect(body.phases).toMatchObject([{ phase: body.phase, weightsBp: buckets, isMixed: false, units: [0, 0] }]);
 });
