@@ -32,7 +32,12 @@ const NS_PER_US = 1_000;
  */
 export function measure({ begin, end }: InferenceRow, ingest: Ingest): Measures {
   const first = firstOf(end.attempts);
-  const judged = judgeFirstAttempt({ ...end, attempts: first === null ? [] : end.attempts, ...begin });
+  const judged = judgeFirstAttempt({
+    assignedVariant: begin.assignedVariant,
+    outcome: end.outcome,
+    errorCode: end.errorCode,
+    attempts: first === null ? [] : end.attempts,
+  });
   const isKnown = judged !== 'unknown';
   const lastedNs = first === null ? null : durationOf(first);
   const latencyNs = judged === 'succeeded' ? lastedNs : null;

@@ -20,7 +20,8 @@ export interface RollupKey {
  * Exact figures of some rows of one key. An interrupted row is counted in `interrupted` and nowhere else: its gateway did
  * not live to say what it used or how long it took. A pinned row counts with what it used, under no served variant, and without
  * its durations: they say nothing about a variant. A mirrored call is counted in `count` and in `shadows`, under no served variant, and
- * in nothing else: `count` says how many rows there are, `count − shadows` how much traffic there was.
+ * in nothing else: `count` says how many rows there are, `count − shadows` how much traffic there was. One
+ * that never ended is an interrupted row like any other.
  */
 export interface Rollup extends RollupKey {
   count: number;

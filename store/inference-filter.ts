@@ -34,6 +34,10 @@ export interface InferenceFilter {
   readonly traceId?: string | undefined;
   /** What the metadata holds, among other things. */
   readonly metadata?: Readonly<Record<string, unknown>> | undefined;
+  /** The id of the experiment that it counts in. */
+  readonly experimentId?: string | undefined;
+  /** Only mirrored calls, or none of them. */
+  readonly shadow?: boolean | undefined;
   /** Words of prompt or answer, as web searches spell them. */
   readonly text?: string | undefined;
   readonly since?: Date | undefined;
@@ -65,7 +69,7 @@ export function conditionsOf(
 }
 
 function equalities(filter: InferenceFilter): RawBuilder<unknown>[] {
-  const { unit, model, keyIds, streamed } = filter;
+  const { unit, model, keyIds, streamed, shadow } = filter;
   const conditions: RawBuilder<unknown>[] = [];
   const equals = (column: string, value: string | undefined) => {
     if (value !== undefined) conditions.push(sql`row.${sql.ref(column)} = ${value}`);
@@ -78,6 +82,8 @@ function equalities(filter: InferenceFilter): RawBuilder<unknown>[] {
   equals('dialect', filter.dialect);
   equals('finish_reason', filter.finishReason);
   equals('trace_id', filter.traceId);
+  equals('experiment_id', filter.experimentId);
+  if (shadow !== undefined) conditions.push(shadow ? sql`row.shadow_of IS NOT NULL` : sql`row.shadow_of IS NULL`);
   if (streamed !== undefined) conditions.push(sql`row.streamed = ${streamed}`);
   if (keyIds !== undefined) conditions.push(sql`row.key_id = ANY (${[...keyIds]}::uuid[])`);
   // The index is on the digest; the unit itself says that it is no other one's.

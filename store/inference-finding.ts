@@ -37,10 +37,11 @@ export function isFoundByKey(filter: InferenceFilter): boolean {
   return filter.traceId !== undefined || !hasMore(filter);
 }
 
-/** Whether a filter asks for something that no index has. */
+/** Whether a filter asks for something that no index has. That a call is no mirrored one goes for most rows: it is checked on them. */
 function hasMore(filter: InferenceFilter): boolean {
-  const { groupIds, since, until, metadata, text, unit, traceId, keyIds, errorCode, status, outcome, ...more } = filter;
+  const { groupIds, since, until, metadata, text, unit, traceId, keyIds, errorCode, status, outcome, shadow, ...more } =
+    filter;
   const trouble = troubleOf(filter);
-  if (status !== trouble.status || outcome !== trouble.outcome) return true;
+  if (status !== trouble.status || outcome !== trouble.outcome || shadow === true) return true;
   return Object.values(more).some((part) => part !== undefined);
 }

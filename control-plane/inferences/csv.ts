@@ -44,6 +44,10 @@ export const csvColumns: readonly { readonly name: string; readonly of: (view: I
   { name: 'metadata', of: ({ metadata }) => (metadata === null ? null : JSON.stringify(metadata)) },
   { name: 'request_bytes', of: ({ requestBytes }) => requestBytes },
   { name: 'response_bytes', of: ({ responseBytes }) => responseBytes },
+  { name: 'experiment_id', of: ({ experiment }) => experiment?.id ?? null },
+  { name: 'experiment_phase', of: ({ experiment }) => experiment?.phase ?? null },
+  { name: 'arm', of: ({ experiment }) => experiment?.arm ?? null },
+  { name: 'shadow_of', of: ({ shadowOf }) => shadowOf },
 ];
 
 /** What makes spreadsheets take a text for a formula (OWASP, CSV injection); the full-width signs do in some locales. */

@@ -4,6 +4,7 @@ import { allGroups } from '#store/groups.ts';
 import { findInference, findPayloads, type InferenceRow, type PayloadRow } from '#store/inferences.ts';
 import type { Tx } from '#store/pool.ts';
 import { splitInForce, type WeightVersionRow } from '#store/weight-versions.ts';
+import { explain, isReproduced } from '../groups/assignment.ts';
 import { API_BASE } from '../http/answer.ts';
 import type { ReadCall } from '../http/operation.ts';
 import { notFound } from '../problem.ts';
@@ -28,11 +29,15 @@ export async function showInference(
   const payload = (await findPayloads(tx, organizationId, [row])).get(id);
   const split = await splitInForce(tx, organizationId, row.group_id, row.config_version);
   const role = roleOf(row, split);
+  const view = inferenceView(row, groups.find((group) => group.id === row.group_id)?.name ?? '');
+  const { bucket, experiment, assignedVariant: variant } = view;
+  const range = [row.range_from, row.range_to] as const;
   return {
-    ...inferenceView(row, groups.find((group) => group.id === row.group_id)?.name ?? ''),
-    assignmentExplained: explainAssignment(row, role),
+    ...view,
+    assignmentExplained: explain({ bucket, range, variant, role, experiment }, null),
     assignment: {
       role,
+      reproduced: isReproduced(row, split),
       splitSince: split?.config_version ?? null,
       splitChange: split === undefined ? null : changeOf(split.config_version),
       configChange: changeOf(row.config_version),
@@ -50,15 +55,6 @@ function changeOf(version: number): string {
 
 function roleOf(row: InferenceRow, split: WeightVersionRow | undefined): Role | null {
   return split?.variants.find(({ model }) => model === row.assigned_variant)?.role ?? null;
-}
-
-type Assigned = Pick<InferenceRow, 'bucket' | 'range_from' | 'range_to' | 'assigned_variant'>;
-
-/** `bucket 4711 < 9000 → champion gpt-small`: the range that held the bucket, and whose it is. */
-export function explainAssignment(row: Assigned, role: Role | null): string {
-  const from = row.range_from === 0 ? '' : `${row.range_from} ≤ `;
-  const variant = role === null ? row.assigned_variant : `${role} ${row.assigned_variant}`;
-  return `${from}bucket ${row.bucket} < ${row.range_to} → ${variant}`;
 }
 
 function sentUpstream(row: InferenceRow, payload: PayloadRow | undefined): InferenceDetailView['sentUpstream'] {

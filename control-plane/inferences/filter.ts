@@ -1,6 +1,7 @@
 import { isUuid } from '#core/ids.ts';
 import type { Role } from '#core/weights.ts';
 import { allGroups } from '#store/groups.ts';
+import { experimentSpan } from '#store/inference-experiment.ts';
 import type { InferenceFilter, Span } from '#store/inference-filter.ts';
 import { keyIdsOf } from '#store/keys.ts';
 import type { Tx } from '#store/pool.ts';
@@ -44,8 +45,34 @@ export async function resolveFilter(tx: Tx, organizationId: string, query: Filte
     text: query.q,
     since: query.since === undefined ? undefined : new Date(query.since),
     until: query.until === undefined ? undefined : new Date(query.until),
+    shadow: query.shadow === 'all' ? undefined : query.shadow === 'true',
   };
-  return { filter, groupNames: new Map(groups.map(({ id, name }) => [id, name])) };
+  const groupNames = new Map(groups.map(({ id, name }) => [id, name]));
+  if (query.experiment === undefined) return { filter, groupNames };
+  return { filter: await ofExperiment(tx, organizationId, filter, query.experiment), groupNames };
+}
+
+/** A gateway's clock may be behind the database's. */
+const MAX_CLOCK_LAG_MS = 3_600_000;
+
+/** No index has the experiments: but one is in one group, and no inference of it is older than its start. */
+async function ofExperiment(
+  tx: Tx,
+  organizationId: string,
+  filter: InferenceFilter,
+  experimentId: string,
+): Promise<InferenceFilter> {
+  const span = await experimentSpan(tx, organizationId, experimentId);
+  if (span === undefined) {
+    throw invalid([{ field: 'experiment', message: `there is no experiment "${experimentId}"` }]);
+  }
+  const { groupId, startedAt } = span;
+  const firstMs = startedAt === null ? 0 : startedAt.getTime() - MAX_CLOCK_LAG_MS;
+  const sinceMs = Math.max(firstMs, filter.since?.getTime() ?? 0);
+  return {
+    ...{ ...filter, experimentId, groupIds: filter.groupIds.filter((id) => id === groupId) },
+    since: sinceMs === 0 ? undefined : new Date(sinceMs),
+  };
 }
 
 function groupIdsOf(groups: readonly { id: string; name: string }[], wanted: string | undefined): string[] {

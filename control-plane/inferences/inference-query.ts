@@ -54,6 +54,10 @@ const FILTERS = {
   outputTokensTo: optional(tokens, 'At most so many.'),
   costFromMicroUsd: optional(amount, 'At least so many millionths of a dollar.'),
   costToMicroUsd: optional(amount, 'At most so many millionths of a dollar.'),
+  experiment: optional(
+    z.uuid(),
+    'The experiment that it counts in, by its id (that of its rollout): one group, from the start of the experiment on.',
+  ),
   traceId: optional(z.string().regex(/^[0-9a-f]{32}$/, 'is 32 hexadecimal digits'), 'W3C trace id.'),
   metadata: optional(
     z.string().max(8_192),
@@ -70,7 +74,18 @@ const FILTERS = {
   until: optional(time, 'Inferences before this moment.'),
 };
 
-export type FilterQuery = z.output<z.ZodObject<typeof FILTERS>> & Readonly<Record<string, unknown>>;
+const SHADOWS = ['false', 'true', 'all'] as const;
+
+const shadowFilter = (otherwise: (typeof SHADOWS)[number]) =>
+  z
+    .enum(SHADOWS)
+    .default(otherwise)
+    .openapi({
+      description: `Mirrored calls: only what is none (\`false\`), only these (\`true\`), or \`all\`. Without it: \`${otherwise}\`.`,
+    });
+
+export type FilterQuery = z.output<z.ZodObject<typeof FILTERS>> &
+  Readonly<Record<string, unknown>> & { readonly shadow: (typeof SHADOWS)[number] };
 
 /** Accepts what it knows and `metadata.…`. */
 function filtered<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
@@ -88,6 +103,7 @@ function filtered<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
 
 export const inferenceQuerySchema = filtered({
   ...pageQuerySchema.shape,
+  shadow: shadowFilter('false'),
   sort: z.enum(INFERENCE_SORTS).default('time').openapi({
     description: 'Any but `time` needs `since` or one group. `tokens` are input and output together.',
   }),
@@ -98,6 +114,7 @@ export const EXPORT_FORMATS = ['jsonl', 'csv', 'openai-chat'] as const;
 export type ExportFormat = (typeof EXPORT_FORMATS)[number];
 
 export const exportQuerySchema = filtered({
+  shadow: shadowFilter('all'),
   format: z
     .enum(EXPORT_FORMATS)
     .default('jsonl')

@@ -39,7 +39,9 @@ export const inferenceSchema = z
       cachedTokens: nullableInt,
       reasoningTokens: nullableInt,
     }),
-    costMicroUsd: nullableInt,
+    costMicroUsd: nullableInt.openapi({
+      description: 'By `meta.prices` of the model at that time; null when it had none, or the usage is not known.',
+    }),
     timings: z.object({
       queueMs: nullableMs,
       connectMs: nullableMs,
@@ -61,6 +63,11 @@ export const inferenceSchema = z
         requestId: z.string().nullable(),
       }),
     ),
+    experiment: z.object({ id: z.uuid(), phase: z.int(), arm: z.int() }).nullable().openapi({
+      description:
+        "Where it counts: the experiment, its phase, and the arm (0 is the champion's, then the challengers'). A mirrored call has the arm of its own model, and counts only as its pair. Null: in none.",
+    }),
+    shadowOf: z.uuid().nullable().openapi({ description: 'Of a mirrored call: the inference that it mirrors.' }),
     traceId: z.string(),
     metadata: z.record(z.string(), z.unknown()).nullable().openapi({ description: 'What the caller sent along.' }),
     requestBytes: z.int(),
@@ -103,6 +110,10 @@ const assignmentSchema = z.object({
     .enum(ROLES)
     .nullable()
     .openapi({ description: 'Of the variant at that time; null when the split is not known any more.' }),
+  reproduced: z.boolean().nullable().openapi({
+    description:
+      'Whether its unit, hashed again into the split of that time, gives this bucket, range and variant; null when the split is not known any more.',
+  }),
   splitSince: z.int().nullable().openapi({ description: 'The configuration version that brought the split in force.' }),
   splitChange: z.string().nullable().openapi({
     description: 'The audit entry of that version: who changed the split, from what to what.',

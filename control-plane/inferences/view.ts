@@ -46,11 +46,18 @@ export function inferenceView(row: InferenceRow, groupName: string): InferenceVi
       totalMs: ms(row.total_ns),
     },
     attempts: attemptsOf(row).map(attemptView),
+    experiment: experimentOf(row),
+    shadowOf: row.shadow_of,
     traceId: row.trace_id,
     metadata: row.metadata,
     requestBytes: row.request_bytes,
     responseBytes: row.response_bytes,
   };
+}
+
+function experimentOf(row: InferenceRow): InferenceView['experiment'] {
+  const { experiment_id: id, experiment_phase: phase, arm } = row;
+  return id === null || phase === null || arm === null ? null : { id, phase, arm };
 }
 
 /** The upstream calls of an inference, as they were recorded. */

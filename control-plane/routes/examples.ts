@@ -79,7 +79,7 @@ export const INFERENCE_EXAMPLE = {
   endReason: 'terminal_event',
   finishReason: 'stop',
   usage: { inputTokens: 24, outputTokens: 117, cachedTokens: 0, reasoningTokens: null },
-  costMicroUsd: null,
+  costMicroUsd: 197,
   timings: { queueMs: 0.2, connectMs: 11.4, firstByteMs: 182.5, firstTokenMs: 183.1, totalMs: 1_204.7 },
   attempts: [
     {
@@ -95,10 +95,28 @@ export const INFERENCE_EXAMPLE = {
       requestId: 'req_7f3a',
     },
   ],
+  experiment: { id: '0190163c-1a2b-7c3d-8e4f-0123456789ab', phase: 1, arm: 0 },
+  shadowOf: null,
   traceId: '4bf92f3577b34da6a3ce929d0e0e4736',
   metadata: { tenant: 'acme' },
   requestBytes: 412,
   responseBytes: 9_120,
+};
+
+export const ASSIGNMENT_EXAMPLE = {
+  ...{
+    unit: 'user-1234',
+    bucket: 4711,
+    hashVersion: 1,
+    range: { from: 0, to: 9000 },
+    variant: 'gpt-small',
+    role: 'champion',
+  },
+  phase: 2,
+  experiment: { id: '0190163c-1a2b-7c3d-8e4f-0123456789ab', phase: 1, arm: 0 },
+  configVersion: 43,
+  explanation:
+    'bucket 4711 < 9000 → champion gpt-small; counts as arm 0 in phase 1 of experiment 0190163c-1a2b-7c3d-8e4f-0123456789ab',
 };
 
 /** A page with one item. */
@@ -108,9 +126,11 @@ export function pageExample(item: object): object {
 
 export const INFERENCE_DETAIL_EXAMPLE = {
   ...INFERENCE_EXAMPLE,
-  assignmentExplained: 'bucket 4711 < 9000 → champion gpt-small',
+  assignmentExplained:
+    'bucket 4711 < 9000 → champion gpt-small; counts as arm 0 in phase 1 of experiment 0190163c-1a2b-7c3d-8e4f-0123456789ab',
   assignment: {
     role: 'champion',
+    reproduced: true,
     splitSince: 41,
     splitChange: '/api/v1/audit?version=41',
     configChange: '/api/v1/audit?version=43',

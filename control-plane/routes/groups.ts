@@ -1,3 +1,5 @@
+import { showAssignment } from '../groups/assignment.ts';
+import { assignmentQuerySchema, assignmentViewSchema } from '../groups/assignment-schemas.ts';
 import {
   createGroupSchema,
   groupSchema,
@@ -9,7 +11,7 @@ import type { createGroups } from '../groups/groups.ts';
 import { changeGroupWeights, replaceGroupVariants } from '../groups/split.ts';
 import { noQuerySchema, type Operations, versioned } from '../http/operation.ts';
 import { pageQuerySchema, pageSchema } from '../paging.ts';
-import { GROUP_EXAMPLE, pageExample, VARIANTS_EXAMPLE } from './examples.ts';
+import { ASSIGNMENT_EXAMPLE, GROUP_EXAMPLE, pageExample, VARIANTS_EXAMPLE } from './examples.ts';
 
 /** `/groups` */
 export function routeGroups(operations: Operations, groups: ReturnType<typeof createGroups>): void {
@@ -54,6 +56,16 @@ export function routeGroups(operations: Operations, groups: ReturnType<typeof cr
     status: 204,
     body: null,
     handle: groups.remove,
+  });
+  operations.read({
+    ...{ tag, path: '/groups/{name}/assignment', operationId: 'showAssignment', role: 'viewer' },
+    summary: 'Say which variant a unit is assigned to, and why',
+    description:
+      'By the newest configuration, whether or not every gateway serves it yet. For an inference that was made, see its own detail.',
+    query: assignmentQuerySchema,
+    answer: assignmentViewSchema,
+    example: ASSIGNMENT_EXAMPLE,
+    handle: async (tx, call) => ({ body: await showAssignment(tx, call) }),
   });
   routeSplit(operations);
 }

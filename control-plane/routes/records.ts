@@ -25,7 +25,7 @@ export function routeRecords(operations: Operations): void {
     operationId: 'listInferences',
     summary: 'List inferences: filtered, searched and sorted, newest first unless told otherwise',
     description:
-      'A cursor holds for the filter and order that it was given out for. A list that would take longer than 5 s to find is a 422 ' +
+      'Mirrored calls are left out unless `shadow` asks for them. A cursor holds for the filter and order that it was given out for. A list that would take longer than 5 s to find is a 422 ' +
       'that says how to ask for less.',
     role: 'viewer',
     query: inferenceQuerySchema,

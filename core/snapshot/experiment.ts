@@ -1,3 +1,4 @@
+import type { Metadata } from '#core/metadata.ts';
 import type { BucketRange } from '#core/split/ranges.ts';
 import type { SnapshotExperiment, SnapshotGroup } from './schema.ts';
 
@@ -6,8 +7,6 @@ export interface CompiledExperiment {
   readonly id: string;
   readonly phase: number;
   readonly correlationKey: string | null;
-  /** The champion's model, then the challengers': the place of one is its arm. */
-  readonly modelIds: readonly string[];
   /** Of the ranges that count, in ascending order: `[starts[i], ends[i])` counts in `arms[i]`. */
   readonly starts: Uint16Array;
   readonly ends: Uint16Array;
@@ -47,7 +46,6 @@ export function compileExperiment(
     id: experiment.id,
     phase: experiment.phase,
     correlationKey: experiment.correlationKey,
-    modelIds: Object.freeze(modelIds),
     starts: Uint16Array.from(counted, ({ from }) => from),
     ends: Uint16Array.from(counted, ({ to }) => to),
     arms: Uint16Array.from(counted, ({ arm }) => arm),
@@ -73,4 +71,42 @@ export function armOf({ starts, ends, arms }: CompiledExperiment, bucket: number
     else low = middle + 1;
   }
   return low < ends.length && starts[low]! <= bucket ? arms[low]! : null;
+}
+
+/** Where an inference counts. `correlation`: what its metadata has under the experiment's key. */
+interface CountedPlace {
+  readonly id: string;
+  readonly phase: number;
+  readonly arm: number;
+  readonly correlation?: string;
+}
+
+const MAX_CORRELATION_CHARS = 256;
+
+/**
+ * Where an inference in this bucket counts; undefined: in no arm.
+ * @param metadata what the caller said of it
+ * @param kept the same as the group's policy keeps it
+ */
+// hot: once a request of a group with an experiment, a binary search over a few ranges and one object
+export function placeIn(
+  experiment: CompiledExperiment,
+  bucket: number,
+  metadata: Metadata | null,
+  kept: Metadata | undefined,
+): CountedPlace | undefined {
+  const arm = armOf(experiment, bucket);
+  if (arm === null) return undefined;
+  const { id, phase, correlationKey } = experiment;
+  const correlation = correlationKey === null ? null : correlationOf(correlationKey, metadata, kept);
+  return correlation === null ? { id, phase, arm } : { id, phase, arm, correlation };
+}
+
+/** What the policy makes unreadable is not stored in another place, and its label would be that of many. */
+function correlationOf(key: string, metadata: Metadata | null, kept: Metadata | undefined): string | null {
+  if (metadata === null || kept === undefined || !Object.hasOwn(metadata, key)) return null;
+  const value = metadata[key];
+  if (kept[key] !== value || (typeof value !== 'string' && typeof value !== 'number')) return null;
+  const text = String(value);
+  return text !== '' && text.length <= MAX_CORRELATION_CHARS ? text : null;
 }

@@ -1,10 +1,10 @@
 import { CUT, interruptedFacts, isMissing, missingFacts, type SideFacts } from '#core/capture-facts.ts';
 import { costMicroUsd } from '#core/prices.ts';
+import { placeIn } from '#core/snapshot/experiment.ts';
 import type { AttemptRecord, EndRecord } from '#inference-log/record.ts';
 import type { Usage } from '../telemetry/recorder.ts';
 import { ANONYMOUS_SERIES } from '../telemetry/series.ts';
 import { type BodyCapture, hashBeside } from './capture.ts';
-import { experimentPlace } from './experiment-place.ts';
 import { openBinaryCapture, openCapture, openSessionCapture } from './open-capture.ts';
 import type { Ending, Exchange, FlowDeps } from './ports.ts';
 import { redactEnd, redactMetadata } from './redact-record.ts';
@@ -23,6 +23,9 @@ export function recordBegin(deps: FlowDeps, exchange: Exchange, body: Buffer): v
   if (isHashedBeside) hashRequest(deps, exchange, body);
   capture.add(isHashedBeside ? body.subarray(0, policy.maxBytes) : body);
   const metadata = redactMetadata(group.group, exchange.metadata);
+  const { experiment } = group.group;
+  // Most groups have none. Sessions never count: how long one lasts is the caller's choice.
+  const isCounted = experiment !== null && exchange.operation !== 'realtime';
   deps.spool.begin(
     exchange.id,
     {
@@ -46,7 +49,7 @@ export function recordBegin(deps: FlowDeps, exchange: Exchange, body: Buffer): v
       requestSha256: capture.digest(),
       metadata,
       requestFacts: isHashedBeside ? CUT.limit : capture.facts,
-      experiment: experimentPlace(exchange, metadata),
+      experiment: isCounted ? placeIn(experiment, placement.bucket, exchange.metadata, metadata) : undefined,
     },
     capture.pending,
     variant.terms,

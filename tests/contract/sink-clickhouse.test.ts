@@ -72,8 +72,13 @@ const stopServer = await describeWithClickHouse('the ClickHouse sink', (server) 
     const sha = createHash('sha256').update('whole').digest('hex');
     const attempts = endRecord().attempts.map((attempt) => ({ ...attempt, requestId: odd }));
     const long = 'ü'.repeat(30_000);
+    const experiment = { id: randomUUID(), phase: 2, arm: 1 };
+    const shadowOf = newInferenceId();
     const full = row({
-      begin: beginRecord({ unit: odd, streamed: true, configVersion: 2 ** 40, requestSha256: sha, requestFacts: 64 }),
+      begin: beginRecord({
+        ...{ unit: odd, streamed: true, configVersion: 2 ** 40, requestSha256: sha, requestFacts: 64 },
+        ...{ experiment, shadowOf },
+      }),
       end: endRecord({
         responseBytes: 5e9,
         attempts,
@@ -98,6 +103,7 @@ const stopServer = await describeWithClickHouse('the ClickHouse sink', (server) 
       ...{ unit: 'ä\ufffdb\ufffdc', streamed: true, config_version: 2 ** 40, status: -1, bucket: 4321, range_to: 5000 },
       ...{ response_bytes: 5e9, finish_reason: long, first_token_ns: 0, total_ns: 4e9, cost_micro_usd: null },
       capture_facts: 64 + 31 * 128,
+      ...{ experiment_id: experiment.id, experiment_phase: 2, arm: 1, shadow_of: shadowOf },
       ms: Number.parseInt(full.id.replace('-', '').slice(0, 12), 16),
     });
     expect(JSON.parse(first!['attempts'] as string)).toMatchObject([{ requestId: 'ä\ufffdb\ufffdc', connectNs: 20 }]);
@@ -108,6 +114,7 @@ const stopServer = await describeWithClickHouse('the ClickHouse sink', (server) 
       output_tokens: 0,
       error_code: null,
       first_token_ns: null,
+      ...{ experiment_id: null, experiment_phase: null, arm: null, shadow_of: null },
     });
     const payloads = await store.rows(`SELECT hex(request) AS request, hex(response) AS response, response_type,
       lower(hex(request_sha256)) AS sha, response_sha256 FROM inference_payloads FINAL WHERE id = '${full.id}'`);

@@ -52,3 +52,38 @@ test.each([
     await rm(folder, { recursive: true, force: true });
   }
 });
+
+test.each([
+  'jsonl',
+  'parquet',
+] as const)('where inferences count and what they mirror comes back from an archive as %s', async (archive) => {
+  const rig = await createPartitionRig();
+  const folder = await mkdtemp(join(tmpdir(), 'rs-archive-'));
+  try {
+    const disk = createDiskStorage(folder);
+    const groupId = await rig.createGroup({ partitionBy: 'day' });
+    const old = Math.floor(Date.now() / DAY_MS) * DAY_MS - 40 * DAY_MS;
+    await rig.write(rig.rowsAt(groupId, [old, old + 1, old + 2]));
+    await sql`UPDATE inferences SET experiment_id = gen_random_uuid(), experiment_phase = 3, arm = 1 WHERE group_id = ${groupId}`.execute(
+      rig.admin,
+    );
+    await sql`UPDATE inferences SET shadow_of = gen_random_uuid() WHERE group_id = ${groupId}
+      AND id = (SELECT min(id::text)::uuid FROM inferences WHERE group_id = ${groupId})`.execute(rig.admin);
+    const places = async () => {
+      const { rows } = await sql`SELECT id, experiment_id, experiment_phase, arm, shadow_of FROM inferences
+        WHERE group_id = ${groupId} ORDER BY id`.execute(rig.admin);
+      return rows;
+    };
+    const before = await places();
+    await rig.setPolicy(groupId, { partitionBy: 'day', retentionDays: 30, archive });
+    await rig.retain(disk);
+    expect(await places()).toEqual([]);
+    const [made] = await listArchives(rig.leader, { group: groupId });
+    await restoreArchive({ db: rig.leader, storage: disk, random: () => 0.5 }, made!, how);
+    expect(before).toMatchObject([{ experiment_phase: 3, arm: 1 }, { shadow_of: null }, { shadow_of: null }]);
+    expect(await places()).toEqual(before);
+  } finally {
+    await rig.close();
+    await rm(folder, { recursive: true, force: true });
+  }
+});

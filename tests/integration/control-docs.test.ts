@@ -22,6 +22,7 @@ const ROUTES: Record<string, string[]> = {
   '/models/{name}': ['delete', 'get', 'patch'],
   '/groups': ['get', 'post'],
   '/groups/{name}': ['delete', 'get', 'patch'],
+  '/groups/{name}/assignment': ['get'],
   '/groups/{name}/variants': ['put'],
   '/groups/{name}/weights': ['patch'],
   '/groups/{name}/comparison': ['get'],

@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type ApiClient, startTestControlPlane, type TestControlPlane } from '#tests/support/control-plane.ts';
 
@@ -181,6 +182,35 @@ describe('models', () => {
     const { status, body } = await api('POST', '/models', wrong);
     expect(status).toBe(422);
     expect(body.field).toBe(field);
+  });
+
+  test('publish their prices; what a release that did not check them has stored leaves the cost unknown', async () => {
+    const prices = { input: 400_000, output: 1_600_000, cachedInput: 100_000 };
+    const made = await api('POST', '/models', {
+      name: 'priced',
+      provider: 'one',
+      upstreamModel: 'u',
+      meta: { prices },
+    });
+    expect(made).toMatchObject({ status: 201, body: { meta: { prices } } });
+    const published = async () => {
+      const { rows } = await sql<{ prices: unknown }>`
+        SELECT jsonb_path_query_first(document, '$.models[*] ? (@.name == "priced")')->'prices' AS prices
+        FROM snapshots WHERE organization_id = ${api.organizationId} ORDER BY version DESC LIMIT 1`.execute(
+        control.admin,
+      );
+      return rows[0]!.prices;
+    };
+    expect(await published()).toEqual(prices);
+    for (const wrong of ['"cheap"', '{"input":1}', '{"input":0.5,"output":1}', 'null']) {
+      await sql`UPDATE models SET meta = jsonb_build_object('prices', ${wrong}::jsonb) WHERE id = ${made.body.id}`.execute(
+        control.admin,
+      );
+      expect((await api('PATCH', '/models/priced', { upstreamModel: `u${wrong.length}` })).status).toBe(200);
+      expect(await published()).toBeNull();
+    }
+    expect((await api('PATCH', '/models/priced', { meta: { prices: null } })).status).toBe(200);
+    expect((await api('GET', '/models/priced')).body.meta).toEqual({});
   });
 
   test('hold half a surrogate pair and a nesting bomb away from the database', async () => {

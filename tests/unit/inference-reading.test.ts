@@ -3,14 +3,15 @@ import { describe, expect, test } from 'vitest';
 import { splitCheckpoints } from '#cli/export/checkpoints.ts';
 import { parseExportOptions } from '#cli/export/options.ts';
 import { createProgress } from '#cli/export/progress.ts';
+import { explain } from '#control-plane/groups/assignment.ts';
 import { responseOf } from '#control-plane/inferences/captured.ts';
 import { chatAnswerOf, openAiChatOf } from '#control-plane/inferences/chat-answer.ts';
 import { csvLine } from '#control-plane/inferences/csv.ts';
 import { fingerprintOf } from '#control-plane/inferences/cursor.ts';
-import { explainAssignment } from '#control-plane/inferences/detail.ts';
 import { metadataOf } from '#control-plane/inferences/filter.ts';
 import { waterfallOf } from '#control-plane/inferences/waterfall.ts';
 import { CUT, missingFacts, packFacts, REDACTED, WHOLE } from '#core/capture-facts.ts';
+import { isFoundByKey } from '#store/inference-finding.ts';
 
 const sse = (...events: unknown[]) =>
   events.map((event) => `data: ${typeof event === 'string' ? event : JSON.stringify(event)}\n\n`).join('');
@@ -146,9 +147,15 @@ test('metadata of a query', () => {
 });
 
 test('an assignment in words', () => {
-  const row = { bucket: 4711, range_from: 0, range_to: 9000, assigned_variant: 'small' };
-  expect(explainAssignment(row, 'champion')).toBe('bucket 4711 < 9000 → champion small');
-  expect(explainAssignment({ ...row, range_from: 4000 }, null)).toBe('4000 ≤ bucket 4711 < 9000 → small');
+  const row = { bucket: 4711, range: [0, 9000], variant: 'small', role: 'champion', experiment: null } as const;
+  expect(explain(row, null)).toBe('bucket 4711 < 9000 → champion small');
+  expect(explain({ ...row, range: [4000, 9000], role: null }, null)).toBe('4000 ≤ bucket 4711 < 9000 → small');
+  expect(explain({ ...row, experiment: { id: 'e', phase: 2, arm: 1 } }, 'e')).toBe(
+    'bucket 4711 < 9000 → champion small; counts as arm 1 in phase 2 of experiment e',
+  );
+  expect(explain(row, 'e')).toBe(
+    'bucket 4711 < 9000 → champion small; outside of the buckets that experiment e compares',
+  );
 });
 
 describe('a waterfall', () => {
@@ -232,3 +239,11 @@ describe('ringside export', () => {
 async function* chunksOf(bytes: Buffer, size: number): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
 }
+
+test('leaving mirrored calls out of a list over many groups does not change how its rows are found', () => {
+  const groupIds = ['a', 'b'];
+  expect(isFoundByKey({ groupIds })).toBe(true);
+  expect(isFoundByKey({ groupIds, shadow: false })).toBe(true);
+  expect(isFoundByKey({ groupIds, shadow: true })).toBe(false);
+  expect(isFoundByKey({ groupIds, shadow: false, streamed: true })).toBe(false);
+});

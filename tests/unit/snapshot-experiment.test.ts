@@ -1,6 +1,7 @@
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
-import { armOf, compileExperiment } from '#core/snapshot/experiment.ts';
+import { describe, expect, test } from 'vitest';
+import type { Metadata } from '#core/metadata.ts';
+import { armOf, compileExperiment, placeIn } from '#core/snapshot/experiment.ts';
 import type { SnapshotExperiment, SnapshotGroup } from '#core/snapshot/schema.ts';
 import { BUCKETS } from '#core/split/bucket.ts';
 
@@ -24,7 +25,7 @@ test('a bucket counts in the arm whose range holds it, and outside of all ranges
   const given = variants([[0, 9000]], [[9000, 10_000]]);
   const compiled = compileExperiment(experiment([CHAMPION, [[8000, 9000]]], [CHALLENGER, [[9000, 10_000]]]), given);
   expect([0, 7999, 8000, 8999, 9000, 9999].map((bucket) => armOf(compiled, bucket))).toEqual([null, null, 0, 0, 1, 1]);
-  expect(compiled).toMatchObject({ phase: 3, modelIds: [CHAMPION, CHALLENGER], correlationKey: null });
+  expect(compiled).toMatchObject({ phase: 3, correlationKey: null });
 });
 
 test('arms without ranges count nothing: a challenger that only gets mirrored calls', () => {
@@ -57,6 +58,49 @@ test('the look-up agrees with looking through the ranges, for any arms', () => {
       },
     ),
   );
+});
+
+describe('the place of an inference', () => {
+  const place = (
+    correlationKey: string | null,
+    metadata: Metadata | null,
+    kept: Metadata | undefined = metadata ?? undefined,
+  ) =>
+    placeIn(
+      compileExperiment(
+        { ...experiment([CHAMPION, [[0, 9000]]]), correlationKey },
+        variants([[0, 9000]], [[9000, 10_000]]),
+      ),
+      5,
+      metadata,
+      kept,
+    );
+
+  test('names experiment, phase and arm, and the value of the correlation key', () => {
+    expect(place(null, { order: 'o-1' })).toEqual({ id: experiment().id, phase: 3, arm: 0 });
+    expect(place('order', { order: 'o-1' })).toMatchObject({ arm: 0, correlation: 'o-1' });
+    expect(place('order', { order: 17 })).toMatchObject({ correlation: '17' });
+    expect(place('order', { order: 'x'.repeat(256) })?.correlation).toHaveLength(256);
+  });
+
+  test.each<[string, Metadata | null, Metadata | undefined]>([
+    ['there is no metadata', null, undefined],
+    ['the key is missing', { other: 'o-1' }, { other: 'o-1' }],
+    ['it is neither text nor number', { order: true }, { order: true }],
+    ['it is empty', { order: '' }, { order: '' }],
+    ['it is too long', { order: 'x'.repeat(257) }, { order: 'x'.repeat(257) }],
+    ['the policy of the group hides it', { order: 'a@b.example' }, { order: '[email]' }],
+    ['the policy of the group hides all of it', { order: 'o-1' }, {}],
+  ])('has no correlation where %s', (_, metadata, kept) => {
+    expect(place('order', metadata, kept)).toEqual({ id: experiment().id, phase: 3, arm: 0 });
+  });
+
+  test('a key that every object inherits is missing', () =>
+    expect(place('toString', {})).not.toHaveProperty('correlation'));
+  test('is nowhere in a bucket of no arm', () => {
+    const compiled = compileExperiment(experiment([CHAMPION, [[0, 5]]]), variants([[0, 10_000]], []));
+    expect(placeIn(compiled, 5, null, undefined)).toBeUndefined();
+  });
 });
 
 test('an arm may span ranges of its variant that touch', () => {
