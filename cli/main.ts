@@ -19,9 +19,9 @@ interface ServiceCommand extends Described {
   run(settings: Settings, release: string, args: readonly string[]): Promise<void>;
 }
 
-/** Computes from its arguments alone: it also works where the settings are wrong. */
+/** Computes from its arguments alone, or does in most of what it can: so it asks for the settings, which may be wrong, when it needs them. */
 interface PureCommand extends Described {
-  compute(args: readonly string[]): Promise<void>;
+  compute(args: readonly string[], settings: () => Settings): Promise<void>;
 }
 
 type Command = ServiceCommand | PureCommand;
@@ -72,10 +72,16 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     run: async (settings, _version, args) => (await import('./export/export.ts')).exportLog(settings, args),
   },
   experiment: {
-    summary: 'statistics of experiments on your own numbers; see ringside experiment --help',
+    summary: 'evidence of experiments, and their statistics on your own numbers; see ringside experiment --help',
     parsesArguments: true,
     hasHelp: true,
-    compute: async (args) => (await import('./experiment/experiment.ts')).experiment(args),
+    compute: async (args, settings) => (await import('./experiment/experiment.ts')).experiment(args, settings),
+  },
+  group: {
+    summary: "a group's comparison and the truth of its split; see ringside group --help",
+    parsesArguments: true,
+    hasHelp: true,
+    compute: async (args, settings) => (await import('./experiment/group.ts')).group(args, settings),
   },
   rollout: {
     summary: 'create, list, steer and watch rollouts; see ringside rollout --help',
@@ -136,7 +142,7 @@ else {
     fail(`${name} takes no argument "${rest[allowed]}"; settings come from the environment`);
   }
   try {
-    if ('compute' in command) await command.compute(rest);
+    if ('compute' in command) await command.compute(rest, () => parseSettings(process.env));
     else await command.run(parseSettings(process.env), release, rest);
   } catch (error) {
     fail((await import('./start-failure.ts')).explainStartFailure(error));

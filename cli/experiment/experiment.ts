@@ -1,47 +1,43 @@
-import { fail, print } from '../output.ts';
+import type { Settings } from '../settings.ts';
 import { ANALYZE_HELP, analyze } from './analyze.ts';
-import { InputError } from './input.ts';
+import { readSubcommand } from './read.ts';
 import { SRM_HELP, srm } from './srm.ts';
-
-interface Subcommand {
-  readonly summary: string;
-  readonly help: string;
-  /** What is printed, as JSON. @throws InputError */
-  run(args: readonly string[]): Promise<object>;
-}
+import { runSubcommand, type Subcommand } from './subcommands.ts';
 
 const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
+  list: readSubcommand('experiment', 'list', {
+    summary: 'experiments, newest first',
+    path: () => '/experiments',
+    options: ['group', 'state', 'limit', 'cursor'],
+  }),
+  show: readSubcommand('experiment', 'show', {
+    ...{ summary: 'its definition, arms and phases', takes: 'experiment' },
+    path: (ref) => `/experiments/${ref}`,
+  }),
+  analysis: readSubcommand('experiment', 'analysis', {
+    ...{ summary: 'a look as of now, and the looks that were kept', takes: 'experiment' },
+    path: (ref) => `/experiments/${ref}/analysis`,
+    options: ['limit', 'cursor'],
+  }),
+  looks: readSubcommand('experiment', 'looks', {
+    ...{ summary: 'the looks that were kept, newest first', takes: 'experiment' },
+    path: (ref) => `/experiments/${ref}/analysis`,
+    options: ['limit', 'cursor'],
+    part: 'looks',
+  }),
+  breakdown: readSubcommand('experiment', 'breakdown', {
+    ...{ summary: 'its metric by key, version or metadata.<field>', takes: 'experiment' },
+    path: (ref) => `/experiments/${ref}/breakdown`,
+    options: ['by', 'metric', 'top', 'since', 'until'],
+  }),
   analyze: { summary: 'compare two arms from their sums', help: ANALYZE_HELP, run: analyze },
   srm: { summary: 'whether units were split as the weights say', help: SRM_HELP, run: srm },
 };
 
-const HELP = `usage: ringside experiment <command>
+const NOTICE = `analyze and srm need no settings and no database. The others ask the control API: the token is RINGSIDE_ADMIN_TOKEN and the
+address RINGSIDE_CONTROL_URL, or both are those of credentials.json in RINGSIDE_DATA_DIR.`;
 
-${Object.entries(SUBCOMMANDS)
-  .map(([name, { summary }]) => `  ${name.padEnd(15)}${summary}`)
-  .join('\n')}
-
-ringside experiment <command> --help tells more. No settings and no database are needed.`;
-
-/** `ringside experiment …`: the statistics of experiments on anybody's numbers. */
-export async function experiment(args: readonly string[]): Promise<void> {
-  const [name, ...rest] = args;
-  const known = name !== undefined && Object.hasOwn(SUBCOMMANDS, name) ? SUBCOMMANDS[name] : undefined;
-  if (args.includes('--help') || args.includes('-h')) return print(known?.help ?? HELP);
-  if (known === undefined) {
-    const problem = name === undefined ? 'a command is missing' : `unknown command "${name}"`;
-    fail(`experiment: ${problem}; see ringside experiment --help`, 2);
-  }
-  try {
-    print(JSON.stringify(await known.run(rest), null, 2));
-  } catch (error) {
-    if (!isWrongInput(error)) throw error;
-    fail(`experiment ${name}: ${error.message}`, 2);
-  }
-}
-
-/** Also of what `parseArgs` says of arguments. */
-function isWrongInput(error: unknown): error is Error {
-  if (error instanceof InputError) return true;
-  return error instanceof TypeError && String((error as { code?: unknown }).code).startsWith('ERR_PARSE_ARGS');
+/** `ringside experiment …`: the evidence of experiments, and their statistics on anybody's numbers. */
+export function experiment(args: readonly string[], settings: () => Settings): Promise<void> {
+  return runSubcommand('experiment', SUBCOMMANDS, NOTICE, args, settings);
 }

@@ -15,6 +15,7 @@ import {
   startTestControlPlane,
   type TestControlPlane,
 } from '#tests/support/control-plane.ts';
+import { holdLead } from '#tests/support/hold-lead.ts';
 import { plantExperiment } from '#tests/support/planted-experiment.ts';
 import { beginRecord, endRecord, newInferenceId } from '#tests/support/records.ts';
 
@@ -26,17 +27,22 @@ const INGEST = ingestSchema.parse({
 });
 
 let control: TestControlPlane;
+let release: () => Promise<void>;
 let api: ApiClient;
 let groupId: string;
 const KEYS = [randomUUID(), randomUUID(), randomUUID()];
 
 beforeAll(async () => {
   control = await startTestControlPlane({ clock: { nowMs: () => AT + 3_600_000 } });
+  release = await holdLead(control.databaseUrl);
   api = await control.owner('acme');
   await seedGroup(api, 'demo');
   groupId = (await api('GET', '/groups/demo')).body.id;
 });
-afterAll(() => control.stop());
+afterAll(async () => {
+  await release();
+  await control.stop();
+});
 
 const optional = <Value>(value: fc.Arbitrary<Value>) => fc.option(value, { nil: null });
 const status = optional(fc.constantFrom(200, 201, 301, 400, 401, 404, 409, 413, 422, 429, 500, 503));

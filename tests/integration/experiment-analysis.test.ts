@@ -14,19 +14,25 @@ import {
   startTestControlPlane,
   type TestControlPlane,
 } from '#tests/support/control-plane.ts';
+import { holdLead } from '#tests/support/hold-lead.ts';
 import { type CountedInference, countInferences, plantExperiment, unitId } from '#tests/support/planted-experiment.ts';
 
 let control: TestControlPlane;
+let release: () => Promise<void>;
 let api: ApiClient;
 let groupId: string;
 
 beforeAll(async () => {
   control = await startTestControlPlane();
+  release = await holdLead(control.databaseUrl);
   api = await control.owner('acme');
   await seedGroup(api, 'demo');
   groupId = (await api('GET', '/groups/demo')).body.id;
 });
-afterAll(() => control.stop());
+afterAll(async () => {
+  await release();
+  await control.stop();
+});
 
 /** Numbers that look like chance and are the same in every run. */
 function chance(seed: number): () => number {

@@ -9,6 +9,7 @@ import {
   startTestControlPlane,
   type TestControlPlane,
 } from '#tests/support/control-plane.ts';
+import { holdLead } from '#tests/support/hold-lead.ts';
 import { countInferences, plantExperiment } from '#tests/support/planted-experiment.ts';
 import { plantInference } from '#tests/support/planted-inferences.ts';
 import { beginRecord, endRecord } from '#tests/support/records.ts';
@@ -17,6 +18,7 @@ const MINUTE = Date.parse('2026-03-02T10:00:00Z');
 const NOW = MINUTE + 10 * 60_000;
 
 let control: TestControlPlane;
+let release: () => Promise<void>;
 let api: ApiClient;
 let rival: ApiClient;
 let groupId: string;
@@ -24,6 +26,7 @@ let version: number;
 
 beforeAll(async () => {
   control = await startTestControlPlane({ clock: { nowMs: () => NOW } });
+  release = await holdLead(control.databaseUrl);
   api = await control.owner('acme');
   rival = await control.owner('rival');
   await seedGroup(api, 'demo');
@@ -35,7 +38,10 @@ beforeAll(async () => {
   // In force since long before: 90 % and 10 %.
   await sql`UPDATE ringside.weight_versions SET created_at = '2026-01-01'`.execute(control.admin);
 });
-afterAll(() => control.stop());
+afterAll(async () => {
+  await release();
+  await control.stop();
+});
 
 interface Planted {
   readonly atMs: number;
@@ -202,7 +208,7 @@ test('the experiment that runs brings the check of its units', async () => {
   const list = Array.from({ length: 2_000 }, (_, i) => ({
     ...{
       phase: 1,
-      arm: i < 1_200 ? 0 : 1,
+      arm: i < 1_400 ? 0 : 1,
       unit: `u-${i}`,
       failed: false,
       latencyUs: 5,
@@ -212,7 +218,7 @@ test('the experiment that runs brings the check of its units', async () => {
   }));
   await countInferences(control.admin, { ...place, experimentId }, list);
   const { experiment } = await steps(0, 1);
-  expect(experiment).toMatchObject({ id: experimentId, name: 'check', srm: { fired: true, observed: [1_200, 800] } });
+  expect(experiment).toMatchObject({ id: experimentId, name: 'check', srm: { fired: true, observed: [1_400, 600] } });
 });
 
 test('bad questions are refused with a word on how to ask', async () => {

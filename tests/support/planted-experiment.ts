@@ -51,7 +51,7 @@ export async function plantExperiment(db: Db, planted: PlantedExperiment): Promi
   return id;
 }
 
-/** What one inference adds. Times in microseconds; null: not known of it. */
+/** What one inference adds. Times in microseconds; the histograms of totals are of nanoseconds. Null: not known of it. */
 export interface CountedInference {
   readonly phase: number;
   readonly arm: number;
@@ -84,7 +84,7 @@ export async function countInferences(
   }
   for (const list of Map.groupBy(inferences, ({ phase, arm }) => `${phase}/${arm}`).values()) {
     const latency: Histogram = {};
-    for (const { failed, latencyUs } of list) if (!failed) observe(latency, latencyUs);
+    for (const { failed, latencyUs } of list) if (!failed) observe(latency, latencyUs * 1_000);
     const { phase, arm } = list[0]!;
     // Units are counted anew from the table that has just been written.
     await sql`WITH counted AS (

@@ -1,0 +1,48 @@
+import { fail, print } from '../output.ts';
+import type { Settings } from '../settings.ts';
+import { InputError } from './input.ts';
+
+export interface Subcommand {
+  readonly summary: string;
+  readonly help: string;
+  /** What is printed, as JSON. @throws InputError */
+  run(args: readonly string[], settings: () => Settings): Promise<object>;
+}
+
+/** Runs one of a command's sub-commands and prints what it gives; wrong arguments end the process with 2. */
+export async function runSubcommand(
+  command: string,
+  subcommands: Readonly<Record<string, Subcommand>>,
+  notice: string,
+  args: readonly string[],
+  settings: () => Settings,
+): Promise<void> {
+  const [name, ...rest] = args;
+  const known = name !== undefined && Object.hasOwn(subcommands, name) ? subcommands[name] : undefined;
+  if (args.includes('--help') || args.includes('-h')) return print(known?.help ?? helpOf(command, subcommands, notice));
+  if (known === undefined) {
+    const problem = name === undefined ? 'a command is missing' : `unknown command "${name}"`;
+    fail(`${command}: ${problem}; see ringside ${command} --help`, 2);
+  }
+  try {
+    print(JSON.stringify(await known.run(rest, settings), null, 2));
+  } catch (error) {
+    if (!isWrongInput(error)) throw error;
+    fail(`${command} ${name}: ${error.message}`, 2);
+  }
+}
+
+function helpOf(command: string, subcommands: Readonly<Record<string, Subcommand>>, notice: string): string {
+  const lines = Object.entries(subcommands).map(([name, { summary }]) => `  ${name.padEnd(15)}${summary}`);
+  return `usage: ringside ${command} <command>
+
+${lines.join('\n')}
+
+ringside ${command} <command> --help tells more. ${notice}`;
+}
+
+/** Also of what `parseArgs` says of arguments. */
+function isWrongInput(error: unknown): error is Error {
+  if (error instanceof InputError) return true;
+  return error instanceof TypeError && String((error as { code?: unknown }).code).startsWith('ERR_PARSE_ARGS');
+}

@@ -1,0 +1,244 @@
+import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Look } from '#core/experiments/look.ts';
+import type { SnapshotDocument } from '#core/snapshot/schema.ts';
+import { insertLook } from '#store/experiment-looks.ts';
+import { inOrganization } from '#store/pool.ts';
+import {
+  type ApiClient,
+  seedGroup,
+  startTestControlPlane,
+  type TestControlPlane,
+} from '#tests/support/control-plane.ts';
+import { holdLead } from '#tests/support/hold-lead.ts';
+import { type CountedInference, countInferences, plantExperiment } from '#tests/support/planted-experiment.ts';
+
+const LAUNCHER = join(import.meta.dirname, '../../bin/ringside.mjs');
+const NOW = Date.parse('2026-03-02T10:00:00Z');
+let control: TestControlPlane;
+let release: () => Promise<void>;
+let api: ApiClient;
+let rival: ApiClient;
+let groupId: string;
+let experimentId: string;
+const LIST = Array.from({ length: 2_000 }, (_, i): CountedInference => {
+  const user = i % 500;
+  return {
+    ...{ phase: 1, arm: user % 2, unit: `user-${user}`, failed: i % 50 === 1, latencyUs: 1_000_000 + i * 100 },
+    ...{ outputTokens: 5, costMicroUsd: 7 },
+  };
+});
+
+beforeAll(async () => {
+  control = await startTestControlPlane({ clock: { nowMs: () => NOW } });
+  release = await holdLead(control.databaseUrl);
+  api = await control.owner('acme');
+  rival = await control.owner('rival');
+  await seedGroup(api, 'demo');
+  groupId = (await api('GET', '/groups/demo')).body.id;
+  const place = { organizationId: api.organizationId, groupId };
+  experimentId = await plantExperiment(control.admin, {
+    ...{ ...place, name: 'trial', startedAt: new Date(NOW - 3_600_000) },
+    definition: {
+      primary: { metric: 'latency' },
+      guardrails: [{ metric: 'rating', direction: 'increase', margin: 1 }],
+    },
+  });
+  await countInferences(control.admin, { ...place, experimentId }, LIST);
+});
+afterAll(async () => {
+  await release();
+  await control.stop();
+});
+
+test('the analysis looks as of now and shows exact means beside figures for display', async () => {
+  const { status, body } = await api('GET', '/experiments/trial/analysis');
+  expect(status, JSON.stringify(body)).toBe(200);
+  expect(body.experiment).toMatchObject({
+    ...{ id: experimentId, name: 'trial', group: 'demo', state: 'deciding', arms: ['a', 'b'], primary: 'latency' },
+    ...{ since: new Date(NOW - 3_600_000).toISOString(), definition: { alpha: 0.05, primary: { metric: 'latency' } } },
+    phases: [{ phase: 1, weightsBp: [5_000, 5_000], isMixed: false, units: [250, 250], requests: [1_000, 1_000] }],
+  });
+  expect(body.look).toMatchObject({ atMs: NOW, units: [250, 250], srm: { fired: false, minPValue: 1 } });
+  // Nobody has reported a rating: that is never taken for healthy.
+  expect(body.look.comparisons[0].guardrails[0]).toMatchObject({ metric: 'rating', state: 'missing' });
+  const ok = LIST.filter(({ arm, failed }) => arm === 1 && !failed).map(({ latencyUs }) => latencyUs);
+  const shown = body.metrics.latency[0].arms[1];
+  expect(shown).toMatchObject({ units: 240, n: ok.length });
+  expect(shown.mean).toBeCloseTo(ok.reduce((a, b) => a + b) / ok.length, 6);
+  expect(shown.standardError).toBeGreaterThan(0);
+  expect(body.labelDelays).toEqual({ arms: [], unjoined: [] });
+
+  const { display } = body;
+  expect(display.notice).toContain('Nothing is decided by them');
+  expect(display.errorRate).toHaveLength(2);
+  // 40 of 1 000 at i % 50 = 1, all of them odd.
+  expect(display.errorRate[1]).toMatchObject({ value: 0.04 });
+  expect(display.errorRate[1].lower).toBeCloseTo(0.02952, 4);
+  expect(display.errorRate[1].upper).toBeCloseTo(0.054, 3);
+  expect(display.errorRateDifference[0].value).toBeCloseTo(0.04, 12);
+  expect(display.errorRateDifference[0].lower).toBeGreaterThan(0);
+});
+
+test('quantiles come with their ranks, and with the values at these', async () => {
+  const other = await plantExperiment(control.admin, {
+    ...{ organizationId: api.organizationId, groupId, name: 'ranks', endedAt: new Date(NOW) },
+  });
+  const list = Array.from({ length: 1_000 }, (_, i): CountedInference => {
+    const latencyUs = (i + 1) * 1_000;
+    return { phase: 1, arm: 0, unit: `u-${i}`, failed: false, latencyUs, outputTokens: 1, costMicroUsd: 1 };
+  });
+  await countInferences(control.admin, { organizationId: api.organizationId, experimentId: other }, list);
+  const { body } = await api('GET', `/experiments/${other}/analysis`);
+  const p95 = body.display.latency[0].find(({ quantile }: { quantile: number }) => quantile === 0.95);
+  expect(p95.ranks).toEqual({ lower: 936, upper: 964, of: 1_000 });
+  const near = (value: number, seconds: number) => Math.abs(value - seconds) / seconds < 1 / 32 + 1e-9;
+  expect([near(p95.valueMs, 950), near(p95.lowerMs, 936), near(p95.upperMs, 964)]).toEqual([true, true, true]);
+  expect(body.display.latency[1]).toEqual([]);
+  expect(body.display.errorRateDifference).toEqual([null]);
+});
+
+test('every look is kept and paged through; log loss is placed between two of them', async () => {
+  const { body } = await api('GET', `/experiments/${experimentId}/analysis`);
+  const lost = [0, 0, 3, 3, 5];
+  for (const [index, count] of lost.entries()) {
+    const look: Look = {
+      ...body.look,
+      ...{ atMs: NOW - 100_000 + index * 10_000, evidence: { ...body.look.evidence, lost: count } },
+      srm: { ...body.look.srm, minPValue: 0.9 - index / 10 },
+    };
+    await inOrganization(control.application, api.organizationId, (tx) =>
+      insertLook(tx, api.organizationId, experimentId, look),
+    );
+  }
+  const seen: number[] = [];
+  const windows: unknown[] = [];
+  let cursor: string | null = null;
+  do {
+    const page: string = `limit=2${cursor === null ? '' : `&cursor=${cursor}`}`;
+    // biome-ignore lint/suspicious/noExplicitAny: a raw answer
+    const answer: any = (await api('GET', `/experiments/${experimentId}/analysis?${page}`)).body;
+    seen.push(...answer.looks.items.map(({ look }: { look: Look }) => look.evidence.lost));
+    windows.push(...answer.lossWindows);
+    cursor = answer.looks.nextCursor;
+  } while (cursor !== null);
+  expect(seen).toEqual(lost.toReversed());
+  const at = (index: number) => new Date(NOW - 100_000 + index * 10_000).toISOString();
+  expect(windows).toEqual([
+    { since: at(3), until: at(4), lost: 2 },
+    { since: at(1), until: at(2), lost: 3 },
+  ]);
+  // The smallest p-value of the split is that of all looks so far.
+  expect((await api('GET', `/experiments/${experimentId}/analysis`)).body.look.srm.minPValue).toBeCloseTo(0.5, 12);
+});
+
+test('experiments are listed, newest first, by group and state', async () => {
+  const { body } = await api('GET', '/experiments?limit=1');
+  expect(body.items).toHaveLength(1);
+  const rest = (await api('GET', `/experiments?cursor=${body.nextCursor}`)).body;
+  const names = [...body.items, ...rest.items].map(({ name }: { name: string }) => name);
+  expect(names.toSorted()).toEqual(['ranks', 'trial']);
+  const active = (await api('GET', '/experiments?group=demo&state=deciding')).body.items;
+  expect(active.map(({ name }: { name: string }) => name)).toContain('trial');
+  expect((await api('GET', '/experiments/trial')).body).toMatchObject({
+    ...{ id: experimentId, armModels: [{ model: 'a', role: 'champion' }, { role: 'challenger' }] },
+  });
+  for (const [query, field] of [
+    ['group=nobody', 'group'],
+    ['state=sleeping', 'state'],
+    ['cursor=x', 'cursor'],
+  ]) {
+    expect(await api('GET', `/experiments?${query}`)).toMatchObject({ status: 422, body: { field } });
+  }
+  expect(await api('GET', '/experiments/trial/analysis?cursor=x')).toMatchObject({
+    status: 422,
+    body: { field: 'cursor' },
+  });
+});
+
+test('another organization finds none of it, and reads none of its rows', async () => {
+  expect((await rival('GET', '/experiments')).body.items).toEqual([]);
+  for (const ref of ['trial', experimentId, randomUUID()]) {
+    for (const path of ['', '/analysis', '/breakdown?by=key']) {
+      expect((await rival('GET', `/experiments/${ref}${path}`)).status, path).toBe(404);
+    }
+  }
+  expect((await rival('GET', '/experiments?group=demo')).status).toBe(422);
+  // Also where the application forgets its own filter.
+  await inOrganization(control.application, rival.organizationId, async (tx) => {
+    for (const table of [
+      'rollouts',
+      'experiment_phases',
+      'experiment_units',
+      'experiment_totals',
+      'experiment_looks',
+    ] as const) {
+      const { rows } = await tx
+        .selectFrom(table)
+        .select('organization_id')
+        .execute()
+        .then((rows) => ({ rows }));
+      expect(rows, table).toEqual([]);
+    }
+  });
+});
+
+function ringside(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  const env = { ...process.env, RINGSIDE_ADMIN_TOKEN: api.token, RINGSIDE_CONTROL_URL: control.url };
+  return new Promise((done) => {
+    execFile(process.execPath, [LAUNCHER, ...args], { env }, (error, stdout, stderr) => {
+      done({ code: error === null ? 0 : Number(error.code), stdout, stderr });
+    });
+  });
+}
+
+test('the command prints what the API answers', async () => {
+  const list = await ringside('experiment', 'list', '--group', 'demo', '--limit', '1');
+  expect(JSON.parse(list.stdout).items, list.stderr).toHaveLength(1);
+  const looks = await ringside('experiment', 'looks', 'trial', '--limit', '1');
+  expect(Object.keys(JSON.parse(looks.stdout))).toEqual(['items', 'nextCursor']);
+  const split = await ringside('group', 'split', 'demo', '--step', '30');
+  expect(JSON.parse(split.stdout)).toMatchObject({ group: 'demo', stepMinutes: 30 });
+  const refused = await ringside('experiment', 'analysis', 'nobody');
+  expect(refused).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('nobody') });
+  expect(await ringside('group', 'comparison')).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('of which group'),
+  });
+  expect((await ringside('experiment', 'breakdown', '--help')).stdout).toContain('--by');
+});
+
+test('a rollout that starts has its phase from the snapshot that gateways are told', async () => {
+  await control.admin
+    .updateTable('rollouts')
+    .set({ ended_at: new Date(NOW) })
+    .where('ended_at', 'is', null)
+    .execute();
+  const strategy = { kind: 'ab', weightBp: 3_000 };
+  const made = await api('POST', '/rollouts', {
+    ...{
+      group: 'demo',
+      name: 'real',
+      challengers: ['b'],
+      experiment: { primary: { metric: 'latency' } },
+      plan: { strategy },
+    },
+    start: true,
+  });
+  expect(made.status, JSON.stringify(made.body)).toBe(201);
+  const { body } = await api('GET', '/experiments/real');
+  const { document } = await control.admin
+    .selectFrom('snapshots')
+    .select('document')
+    .where('organization_id', '=', api.organizationId)
+    .orderBy('version', 'desc')
+    .limit(1)
+    .executeTakeFirstOrThrow();
+  const told = (document as SnapshotDocument).groups.find(({ name }) => name === 'demo')!.experiment!;
+  expect(told).toMatchObject({ id: body.id, phase: body.phase });
+  const buckets = told.arms.map(({ ranges }) => ranges.reduce((sum, [from, to]) => sum + to - from, 0));
+  expect(buckets[1]).toBe(3_000);
+  expect(body.phases).toMatchObject([{ phase: body.phase, weightsBp: buckets, isMixed: false, units: [0, 0] }]);
+});
