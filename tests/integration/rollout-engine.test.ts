@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import type { RolloutEngineDeps } from '#control-plane/rollout/engine.ts';
 import { size } from '#core/split/ranges.ts';
 import type { RolloutRow } from '#store/rollouts.ts';
 import { lookOf } from '#tests/support/rollout-looks.ts';
@@ -312,4 +313,53 @@ test('a paused clock stands still, and a step can be skipped', async () => {
   await rig.order(rollout, 'skip');
   await rig.pass(1_000);
   expect(await rig.weights()).toEqual({ a: 7_500, b: 2_500 });
+});
+
+test('what fails for one rollout is said once and stops no other; two engines take each step once', async () => {
+  rollout = await rig.draft(CANARY);
+  await rig.order(rollout, 'start');
+  await rig.api('POST', '/groups', { name: 'other' });
+  const variants = [{ model: 'a', role: 'champion', weightBp: 10_000 }];
+  expect((await rig.api('PUT', '/groups/other/variants', variants)).status).toBe(200);
+  const broken = await rig.draft(CANARY, { group: 'other' });
+  await rig.order(broken, 'start');
+  const observe: RolloutEngineDeps['observe'] = async (_, { id }) => {
+    if (id === broken.id) throw new Error('its sums cannot be read');
+    return rig.nothingSeen;
+  };
+  const engine = rig.engine(rig.db, { observe });
+  await Promise.all([rig.pass(MINUTE_MS, engine), rig.pass(0, rig.engine(rig.db, { observe }))]);
+  await rig.pass(1_000, engine);
+  expect(await rig.story(rollout)).toEqual([
+    'start: draft → ramping (a 9500, b 500)',
+    'step: ramping → ramping (a 7500, b 2500)',
+  ]);
+  expect(await rig.story(broken)).toHaveLength(1);
+  expect(rig.logged.splice(0).filter((line) => line.includes('its sums cannot be read'))).toHaveLength(2);
+  // What can be read is enough to send a bad challenger back.
+  rig.world.glance = lookOf({ b: { fired: true } });
+  await rig.pass(1_000, rig.engine(rig.db, { observe }));
+  expect((await rig.row(broken)).state).toBe('rolled_back');
+  expect(rig.logged.splice(0).join()).toContain('sent back by its counts alone');
+  expect(await rig.weights('other')).toEqual({ a: 10_000 });
+});
+
+test('a draft that fits its group no more when its start is allowed is told so, and stays a draft', async () => {
+  rollout = await rig.draft({ ...CANARY, approvals: ['start'] });
+  await rig.order(rollout, 'start');
+  await rig.pass(1_000);
+  await rig.order(rollout, 'approve');
+  const swapped = [
+    { model: 'b', role: 'champion', weightBp: 9_000 },
+    { model: 'a', role: 'challenger', weightBp: 1_000 },
+  ];
+  await rig.api('PUT', '/groups/demo/variants', swapped);
+  await rig.pass(1_000);
+  expect(await rig.story(rollout)).toEqual([
+    'request_start: draft → draft',
+    'ask: draft → draft',
+    'approve: draft → draft',
+    'reject: draft → draft',
+  ]);
+  expect((await rig.audit(rollout)).at(-1)!.reason).toContain('the champion of "demo" is "b" now');
 });
