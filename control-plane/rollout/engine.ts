@@ -118,16 +118,30 @@ async function see(
   const isDue = last === undefined || last.version !== rollout.version || nowMs - last.atMs >= rollout.plan.intervalMs;
   if (rollout.state === 'shadow')
     return isDue ? { rollout, look: null, pairs: await deps.shadowPairs(tx, rollout) } : null;
-  if (!isDue && !(await guardFires(deps, tx, rollout, nowMs))) return null;
-  const look = deps.lookAt(rollout.definition, await deps.observe(tx, rollout, nowMs));
-  return { rollout, look, pairs: [] };
+  const glance = await alarmingGlance(deps, tx, rollout, nowMs);
+  if (!isDue && glance === null) return null;
+  try {
+    return { rollout, look: deps.lookAt(rollout.definition, await deps.observe(tx, rollout, nowMs)), pairs: [] };
+  } catch (error) {
+    // A sum that cannot be read must not keep a bad challenger in.
+    if (glance === null) throw error;
+    deps.log(`rollout ${id} is sent back by its counts alone: ${traceOf(error)}`);
+    return { rollout, look: glance, pairs: [] };
+  }
 }
 
-async function guardFires(deps: RolloutEngineDeps, tx: Tx, rollout: RolloutRow, nowMs: number): Promise<boolean> {
-  if (rollout.definition.fastGuard === null) return false;
+/** What the fast guard says by the counts alone; null: nothing that alarms. */
+async function alarmingGlance(
+  deps: RolloutEngineDeps,
+  tx: Tx,
+  rollout: RolloutRow,
+  nowMs: number,
+): Promise<Look | null> {
+  if (rollout.definition.fastGuard === null) return null;
   const { removed } = rolloutMemorySchema.parse(rollout.memory);
-  const { comparisons } = deps.lookAt(rollout.definition, await deps.observeTotals(tx, rollout, nowMs));
-  return comparisons.some(({ arm, fastGuard }) => fastGuard?.fired && !removed.includes(arm));
+  const glance = deps.lookAt(rollout.definition, await deps.observeTotals(tx, rollout, nowMs));
+  const fires = glance.comparisons.some(({ arm, fastGuard }) => fastGuard?.fired && !removed.includes(arm));
+  return fires ? glance : null;
 }
 
 /** Takes the steps that follow from what was seen, each in a transaction. @returns the version that they left */

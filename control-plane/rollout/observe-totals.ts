@@ -1,4 +1,5 @@
 import type { Observation } from '#core/experiments/look.ts';
+import { lastLook } from '#store/experiment-looks.ts';
 import { listPhases } from '#store/experiment-phases.ts';
 import { armTotals } from '#store/experiments.ts';
 import type { Tx } from '#store/pool.ts';
@@ -10,6 +11,7 @@ export async function observeTotals(tx: Tx, rollout: RolloutRow, nowMs: number):
   const ref = { organizationId: rollout.organization_id, experimentId: rollout.id };
   const phases = await listPhases(tx, ref.organizationId, ref.experimentId);
   const totals = await armTotals(tx, ref);
+  const last = await lastLook(tx, ref.organizationId, ref.experimentId);
   return {
     atMs: nowMs,
     arms: rollout.arms.map(({ model }) => model),
@@ -17,6 +19,6 @@ export async function observeTotals(tx: Tx, rollout: RolloutRow, nowMs: number):
     phases: phases.map((phase) => phaseUnits(phase, totals)),
     metrics: {},
     evidence: { lost: 0, underWay: 0, lastAtMs: null, broken: [] },
-    minSrmP: 1,
+    minSrmP: last?.srm.minPValue ?? 1,
   };
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { command } from '#control-plane/rollout/commands.ts';
-import { createRolloutEngine, type RolloutEngine } from '#control-plane/rollout/engine.ts';
+import { createRolloutEngine, type RolloutEngine, type RolloutEngineDeps } from '#control-plane/rollout/engine.ts';
 import { publishStep } from '#control-plane/rollout/publish-step.ts';
 import { experimentDefinitionSchema } from '#core/experiments/definition.ts';
 import type { Look, Observation } from '#core/experiments/look.ts';
@@ -52,14 +52,15 @@ export async function createRolloutRig(rolloutsMs = 86_400_000) {
     (await control.admin.selectFrom('groups').select('id').where('name', '=', name).executeTakeFirstOrThrow()).id;
 
   const rig = {
-    ...{ control, api, db, leaderDb, organizationId, world, logged, inTx, groupId },
-    engine(on: Db = db): RolloutEngine {
+    ...{ control, api, db, leaderDb, organizationId, world, logged, inTx, groupId, nothingSeen: NOTHING_SEEN },
+    engine(on: Db = db, changes: Partial<RolloutEngineDeps> = {}): RolloutEngine {
       return createRolloutEngine({
         ...{ db: on, leaderDb, clock: { nowMs: () => world.nowMs }, log: (line: string) => logged.push(line) },
         observe: async () => NOTHING_SEEN,
         observeTotals: async () => ({ ...NOTHING_SEEN, atMs: -1 }),
         lookAt: (_, { atMs }): Look => ({ ...(atMs === -1 ? world.glance : world.look), atMs: world.nowMs }),
         shadowPairs: async () => world.pairs,
+        ...changes,
       });
     },
     /** A draft that moves traffic of `demo`, of which `a` has 90 % and `b` 10 %. */

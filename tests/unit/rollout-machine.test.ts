@@ -1,0 +1,158 @@
+import { expect, test } from 'vitest';
+import { commandStep } from '#core/rollout/command-step.ts';
+import { gatesFor, webhookOfGate } from '#core/rollout/gates.ts';
+import { nextStep } from '#core/rollout/machine.ts';
+import { rolloutMemorySchema } from '#core/rollout/memory.ts';
+import { rolloutPlanSchema } from '#core/rollout/plan.ts';
+import type { MachineRollout } from '#core/rollout/step.ts';
+import { rulesOf } from '#core/rollout/strategies/rules.ts';
+import { judgeShadow } from '#core/rollout/strategies/shadow-first.ts';
+import { factsOf, lookOf, machineOf } from '#tests/support/rollout-looks.ts';
+
+const AB = { strategy: { kind: 'ab' } };
+const holding = (plan: object, memory: object = {}): MachineRollout =>
+  machineOf(plan, { state: 'holding', memory: rolloutMemorySchema.parse({ trafficSinceMs: 0, ...memory }) });
+const stagesOf = (strategy: object) => {
+  const rules = rulesOf(rolloutPlanSchema.parse({ strategy }).strategy);
+  return rules.stages.map(({ weightBp, durationMs }) => [weightBp, durationMs]);
+};
+
+test.each([
+  [
+    { kind: 'rolling', toBp: 1_200, durationMs: 900, incrementBp: 500 },
+    [
+      [500, 300],
+      [1_000, 300],
+      [1_200, 300],
+    ],
+  ],
+  [
+    { kind: 'rolling', fromBp: 1_000, toBp: 2_000, durationMs: 900, incrementBp: 500 },
+    [
+      [1_000, 300],
+      [1_500, 300],
+      [2_000, 300],
+    ],
+  ],
+  [{ kind: 'rolling', fromBp: 5_000, toBp: 100, durationMs: 60 }, [[100, 60]]],
+  [{ kind: 'direct' }, [[10_000, 0]]],
+  [{ kind: 'ab', weightBp: 300 }, [[300, 0]]],
+])('%j has the stages %j', (strategy, stages) => {
+  expect(stagesOf(strategy)).toEqual(stages);
+});
+
+test.each([
+  ['challenger_better', 'passed', 'decide'],
+  ['challenger_better', 'open', null],
+  ['challenger_better', 'missing', null],
+  ['running', 'passed', null],
+  ['champion_better', 'open', 'rollback'],
+  ['invalid', 'passed', 'pause'],
+  ['equivalent', 'passed', 'decide'],
+  ['inconclusive', 'open', 'pause'],
+] as const)('held with the verdict %s and its guardrail %s: %s', (verdict, guardrail, event) => {
+  const step = nextStep(holding(AB), factsOf({ look: lookOf({ b: { verdict, guardrail } }) }), 1_000);
+  expect(step?.event ?? null).toBe(event);
+});
+
+test('guardrails pause or warn once; who goes on has heard it', () => {
+  const look = (severity: 'pause' | 'warn') => lookOf({ b: { guardrail: 'violated', severity } });
+  const paused = nextStep(holding(AB), factsOf({ look: look('pause') }), 1_000)!;
+  expect(paused).toMatchObject({
+    event: 'pause',
+    memory: { pause: { cause: 'evidence' }, noted: ['pause:1:error_rate'] },
+  });
+  const resumed = commandStep({ ...holding(AB), memory: paused.memory }, factsOf(), { kind: 'resume' }, 5_000);
+  expect(resumed).toMatchObject({
+    kind: 'step',
+    step: { memory: { pause: null, trafficSinceMs: 4_000, sinceMs: 4_000 } },
+  });
+  expect(nextStep(holding(AB, { noted: paused.memory.noted }), factsOf({ look: look('pause') }), 6_000)).toBeNull();
+  const warned = nextStep(holding(AB), factsOf({ look: look('warn') }), 1_000)!;
+  expect(warned.event).toBe('warn');
+  expect(nextStep(holding(AB, { noted: warned.memory.noted }), factsOf({ look: look('warn') }), 6_000)).toBeNull();
+});
+
+test('no decision before its least duration, except to send back what harms', () => {
+  const rollout = holding({ ...AB, minDurationMs: 10_000 });
+  for (const verdict of ['challenger_better', 'champion_better'] as const) {
+    expect(nextStep(rollout, factsOf({ look: lookOf({ b: { verdict } }) }), 9_000)).toBeNull();
+    expect(nextStep(rollout, factsOf({ look: lookOf({ b: { verdict } }) }), 10_000)).not.toBeNull();
+  }
+  const harm = factsOf({ look: lookOf({ b: { guardrail: 'violated' } }) });
+  expect(nextStep(rollout, harm, 1_000)).toMatchObject({ event: 'rollback' });
+});
+
+test('after a pause at the end of its time a rollout gets that time once more', () => {
+  const rollout = holding({ ...AB, maxDurationMs: 10_000 });
+  const facts = factsOf({ look: lookOf({ b: {} }) });
+  const paused = nextStep(rollout, facts, 10_000)!;
+  expect(paused).toMatchObject({ event: 'pause', memory: { pause: { cause: 'max_duration' } } });
+  const resumed = commandStep({ ...rollout, memory: paused.memory }, facts, { kind: 'resume' }, 50_000);
+  if (resumed.kind !== 'step') throw new Error(resumed.why);
+  const again = { ...rollout, memory: resumed.step.memory };
+  expect(nextStep(again, facts, 59_000)).toBeNull();
+  expect(nextStep(again, facts, 60_000)).toMatchObject({ event: 'pause' });
+});
+
+test('a decision whose evidence has gone is taken back', () => {
+  const decision = { kind: 'promote', arm: 1, because: 'better', reason: 'better' };
+  const rollout = { ...holding({ ...AB, autoPromote: false }, { decision }), state: 'deciding' as const };
+  expect(nextStep(rollout, factsOf({ look: lookOf({ b: {} }) }), 1_000)).toMatchObject({
+    event: 'reconsider',
+    to: 'holding',
+  });
+});
+
+test('a rejection is a no: of the start, of a step, of the promotion', () => {
+  const answer = (rollout: MachineRollout) => commandStep(rollout, factsOf(), { kind: 'reject', reason: 'no' }, 9);
+  const asked = (state: MachineRollout['state'], memory: object) =>
+    machineOf(AB, { state, memory: rolloutMemorySchema.parse(memory) });
+  expect(answer(asked('draft', { requestedAtMs: 1, asked: 'start' }))).toMatchObject({
+    step: { to: 'draft', memory: { gateRound: 1, asked: null } },
+  });
+  expect(answer(asked('ramping', { asked: 'step:1' }))).toMatchObject({ step: { event: 'pause' } });
+  expect(answer(asked('deciding', { asked: 'promotion:1' }))).toMatchObject({ step: { to: 'rolled_back' } });
+  expect(answer(asked('ramping', {}))).toMatchObject({ kind: 'refused' });
+});
+
+test('of several challengers a person names the one to promote', () => {
+  const rollout = { ...holding(AB), arms: ['a', 'b', 'c'] };
+  const facts = factsOf({ look: lookOf({ b: {}, c: {} }) });
+  expect(commandStep(rollout, facts, { kind: 'promote' }, 1)).toMatchObject({
+    kind: 'refused',
+    why: expect.stringContaining('b, c'),
+  });
+  expect(commandStep(rollout, facts, { kind: 'promote', model: 'c' }, 1)).toMatchObject({
+    step: { to: 'promoted', weights: { a: 0, b: 0, c: 10_000 } },
+  });
+});
+
+test('a gate names the webhook that it is for', () => {
+  const webhooks = ['on-end', 'confirm-step', 'confirm-step'].map((hook, i) => ({
+    hook,
+    url: `https://h${i}.example.com/`,
+  }));
+  const plan = rolloutPlanSchema.parse({ ...AB, webhooks });
+  const gates = gatesFor(plan, 'confirm-step', 'step:1', 0);
+  expect(gates.map(({ gate }) => webhookOfGate(plan, gate)?.url)).toEqual([
+    'https://h1.example.com/',
+    'https://h2.example.com/',
+  ]);
+  expect(webhookOfGate(plan, 'confirm-step:step:1:0')).toBeUndefined();
+});
+
+test('mirrored calls: judged as soon as there are enough, passed when the time is over', () => {
+  const policy = rolloutPlanSchema.parse({
+    ...AB,
+    shadowFirst: { minPairs: 100, durationMs: 1_000, maxErrorRate: 0.05 },
+  }).shadowFirst!;
+  const pairs = (count: number, challengerErrors: number) => [
+    null,
+    { pairs: count, championErrors: 5, challengerErrors },
+  ];
+  expect(judgeShadow(policy, pairs(99, 99), [1], 5_000).kind).toBe('open');
+  expect(judgeShadow(policy, pairs(100, 10), [1], 999).kind).toBe('open');
+  expect(judgeShadow(policy, pairs(100, 10), [1], 1_000).kind).toBe('passed');
+  expect(judgeShadow(policy, pairs(100, 11), [1], 0)).toMatchObject({ kind: 'failed', arms: [1] });
+});
