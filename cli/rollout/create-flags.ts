@@ -36,7 +36,7 @@ export const CREATE_HELP = `usage: ringside rollout create --group <group> --cha
   --alpha 0.05
   --approve start|promotion                a person must agree (ringside rollout approve); may be repeated
   --webhook confirm-promotion=https://…    confirm-start, confirm-step, confirm-promotion, on-rollback, on-end; may be repeated
-  --min-duration 1d  --max-duration 14d  --interval 10s
+  --min-duration 1d  --max-duration 14d  --interval 30s
   --on-inconclusive pause|rollback|end     --on-equivalent promote|pause|rollback|end
   --no-auto-promote  --dry-run             waits for approval even where the evidence is clear; moves nothing
   --start [--reason <why>]                 at once; otherwise it is a draft

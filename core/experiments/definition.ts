@@ -3,7 +3,6 @@ import { DIRECTIONS, metricRefSchema } from './metrics.ts';
 
 /** What becomes of a rollout when a guardrail is violated. */
 export const SEVERITIES = ['rollback', 'pause', 'warn'] as const;
-export type Severity = (typeof SEVERITIES)[number];
 
 const direction = z.enum(DIRECTIONS);
 

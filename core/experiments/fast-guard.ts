@@ -1,6 +1,7 @@
 import { type EValue, eValueOf } from '../statistics/e-value.ts';
 import { twoArmRate } from '../statistics/rate.ts';
 import type { Comparison, PhaseUnits } from './look.ts';
+import { strongestPhase } from './phase-alpha.ts';
 
 /**
  * The fast guard: whether the challenger makes more units fail than its share, by the one-sided two-arm e-process (method (2) of the
@@ -8,7 +9,7 @@ import type { Comparison, PhaseUnits } from './look.ts';
  * either arm, so an outage that strikes both arms is no evidence, and no error rate needs to be known. Each unit counts once, at its
  * first failure: a single broken client that fails a thousand times can't send a challenger back.
  *
- * Phases. Each phase is tested alone, with a part of α (`partOfAlpha`), and the strongest one speaks. Their e-values are not multiplied,
+ * Phases. Each phase is tested alone, with a part of α, and the strongest one speaks (`strongestPhase`). Their e-values are not multiplied,
  * since units come back: six broken clients, most of whom happen to be the challenger's, are so in every phase, and four phases of
  * them multiplied fired in 5 % of equal arms at α = 1 %.
  *
@@ -24,19 +25,9 @@ export function fastGuard(
   arm: number,
   { alpha, challengers }: { readonly alpha: number; readonly challengers: number },
 ): NonNullable<Comparison['fastGuard']> {
-  const inOrder = phases.toSorted((one, other) => one.phase - other.phase);
-  const logEValues = inOrder.map((phase, place) => phaseEvidence(phase, arm).logEValue + Math.log(partOfAlpha(place)));
-  const { eValue } = eValueOf(logEValues.length === 0 ? 0 : Math.max(...logEValues));
+  const { eValue } = strongestPhase(phases, (phase) => phaseEvidence(phase, arm));
   const threshold = challengers / alpha;
   return { eValue, threshold, fired: eValue >= threshold };
-}
-
-/**
- * What a phase may spend: 4/5 for the first one, in which a ramp does its most dangerous part, and 1/(5k(k + 1)) for the k-th after it,
- * when there is more traffic to be sure from. All together are 1, however many phases come.
- */
-function partOfAlpha(place: number): number {
-  return place === 0 ? 0.8 : 0.2 / (place * (place + 1));
 }
 
 const NO_EVIDENCE: EValue = eValueOf(0);

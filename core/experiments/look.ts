@@ -123,6 +123,7 @@ export interface Comparison {
 }
 
 export interface SrmResult {
+  /** Of the strongest phase, divided by its part of α (phase-alpha.ts). */
   readonly pValue: number;
   /** The smallest of this look and all before. */
   readonly minPValue: number;

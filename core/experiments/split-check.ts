@@ -1,8 +1,8 @@
-import { multiplyEValues } from '../statistics/e-value.ts';
 import { checkCount } from '../statistics/result.ts';
 import { chiSquareTail } from '../statistics/special/distributions.ts';
 import { chiSquareSplit, srmSequential } from '../statistics/split-ratio.ts';
 import type { Observation, PhaseUnits, SrmResult } from './look.ts';
+import { strongestPhase } from './phase-alpha.ts';
 
 /** The split of an experiment's units, and what makes its counts useless. */
 export interface SplitCheck {
@@ -12,14 +12,13 @@ export interface SplitCheck {
 }
 
 /**
- * Sample-ratio mismatch of distinct units (method (3) of the statistics): each phase against its own weights, e-values multiplied. The
- * alarm keeps to the smallest p-value of all looks: traffic that evens out later does not heal a broken split.
+ * Sample-ratio mismatch of distinct units (method (3) of the statistics): each phase against its own weights, and the strongest
+ * speaks (`strongestPhase`). The alarm keeps to the smallest p-value of all looks: traffic that evens out later does not heal a broken split.
  */
 export function splitOf({ phases, arms, minSrmP }: Observation, alpha: number): SplitCheck {
   const defects = phases.flatMap(countDefects);
   const sound = defects.length === 0 ? phases.filter(isSplit) : [];
-  const evidence = sound.map(({ units, weightsBp }) => estimated(srmSequential(units, weightsBp)));
-  const { pValue } = multiplyEValues(evidence);
+  const { pValue } = strongestPhase(sound, ({ units, weightsBp }) => estimated(srmSequential(units, weightsBp)));
   const minPValue = Math.min(minSrmP, pValue);
   const srm: SrmResult = {
     pValue,

@@ -64,7 +64,7 @@ export const rolloutPlanSchema = z.strictObject({
     .default([]),
   webhooks: z.array(webhookSchema).max(10).default([]),
   /** How often it is looked at. */
-  intervalMs: z.int().min(500).max(86_400_000).default(10_000),
+  intervalMs: z.int().min(500).max(86_400_000).default(30_000),
   /** From the first challenger traffic on; then what is not decided is inconclusive. */
   maxDurationMs: durationMs.default(14 * 86_400_000),
   /** A decision is not made earlier, however clear (a day has its hours). The fast guard and guardrails are not bound by it. */
@@ -75,7 +75,7 @@ export const rolloutPlanSchema = z.strictObject({
   /** Whether a challenger that is better is promoted by itself; else it waits for approval. */
   autoPromote: z.boolean().default(true),
   /** Guardrails or the primary metric are missing for so long: it pauses. */
-  missingMetricHoldMs: durationMs.default(600_000),
+  missingMetricHoldMs: durationMs.default(86_400_000),
   /** Looks and decides, and writes down what it would do; moves nothing. */
   dryRun: z.boolean().default(false),
 });

@@ -17,12 +17,3 @@ export function eValueOf(logEValue: number): EValue {
     pValue: logEValue <= 0 ? 1 : Math.exp(-logEValue),
   };
 }
-
-/**
- * The evidence of several phases together. Each phase's e-value starts anew from 1 given all that was before, so that their
- * product is an e-value again. Only of phases that count units of their own: a unit that is counted again in its old arm brings
- * the chance of its assignment a second time.
- */
-export function multiplyEValues(eValues: readonly EValue[]): EValue {
-  return eValueOf(eValues.reduce((sum, { logEValue }) => sum + logEValue, 0));
-}

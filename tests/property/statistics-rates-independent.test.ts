@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest';
-import { multiplyEValues } from '#core/statistics/e-value.ts';
 import { newcombe, orderStatisticRanks, wilson } from '#core/statistics/intervals.ts';
 import { oneArmRateE, twoArmRate } from '#core/statistics/rate.ts';
 import { rateDifference, rateInterval, smallCountDifference } from '#core/statistics/rate-difference.ts';
@@ -98,16 +97,6 @@ describe(`on ${INPUTS} inputs, rates`, () => {
         ? { effect: q / p - 1, variance: variance(b) / p ** 2 + (q ** 2 * variance(a)) / p ** 4 }
         : { effect: q - p, variance: variance(a) + variance(b) };
       compareEstimate(agreement, ours, theirs, input);
-    });
-  });
-
-  test('evidence of phases is multiplied', () => {
-    agree(14, (random, agreement) => {
-      const phases = Array.from({ length: random.integer(0, 5) }, () => random.between(0.01, 50));
-      const together = multiplyEValues(phases.map((eValue) => ({ eValue, logEValue: Math.log(eValue), pValue: 1 })));
-      const product = phases.reduce((so, eValue) => so * eValue, 1);
-      agreement.compare('e', together.eValue, product, phases);
-      agreement.compare('p', together.pValue, Math.min(1, 1 / product), phases);
     });
   });
 
