@@ -20,6 +20,13 @@ ALTER TABLE inferences
   ADD COLUMN arm smallint,
   ADD COLUMN shadow_of uuid;
 ALTER TABLE groups ADD COLUMN shadow jsonb NOT NULL DEFAULT '{}';
+-- A variant of role "shadow" got nothing until now. The release that brings mirrored calls must not begin to spend money by itself:
+-- in these groups none is mirrored until somebody says how many.
+ALTER TABLE groups NO FORCE ROW LEVEL SECURITY;
+ALTER TABLE variants NO FORCE ROW LEVEL SECURITY;
+UPDATE groups SET shadow = '{"sampleBp": 0}' WHERE id IN (SELECT group_id FROM variants WHERE role = 'shadow');
+ALTER TABLE variants FORCE ROW LEVEL SECURITY;
+ALTER TABLE groups FORCE ROW LEVEL SECURITY;
 
 -- Of "count" and of "interrupted": mirrored calls. They are rows, which the ledger counts, and no traffic: no other figure has them, and
 -- the view leaves them out.
