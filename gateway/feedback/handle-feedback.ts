@@ -14,7 +14,7 @@ import type { BoundOrganization } from '../snapshot/bind.ts';
 import type { KeyRecord } from '../snapshot/key-table.ts';
 import { ANONYMOUS_SERIES } from '../telemetry/series.ts';
 import { type FeedbackIssue, hasTooManyFields, MAX_FIELDS, MAX_ITEMS, parseFeedbackBody } from './parse.ts';
-import { redactComments } from './redact-comments.ts';
+import { redactReports } from './redact-reports.ts';
 
 export interface FeedbackDeps
   extends Pick<
@@ -132,7 +132,7 @@ function report(
   });
   recycleBody(deps, call);
   if (parsed.kind === 'issues') throw new RefusedReports(parsed.issues, parsed.count);
-  redactComments(parsed.items, groups)
+  redactReports(parsed.items, groups)
     .then((items) =>
       write(deps, call, { organizationId: organization.id, keyId: key.id, receivedMs: nowMs, items }, fail),
     )

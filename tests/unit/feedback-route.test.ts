@@ -7,7 +7,7 @@ import { createInferenceId, createRandomPool, groupHashOf } from '#core/ids.ts';
 import { DEFAULT_CAPTURE } from '#core/snapshot/log-policy.ts';
 import { DEFAULT_TRAFFIC_POLICY } from '#core/snapshot/traffic-policy.ts';
 import { createFeedbackHandler } from '#gateway/feedback/handle-feedback.ts';
-import { redactComments } from '#gateway/feedback/redact-comments.ts';
+import { redactReports } from '#gateway/feedback/redact-reports.ts';
 import { createBodyPool } from '#gateway/flow/body-pool.ts';
 import { bindOrganization } from '#gateway/snapshot/bind.ts';
 import { createClock } from '#gateway/telemetry/clock.ts';
@@ -169,12 +169,21 @@ test('a comment is kept as the policy of its group wants it; one that names a co
   expect([items[2]!.correlation, items[3]!.label]).toEqual(['c@example.org', 'x@example.org']);
 });
 
+test('a correlation that every group of the key hides can be found nowhere, and is kept nowhere', async () => {
+  const { post, reports } = await start({ groupIds: [groupIds.h] });
+  const report = (correlationId: string) => thumb({ inferenceId: undefined, correlationId });
+  expect((await post({ feedback: [report('c@example.org'), report('order-7')] })).status).toBe(202);
+  const [hidden, plain] = reports[0]!.items.map(({ correlation }) => correlation);
+  expect(hidden).not.toContain('example.org');
+  expect(plain).toBe('order-7');
+});
+
 test('long comments are looked at in turns, so that other requests get theirs', async () => {
   const groups = [...organization().groups.values()].map(({ group }) => group);
   const comment = `ann@example.org ${'x'.repeat(8_000)}`;
   const items = Array.from({ length: 100 }, () => feedbackOf({ inferenceId: null, correlation: 'c', comment }));
   let turns = 0;
-  const redacted = await redactComments(items, groups, async () => void turns++);
+  const redacted = await redactReports(items, groups, async () => void turns++);
   expect(redacted).toHaveLength(100);
   for (const item of redacted) expect(item.comment).not.toContain('ann@');
   expect(turns).toBeGreaterThan(20);

@@ -10,11 +10,12 @@ const TURN_CHARS = 32 * 1024;
 
 /**
  * Comments as the policies of the groups keep them that a report may be about: of an inference's id those of its hash, of a correlation
- * all that its key may use. Labels and ids stay what they are: they are names, which must be found again. A thousand long comments
- * take seconds: others' requests get their turn in between.
+ * all that its key may use. Labels and ids stay what they are: they are names, which must be found again. So does a correlation, unless
+ * every one of these groups hides it: then no experiment has it (core/snapshot/experiment.ts), and it is hidden here too. A thousand long
+ * comments take seconds: others' requests get their turn in between.
  * @param nextTurn resolves in a later turn of the event loop
  */
-export async function redactComments(
+export async function redactReports(
   items: readonly FeedbackItem[],
   usable: readonly Group[],
   nextTurn: () => Promise<unknown> = setImmediate,
@@ -22,6 +23,12 @@ export async function redactComments(
   const redacting = usable.filter(({ redactor }) => redactor !== null);
   if (redacting.length === 0) return items;
   const everywhere = distinct(redacting);
+  const isAlwaysRedacted = redacting.length === usable.length;
+  const correlationOf = (given: string | null) => {
+    if (given === null || !isAlwaysRedacted) return given;
+    const kept = everywhere.map(({ redactor }) => redactor!.text(given));
+    return kept.includes(given) ? given : kept[0]!;
+  };
   const redacted: FeedbackItem[] = [];
   let chars = 0;
   for (const item of items) {
@@ -37,7 +44,7 @@ export async function redactComments(
       }
       comment = redactor!.text(comment!);
     }
-    redacted.push({ ...item, comment });
+    redacted.push({ ...item, comment, correlation: correlationOf(item.correlation) });
   }
   return redacted;
 }
