@@ -285,6 +285,7 @@ CREATE TABLE shadow_pairs (
 );
 CREATE INDEX shadow_pairs_due ON shadow_pairs (next_at) WHERE state = 'pending';
 CREATE INDEX shadow_pairs_group ON shadow_pairs (group_id, shadow_variant, created_at DESC);
+CREATE INDEX shadow_pairs_age ON shadow_pairs (created_at);
 CREATE INDEX shadow_pairs_experiment ON shadow_pairs (experiment_id) WHERE experiment_id IS NOT NULL;
 `;
 

@@ -23,6 +23,7 @@ import { createPartitionsJob } from './partitions.ts';
 import { createRetentionJob } from './retention.ts';
 import { createRolloutsJob } from './rollouts.ts';
 import { runJobs } from './scheduler.ts';
+import { createShadowPairsExpiryJob, createShadowPairsJob } from './shadow-pairs.ts';
 import { createWebhookJob } from './webhooks.ts';
 
 /** How often what is done. Left out, the defaults below. */
@@ -36,6 +37,7 @@ export interface JobTimes {
   readonly rolloutsMs: number;
   readonly webhooksMs: number;
   readonly feedbackMs: number;
+  readonly shadowPairsMs: number;
 }
 
 export interface LeaderOptions {
@@ -64,11 +66,14 @@ const TIMES: JobTimes = {
   rolloutsMs: 1_000,
   webhooksMs: 1_000,
   feedbackMs: 1_000,
+  shadowPairsMs: 1_000,
 };
 /** One for each job. */
-const CONNECTIONS = 9;
+const CONNECTIONS = 11;
 /** One for each rollout that is looked after at once, and for histories that are read beside. */
 const ENGINE_CONNECTIONS = ENGINE_WIDTH + 2;
+/** One for each job that works on pairs or on what was captured. */
+const PAIRS_CONNECTIONS = 1;
 /** Counting or archiving a page of a large partition is slow and no outage. */
 const QUERY_TIMEOUT_MS = 600_000;
 
@@ -96,6 +101,14 @@ export function startLeader(options: LeaderOptions): () => Promise<void> {
     queryTimeoutMs: QUERY_TIMEOUT_MS,
     onConnectionError: (error) => log(`a database connection broke: ${error.message}`),
   });
+  const pairsDb = createPool({
+    databaseUrl,
+    role: 'application',
+    maxConnections: PAIRS_CONNECTIONS,
+    applicationName: 'ringside pairs',
+    queryTimeoutMs: QUERY_TIMEOUT_MS,
+    onConnectionError: (error) => log(`a database connection broke: ${error.message}`),
+  });
   const engine = createRolloutEngine({
     ...{ db: rolloutsDb, leaderDb: db, clock, log },
     ...{ observe, observeTotals, lookAt, shadowPairs: shadowPairsOf },
@@ -117,6 +130,8 @@ export function startLeader(options: LeaderOptions): () => Promise<void> {
     }),
     createFeedbackJob({ db, everyMs: every.feedbackMs, random, log, findElsewhere: finder?.find }),
     createFeedbackExpiryJob({ db, everyMs: every.expiryMs, random, log }),
+    createShadowPairsJob({ db: pairsDb, leaderDb: db, everyMs: every.shadowPairsMs, random, log }),
+    createShadowPairsExpiryJob({ leaderDb: db, everyMs: every.expiryMs, random, log }),
   ];
   let work = Promise.resolve();
   const leadership = seekLeadership({
@@ -134,6 +149,7 @@ export function startLeader(options: LeaderOptions): () => Promise<void> {
     await engine.settle();
     expiry?.close();
     await rolloutsDb.destroy();
+    await pairsDb.destroy();
     finder?.close();
     await db.destroy();
   };
