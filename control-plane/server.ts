@@ -28,6 +28,7 @@ import { routePlanning } from './routes/planning.ts';
 import { routeProviders } from './routes/providers.ts';
 import { routeRecords } from './routes/records.ts';
 import { routeRollouts } from './routes/rollouts.ts';
+import { routeShadows } from './routes/shadows.ts';
 
 export interface AppDeps {
   readonly db: Db;
@@ -67,6 +68,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<ApiEnv> {
   routeGroups(operations, deps.groups);
   routeExperiments(operations, deps.experiments);
   routePlanning(operations, deps.clock);
+  routeShadows(operations, deps.clock);
   routeRollouts(operations, deps.rollouts, deps.rolloutOrders);
   routeFreezeWindows(operations, deps.freezeWindows);
   routeKeys(operations, deps.keys);

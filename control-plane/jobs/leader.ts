@@ -8,7 +8,7 @@ import { createClickHouseExpiry } from '#inference-log/sinks/clickhouse/expiry.t
 import { createClickHouseFinder } from '#inference-log/sinks/clickhouse/find-inferences.ts';
 import { seekLeadership } from '#store/leadership.ts';
 import { createPool } from '#store/pool.ts';
-import { shadowPairsOf } from '#store/shadow-failures.ts';
+import { stagePairs } from '#store/shadow-sums.ts';
 import type { Clock } from '../clock.ts';
 import type { Entropy } from '../entropy.ts';
 import { observe } from '../experiments/observe.ts';
@@ -111,7 +111,7 @@ export function startLeader(options: LeaderOptions): () => Promise<void> {
   });
   const engine = createRolloutEngine({
     ...{ db: rolloutsDb, leaderDb: db, clock, log },
-    ...{ observe, observeTotals, lookAt, shadowPairs: shadowPairsOf },
+    ...{ observe, observeTotals, lookAt, shadowPairs: stagePairs },
   });
   const storage = archive && createArchiveStorage(archive);
   const expiry = clickhouse && createClickHouseExpiry(clickhouse);

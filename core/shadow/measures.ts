@@ -26,8 +26,7 @@ export type PairMeasures = Readonly<Record<string, number>>;
 
 /**
  * The measures of every pair. `difference`: shadow minus original, whose mean is compared with 0. `level`: a figure of the two together,
- * whose mean is shown. Beside them stand `tensor.<output>.<figure>` (levels), `schema_valid_original`, `schema_valid_shadow`, and the
- * scores of evaluators (core/shadow/verdict.ts).
+ * whose mean is shown. Beside them stand the levels `tensor.<output>.<figure>`.
  */
 export const PAIR_MEASURES = {
   failure: { kind: 'difference', about: 'first attempts that failed: 1, 0 or −1' },
@@ -40,7 +39,18 @@ export const PAIR_MEASURES = {
   text_similarity: { kind: 'level', about: 'share of words in both texts, in order' },
   trigram_similarity: { kind: 'level', about: 'cosine of the texts’ character trigrams' },
   tool_call_agreement: { kind: 'level', about: 'share of tool calls in both, with equal arguments' },
-} as const;
+  schema_valid_original: { kind: 'level', about: 'answers of the original in the form that the request asked for' },
+  schema_valid_shadow: { kind: 'level', about: 'the same of the shadow' },
+} as const satisfies Record<string, { kind: MeasureKind; about: string }>;
+
+/** `difference`: shadow minus original, so that 0 is "alike". `level`: of the two together. */
+export type MeasureKind = 'difference' | 'level';
+
+/** What a measure is. Those that are not in the table are of outputs, by name. */
+export function describeMeasure(name: string): { readonly kind: MeasureKind; readonly about: string } {
+  if (Object.hasOwn(PAIR_MEASURES, name)) return PAIR_MEASURES[name as keyof typeof PAIR_MEASURES];
+  return { kind: 'level', about: 'an output of the model, compared number by number' };
+}
 
 /** Compares a mirrored call with the inference that it mirrors. */
 export function comparePair(original: PairSide, shadow: PairSide): PairMeasures {

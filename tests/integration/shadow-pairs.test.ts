@@ -279,10 +279,10 @@ describe('the job', () => {
         () => 'ended',
         () => 'died',
       );
-      await waitFor(async () => {
+      await waitFor('the comparison to wait for the lock', async () => {
         const { rows } = await sql<{ killed: boolean }>`SELECT pg_terminate_backend(pid) AS killed FROM pg_stat_activity
           WHERE wait_event_type = 'Lock' AND query LIKE '%inference_payloads%' AND datname = current_database()`.execute(
-          tx,
+          control.admin,
         );
         return rows.length > 0;
       });
