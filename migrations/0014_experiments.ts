@@ -189,7 +189,8 @@ CREATE TABLE experiment_unit_metrics (
 ) WITH (fillfactor = 80);
 
 -- Where an inference counts, for what is reported of it later; kept for the attribution window. Of a mirrored call "shadow_of" is
--- the inference that it mirrors, and "arm" the shadow's place behind the arms.
+-- the inference that it mirrors, and "arm" the shadow's place behind the arms. "is_derived": what Ringside derives from its answer has
+-- been added to its unit, where its experiment asks for it.
 CREATE TABLE experiment_inferences (
   inference_id uuid PRIMARY KEY,
   experiment_id uuid NOT NULL,
@@ -200,9 +201,12 @@ CREATE TABLE experiment_inferences (
   unit uuid NOT NULL,
   correlation text,
   shadow_of uuid,
-  created_at timestamptz NOT NULL
+  created_at timestamptz NOT NULL,
+  is_derived boolean NOT NULL DEFAULT false
 );
 CREATE INDEX experiment_inferences_age ON experiment_inferences (created_at);
+CREATE INDEX experiment_inferences_underived ON experiment_inferences (experiment_id, inference_id)
+  WHERE NOT is_derived AND shadow_of IS NULL;
 CREATE INDEX experiment_inferences_correlation ON experiment_inferences (organization_id, correlation) WHERE correlation IS NOT NULL;
 
 -- What units did before the experiment began, for CUPED; filled once.
@@ -320,6 +324,7 @@ GRANT SELECT, INSERT ON rollout_transitions, experiment_looks TO ringside_applic
 GRANT SELECT, INSERT, UPDATE, DELETE ON freeze_windows TO ringside_application;
 GRANT SELECT, INSERT, UPDATE ON experiment_history, feedback, experiment_unit_metrics, shadow_pairs TO ringside_application;
 GRANT SELECT ON experiment_units, experiment_totals, experiment_inferences TO ringside_application;
+GRANT UPDATE (is_derived) ON experiment_inferences TO ringside_application;
 
 GRANT SELECT (id, organization_id, group_id, definition, ingest, started_at, ended_at) ON rollouts TO ringside_shipper;
 GRANT SELECT, INSERT, UPDATE ON experiment_units, experiment_totals TO ringside_shipper;

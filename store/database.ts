@@ -250,6 +250,7 @@ export interface Database {
     correlation: string | null;
     shadow_of: string | null;
     created_at: Date;
+    is_derived: Generated<boolean>;
   };
   experiment_history: {
     experiment_id: string;

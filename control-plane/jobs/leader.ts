@@ -15,8 +15,10 @@ import { observe } from '../experiments/observe.ts';
 import { createOutbound } from '../http/outbound.ts';
 import { createRolloutEngine, ENGINE_WIDTH } from '../rollout/engine.ts';
 import { observeTotals } from '../rollout/observe-totals.ts';
+import { createSchemaChecker } from '../shadow/schema-checker.ts';
 import { createClickHouseRetentionJob } from './clickhouse-retention.ts';
 import { createClosedIndexesJob } from './closed-indexes.ts';
+import { createDerivedMetricsJob } from './derived-metrics.ts';
 import { createExpiryJob } from './expiry.ts';
 import { createFeedbackExpiryJob, createFeedbackJob } from './feedback.ts';
 import { createPartitionsJob } from './partitions.ts';
@@ -38,6 +40,7 @@ export interface JobTimes {
   readonly webhooksMs: number;
   readonly feedbackMs: number;
   readonly shadowPairsMs: number;
+  readonly derivedMetricsMs: number;
 }
 
 export interface LeaderOptions {
@@ -67,13 +70,14 @@ const TIMES: JobTimes = {
   webhooksMs: 1_000,
   feedbackMs: 1_000,
   shadowPairsMs: 1_000,
+  derivedMetricsMs: 1_000,
 };
 /** One for each job. */
-const CONNECTIONS = 11;
+const CONNECTIONS = 12;
 /** One for each rollout that is looked after at once, and for histories that are read beside. */
 const ENGINE_CONNECTIONS = ENGINE_WIDTH + 2;
 /** One for each job that works on pairs or on what was captured. */
-const PAIRS_CONNECTIONS = 1;
+const PAIRS_CONNECTIONS = 2;
 /** Counting or archiving a page of a large partition is slow and no outage. */
 const QUERY_TIMEOUT_MS = 600_000;
 
@@ -109,6 +113,7 @@ export function startLeader(options: LeaderOptions): () => Promise<void> {
     queryTimeoutMs: QUERY_TIMEOUT_MS,
     onConnectionError: (error) => log(`a database connection broke: ${error.message}`),
   });
+  const checker = createSchemaChecker();
   const engine = createRolloutEngine({
     ...{ db: rolloutsDb, leaderDb: db, clock, log },
     ...{ observe, observeTotals, lookAt, shadowPairs: stagePairs },
@@ -130,7 +135,8 @@ export function startLeader(options: LeaderOptions): () => Promise<void> {
     }),
     createFeedbackJob({ db, everyMs: every.feedbackMs, random, log, findElsewhere: finder?.find }),
     createFeedbackExpiryJob({ db, everyMs: every.expiryMs, random, log }),
-    createShadowPairsJob({ db: pairsDb, leaderDb: db, everyMs: every.shadowPairsMs, random, log }),
+    createShadowPairsJob({ db: pairsDb, leaderDb: db, checker, everyMs: every.shadowPairsMs, random, log }),
+    createDerivedMetricsJob({ db: pairsDb, leaderDb: db, checker, everyMs: every.derivedMetricsMs, random }),
     createShadowPairsExpiryJob({ leaderDb: db, everyMs: every.expiryMs, random, log }),
   ];
   let work = Promise.resolve();
@@ -149,6 +155,7 @@ export function startLeader(options: LeaderOptions): () => Promise<void> {
     await engine.settle();
     expiry?.close();
     await rolloutsDb.destroy();
+    await checker.close();
     await pairsDb.destroy();
     finder?.close();
     await db.destroy();

@@ -2,6 +2,7 @@ import { retryContention } from '#store/contention.ts';
 import type { Db } from '#store/pool.ts';
 import { expirePairs, organizationsWithDuePairs } from '#store/shadow-pairs.ts';
 import { comparePairs } from '../shadow/compare-pairs.ts';
+import type { SchemaChecker } from '../shadow/schema-checker.ts';
 import type { Job } from './scheduler.ts';
 
 export interface ShadowPairsJobDeps {
@@ -9,6 +10,7 @@ export interface ShadowPairsJobDeps {
   readonly db: Db;
   /** Of the role `leader`, which sees whose pairs are due. */
   readonly leaderDb: Db;
+  readonly checker: SchemaChecker;
   readonly everyMs: number;
   readonly random: () => number;
   readonly log: (line: string) => void;
@@ -21,7 +23,7 @@ const EXPIRED_AT_ONCE = 5_000;
 const PAIR_DAYS = 400;
 
 /** Compares mirrored calls with what they mirror, as long as any are due: organizations take turns, so that none waits for another's backlog. */
-export function createShadowPairsJob({ db, leaderDb, everyMs, random, log }: ShadowPairsJobDeps): Job {
+export function createShadowPairsJob({ db, leaderDb, checker, everyMs, random, log }: ShadowPairsJobDeps): Job {
   return {
     name: 'shadow-pairs',
     everyMs,
@@ -32,7 +34,10 @@ export function createShadowPairsJob({ db, leaderDb, everyMs, random, log }: Sha
         const more: string[] = [];
         for (const organizationId of busy) {
           if (signal.aborted) break;
-          const batch = await retryContention(() => comparePairs(db, organizationId, COMPARED_AT_ONCE), random);
+          const batch = await retryContention(
+            () => comparePairs({ db, checker }, organizationId, COMPARED_AT_ONCE),
+            random,
+          );
           for (const defect of batch.defects) log(`a pair could not be compared: ${defect}`);
           givenUp += batch.givenUp;
           if (batch.taken === COMPARED_AT_ONCE) more.push(organizationId);
@@ -45,7 +50,12 @@ export function createShadowPairsJob({ db, leaderDb, everyMs, random, log }: Sha
 }
 
 /** Removes pairs that are past their time, in small steps, so that nobody waits for them. */
-export function createShadowPairsExpiryJob({ leaderDb, everyMs, random, log }: Omit<ShadowPairsJobDeps, 'db'>): Job {
+export function createShadowPairsExpiryJob({
+  leaderDb,
+  everyMs,
+  random,
+  log,
+}: Omit<ShadowPairsJobDeps, 'db' | 'checker'>): Job {
   return {
     name: 'shadow-pairs-expiry',
     everyMs,

@@ -11,7 +11,15 @@ import {
   settlePairs,
   takeDuePairs,
 } from '#store/shadow-pairs.ts';
+import { checkForms, formOf } from './check-forms.ts';
 import { pairSideOf } from './pair-side.ts';
+import type { SchemaChecker } from './schema-checker.ts';
+
+export interface ComparePairsDeps {
+  /** Of the role `application`. */
+  readonly db: Db;
+  readonly checker: SchemaChecker;
+}
 
 /** What one batch came to. */
 export interface ComparedBatch {
@@ -47,9 +55,12 @@ const LONGEST_WAIT_MS = DAY_MS;
  *    ├────one is missing──▶ pending, looked at again after as long as it has waited
  *    └────one is missing, after a day──▶ given up
  *
- * @param db of the role `application`
  */
-export function comparePairs(db: Db, organizationId: string, limit: number): Promise<ComparedBatch> {
+export function comparePairs(
+  { db, checker }: ComparePairsDeps,
+  organizationId: string,
+  limit: number,
+): Promise<ComparedBatch> {
   return inOrganization(db, organizationId, async (tx) => {
     const due = await takeDuePairs(tx, organizationId, limit);
     const settled: SettledPair[] = [];
@@ -58,7 +69,7 @@ export function comparePairs(db: Db, organizationId: string, limit: number): Pro
     for (const loaded of await loadPairs(tx, organizationId, due)) {
       const { pair } = loaded;
       const missing = missingSide(loaded);
-      if (missing === null) settled.push(compare(loaded, defects));
+      if (missing === null) settled.push(await compare(loaded, checker, defects));
       else if (pair.waitedMs > LONGEST_WAIT_MS) settled.push(givenUp(pair, `${missing} has not come in a day`));
       else waiting.push({ shadowId: pair.shadow_id, detail: `${missing} is not there yet` });
       // A comparison takes up to tens of milliseconds, and requests are answered on this thread.
@@ -94,10 +105,19 @@ function missingSide({ original, shadow }: LoadedPair): string | null {
 }
 
 /** What our own code fails at would be due for ever: it is given up, and said. */
-function compare({ pair, original, shadow }: LoadedPair, defects: string[]): SettledPair {
+async function compare(
+  { pair, original, shadow }: LoadedPair,
+  checker: SchemaChecker,
+  defects: string[],
+): Promise<SettledPair> {
   try {
-    const sideOf = ({ row, payload }: LoadedRow) => ({ ...pairSideOf(row, payload), isSchemaValid: null });
-    const measures = comparePair(sideOf(original!), sideOf(shadow!));
+    const sides = [original!, shadow!].map(({ row, payload }) => pairSideOf(row, payload));
+    const form = formOf(original!.row, original!.payload);
+    const [first, second] = await checkForms(
+      checker,
+      sides.map(({ answer }) => ({ form, answer })),
+    );
+    const measures = comparePair({ ...sides[0]!, isSchemaValid: first! }, { ...sides[1]!, isSchemaValid: second! });
     return { shadowId: pair.shadow_id, state: 'compared', detail: '', measures };
   } catch (error) {
     defects.push(`${pair.shadow_id}: ${reasonOf(error)}`);

@@ -36,7 +36,7 @@ function latencyOf({ startNs, endNs }: AttemptRecord): number | null {
 }
 
 /** The answer that was given, if all of it was kept: the end of a text that was cut would be a difference that there was not. */
-function answerOf(row: PairedRow, payload: PayloadRow | undefined): ComparedAnswer | null {
+export function answerOf(row: PairedRow, payload: PayloadRow | undefined): ComparedAnswer | null {
   const response = responseOf(row, payload);
   if (row.outcome !== 'completed' || response.kind === 'missing' || !response.isWhole) return null;
   const body = response.bytes.toString('utf8');

@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createShadowPairsExpiryJob, createShadowPairsJob } from '#control-plane/jobs/shadow-pairs.ts';
 import { comparePairs } from '#control-plane/shadow/compare-pairs.ts';
+import { createSchemaChecker } from '#control-plane/shadow/schema-checker.ts';
 import { missingFacts, packFacts, WHOLE } from '#core/capture-facts.ts';
 import { createPool, type Db } from '#store/pool.ts';
 import {
@@ -29,6 +30,7 @@ let rival: ApiClient;
 let leader: Db;
 let groupId: string;
 let rivalGroupId: string;
+const checker = createSchemaChecker();
 const logged: string[] = [];
 
 beforeAll(async () => {
@@ -45,6 +47,7 @@ beforeAll(async () => {
   });
 });
 afterAll(async () => {
+  await checker.close();
   await leader.destroy();
   await control.stop();
 });
@@ -55,10 +58,10 @@ beforeEach(async () => {
 
 const plant = (original: PlantedSide, shadow: PlantedSide, more: Partial<PlantedPair> = {}) =>
   plantPair(control.admin, { organizationId: api.organizationId, groupId, original, shadow, ...more });
-const compare = (limit = 20) => comparePairs(control.application, api.organizationId, limit);
+const compare = (limit = 20) => comparePairs({ db: control.application, checker }, api.organizationId, limit);
 const runJob = () =>
   createShadowPairsJob({
-    ...{ db: control.application, leaderDb: leader, everyMs: 1, random: () => 0 },
+    ...{ db: control.application, leaderDb: leader, checker, everyMs: 1, random: () => 0 },
     log: (line) => logged.push(line),
   }).run(new AbortController().signal);
 const measuresOf = async (shadowId: string) => (await pairOf(control.admin, shadowId)).measures;
@@ -201,6 +204,101 @@ describe('measures', () => {
     );
     const deep = `{"outputs":${'['.repeat(30_000)}${']'.repeat(30_000)}}`;
     expect(await measured('oip', deep, deep, { row: { operation: 'infer' } })).toMatchObject({ failure: 0 });
+  });
+});
+
+describe('forms', () => {
+  const schema = {
+    type: 'object',
+    properties: { n: { type: 'integer' } },
+    required: ['n'],
+    additionalProperties: false,
+  };
+  const valid = { schema_valid_original: 1, schema_valid_shadow: 0, schema_validity: -1 };
+  const openai = (format: object) => JSON.stringify({ ...JSON.parse(CHAT_REQUEST), response_format: format });
+
+  test('of a response format, as chat completions ask for it', async () => {
+    const request = openai({ type: 'json_schema', json_schema: { name: 'f', schema } });
+    const found = await measured('openai-chat', chatCompletion('{"n":1}'), chatCompletion('{"n":"1"}'), { request });
+    expect(found).toMatchObject(valid);
+    const json = openai({ type: 'json_object' });
+    expect(
+      await measured('openai-chat', chatCompletion('{"any":1}'), chatCompletion('Sure!'), { request: json }),
+    ).toMatchObject(valid);
+  });
+
+  test('of a tool that had to be called', async () => {
+    const request = JSON.stringify({
+      ...JSON.parse(CHAT_REQUEST),
+      tools: [{ type: 'function', function: { name: 'f', parameters: schema } }],
+      tool_choice: { type: 'function', function: { name: 'f' } },
+    });
+    const call = (name: string, args: string) =>
+      chatCompletion(null, { tool_calls: [{ id: 'c', type: 'function', function: { name, arguments: args } }] });
+    const found = await measured('openai-chat', call('f', '{"n":1}'), call('f', '{}'), { request });
+    expect(found).toMatchObject(valid);
+    expect(await measured('openai-chat', call('f', '{"n":1}'), chatCompletion('no'), { request })).toMatchObject(valid);
+  });
+
+  test('of Anthropic, Gemini and the Responses API', async () => {
+    const anthropic = (said: string) =>
+      JSON.stringify({
+        ...{ id: 'm', type: 'message', role: 'assistant', model: 'c', stop_reason: 'end_turn' },
+        content: [{ type: 'text', text: said }],
+      });
+    const asked = [{ role: 'user', content: 'hi' }];
+    expect(
+      await measured('anthropic', anthropic('{"n":1}'), anthropic('{}'), {
+        request: JSON.stringify({
+          ...{ model: 'demo', max_tokens: 9, messages: asked },
+          output_config: { format: { type: 'json_schema', schema } },
+        }),
+      }),
+    ).toMatchObject(valid);
+    const gemini = (said: string) =>
+      JSON.stringify({ candidates: [{ content: { role: 'model', parts: [{ text: said }] }, finishReason: 'STOP' }] });
+    expect(
+      await measured('gemini', gemini('{"n":1}'), gemini('{"n":null}'), {
+        request: JSON.stringify({
+          contents: [{ role: 'user', parts: [{ text: 'hi' }] }],
+          generationConfig: {
+            responseMimeType: 'application/json',
+            responseSchema: { type: 'OBJECT', properties: { n: { type: 'INTEGER' } }, required: ['n'] },
+          },
+        }),
+      }),
+    ).toMatchObject(valid);
+    const responses = (text: string) =>
+      JSON.stringify({
+        ...{ id: 'r', object: 'response', status: 'completed', model: 'm' },
+        output: [
+          {
+            ...{ type: 'message', id: 'i', role: 'assistant', status: 'completed' },
+            content: [{ type: 'output_text', text, annotations: [] }],
+          },
+        ],
+      });
+    expect(
+      await measured('openai-responses', responses('{"n":1}'), responses('[]'), {
+        request: JSON.stringify({
+          ...{ model: 'demo', input: 'hi', text: { format: { type: 'json_schema', name: 'f', schema } } },
+        }),
+      }),
+    ).toMatchObject(valid);
+  });
+
+  test('a schema that cannot be used, or takes for ever, leaves the measure out and the rest in', async () => {
+    for (const hostile of [
+      { type: 'string', pattern: '^(a+)+$' },
+      { $ref: '#' },
+      { $ref: 'https://example.com/nowhere' },
+    ]) {
+      const request = openai({ type: 'json_schema', json_schema: { name: 'f', schema: hostile } });
+      const answer = chatCompletion(JSON.stringify(`${'a'.repeat(60)}!`));
+      const found = await measured('openai-chat', answer, answer, { request });
+      expect(found).not.toHaveProperty('schema_validity');
+      expect(found).toMatchObject({ text_similarity: 1 });
+    }
   });
 });
 
