@@ -10,7 +10,17 @@ export type PairRow = Selectable<Database['shadow_pairs']>;
 /** What of a row of the log says how an inference went, and what was kept of it. */
 export type PairedRow = Pick<InferenceRow, (typeof PAIRED_COLUMNS)[number]>;
 const PAIRED_COLUMNS = [
-  ...(['id', 'group_id', 'created_at', 'operation', 'dialect', 'assigned_variant', 'outcome', 'error_code'] as const),
+  ...([
+    'id',
+    'group_id',
+    'created_at',
+    'operation',
+    'dialect',
+    'assigned_variant',
+    'outcome',
+    'error_code',
+    'key_id',
+  ] as const),
   ...(['attempts', 'input_tokens', 'output_tokens', 'cost_micro_usd'] as const),
   ...(['capture_facts', 'request_bytes', 'response_bytes'] as const),
 ] as const;
@@ -30,8 +40,12 @@ export interface SettledPair {
   readonly state: 'compared' | 'given_up';
   readonly detail: string;
   readonly measures: PairMeasures;
+  /** The key of the caller, where both answers can be judged; a judge's own inferences are not, or judges of each other would never end. */
+  readonly judgeableKeyId: string | null;
 }
 
+/** Begins the names of the keys that evaluators are called with. */
+export const EVALUATOR_KEY_PREFIX = 'ringside-evaluator-';
 const LONGEST_WAIT_S = 3_600;
 
 /** Every organization with a pair that is due. For the role `leader`. */
@@ -76,10 +90,15 @@ export async function settlePairs(tx: Tx, organizationId: string, settled: reado
   if (settled.length === 0) return;
   const sorted = settled.toSorted((a, b) => (a.shadowId < b.shadowId ? -1 : 1));
   await sql`
-    UPDATE shadow_pairs AS p SET state = s.state, detail = s.detail, measures = s.measures, attempts = p.attempts + 1
+    UPDATE shadow_pairs AS p SET state = s.state, detail = s.detail, measures = s.measures, attempts = p.attempts + 1,
+      evaluation = CASE WHEN s.key_id IS NOT NULL
+        AND EXISTS (SELECT FROM groups AS g WHERE g.id = p.group_id AND jsonb_typeof(g.shadow -> 'evaluator') = 'object')
+        AND NOT EXISTS (SELECT FROM api_keys AS k WHERE k.id = s.key_id AND starts_with(k.name, ${EVALUATOR_KEY_PREFIX}))
+        THEN 'pending' ELSE 'none' END
     FROM unnest(${sorted.map(({ shadowId }) => shadowId)}::uuid[], ${sorted.map(({ state }) => state)}::text[],
-      ${sorted.map(({ detail }) => detail)}::text[], ${sorted.map(({ measures }) => JSON.stringify(measures))}::jsonb[])
-      AS s (shadow_id, state, detail, measures)
+      ${sorted.map(({ detail }) => detail)}::text[], ${sorted.map(({ measures }) => JSON.stringify(measures))}::jsonb[],
+      ${sorted.map(({ judgeableKeyId }) => judgeableKeyId)}::uuid[])
+      AS s (shadow_id, state, detail, measures, key_id)
     WHERE p.organization_id = ${organizationId} AND p.shadow_id = s.shadow_id AND p.state = 'pending'`.execute(tx);
 }
 

@@ -22,6 +22,10 @@ export interface PairCounts {
   readonly originalFailed: number;
   readonly shadowFailed: number;
   readonly bothFailed: number;
+  /** Verdicts that are waited for, that came, and that never will. */
+  readonly unscored: number;
+  readonly scored: number;
+  readonly unscorable: number;
   readonly firstAt: Date;
   readonly lastAt: Date;
 }
@@ -58,7 +62,8 @@ export async function pairCounts(tx: Tx, filter: PairFilter): Promise<PairCounts
   const { rows } = await sql<PairCounts>`
     SELECT shadow_variant AS model, count(*) FILTER (WHERE state = 'pending') AS pending,
       count(*) FILTER (WHERE state = 'compared') AS compared, count(*) FILTER (WHERE state = 'given_up') AS "givenUp",
-      ${COUNTS}, coalesce(sum(${BOTH}), 0) AS "bothFailed", min(created_at) AS "firstAt", max(created_at) AS "lastAt"
+      ${COUNTS}, coalesce(sum(${BOTH}), 0) AS "bothFailed", count(*) FILTER (WHERE evaluation = 'pending') AS unscored,
+      count(*) FILTER (WHERE evaluation = 'scored') AS scored, count(*) FILTER (WHERE evaluation = 'failed') AS unscorable, min(created_at) AS "firstAt", max(created_at) AS "lastAt"
     FROM shadow_pairs WHERE ${where(filter)} GROUP BY shadow_variant ORDER BY shadow_variant COLLATE "C"`.execute(tx);
   return rows;
 }

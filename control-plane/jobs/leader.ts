@@ -25,6 +25,7 @@ import { createPartitionsJob } from './partitions.ts';
 import { createRetentionJob } from './retention.ts';
 import { createRolloutsJob } from './rollouts.ts';
 import { runJobs } from './scheduler.ts';
+import { createShadowEvaluationsJob } from './shadow-evaluations.ts';
 import { createShadowPairsExpiryJob, createShadowPairsJob } from './shadow-pairs.ts';
 import { createWebhookJob } from './webhooks.ts';
 
@@ -41,6 +42,7 @@ export interface JobTimes {
   readonly feedbackMs: number;
   readonly shadowPairsMs: number;
   readonly derivedMetricsMs: number;
+  readonly evaluationsMs: number;
 }
 
 export interface LeaderOptions {
@@ -51,6 +53,9 @@ export interface LeaderOptions {
   readonly times: Partial<JobTimes>;
   /** Opens what calls to webhooks are signed with. */
   readonly keyring: Keyring;
+  /** Of the digests of API keys: evaluators have some. */
+  readonly pepper: Uint8Array;
+  readonly gatewayUrl: string;
   /** Which private addresses webhooks may have. */
   readonly privateUpstreams: AddressPolicy;
   readonly clock: Clock;
@@ -71,13 +76,16 @@ const TIMES: JobTimes = {
   feedbackMs: 1_000,
   shadowPairsMs: 1_000,
   derivedMetricsMs: 1_000,
+  evaluationsMs: 1_000,
 };
 /** One for each job. */
-const CONNECTIONS = 12;
+const CONNECTIONS = 13;
 /** One for each rollout that is looked after at once, and for histories that are read beside. */
 const ENGINE_CONNECTIONS = ENGINE_WIDTH + 2;
 /** One for each job that works on pairs or on what was captured. */
-const PAIRS_CONNECTIONS = 2;
+const PAIRS_CONNECTIONS = 4;
+/** The gateway's address is the operator's to name. */
+const OWN_GATEWAY: AddressPolicy = { allowsAddress: () => true, allowsHost: () => true };
 /** Counting or archiving a page of a large partition is slow and no outage. */
 const QUERY_TIMEOUT_MS = 600_000;
 
@@ -86,7 +94,19 @@ const QUERY_TIMEOUT_MS = 600_000;
  * @returns the function that ends them, after what is under way
  */
 export function startLeader(options: LeaderOptions): () => Promise<void> {
-  const { databaseUrl, archive, clickhouse, times, keyring, privateUpstreams, clock, entropy, log } = options;
+  const {
+    databaseUrl,
+    archive,
+    clickhouse,
+    times,
+    keyring,
+    pepper,
+    gatewayUrl,
+    privateUpstreams,
+    clock,
+    entropy,
+    log,
+  } = options;
   const { leaderRetryMs, leaderCheckMs, ...every } = { ...TIMES, ...times };
   const random = () => Buffer.from(entropy.bytes(4)).readUInt32BE() / 2 ** 32;
   const db = createPool({
@@ -114,6 +134,7 @@ export function startLeader(options: LeaderOptions): () => Promise<void> {
     onConnectionError: (error) => log(`a database connection broke: ${error.message}`),
   });
   const checker = createSchemaChecker();
+  const outbound = createOutbound({ policy: privateUpstreams });
   const engine = createRolloutEngine({
     ...{ db: rolloutsDb, leaderDb: db, clock, log },
     ...{ observe, observeTotals, lookAt, shadowPairs: stagePairs },
@@ -130,13 +151,17 @@ export function startLeader(options: LeaderOptions): () => Promise<void> {
     createExpiryJob({ db, clickhouse: expiry, everyMs: every.expiryMs, random, log }),
     createRolloutsJob({ engine, everyMs: every.rolloutsMs }),
     createWebhookJob({
-      ...{ db, keyring, outbound: createOutbound({ policy: privateUpstreams }), clock, random },
+      ...{ db, keyring, outbound, clock, random },
       everyMs: every.webhooksMs,
     }),
     createFeedbackJob({ db, everyMs: every.feedbackMs, random, log, findElsewhere: finder?.find }),
     createFeedbackExpiryJob({ db, everyMs: every.expiryMs, random, log }),
     createShadowPairsJob({ db: pairsDb, leaderDb: db, checker, everyMs: every.shadowPairsMs, random, log }),
     createDerivedMetricsJob({ db: pairsDb, leaderDb: db, checker, everyMs: every.derivedMetricsMs, random }),
+    createShadowEvaluationsJob({
+      ...{ db: pairsDb, leaderDb: db, keyring, pepper, entropy, clock, outbound },
+      ...{ gatewayUrl, gatewayOutbound: createOutbound({ policy: OWN_GATEWAY }), everyMs: every.evaluationsMs },
+    }),
     createShadowPairsExpiryJob({ leaderDb: db, everyMs: every.expiryMs, random, log }),
   ];
   let work = Promise.resolve();

@@ -11,6 +11,7 @@ import {
   settlePairs,
   takeDuePairs,
 } from '#store/shadow-pairs.ts';
+import { requestOf } from '../inferences/captured.ts';
 import { checkForms, formOf } from './check-forms.ts';
 import { pairSideOf } from './pair-side.ts';
 import type { SchemaChecker } from './schema-checker.ts';
@@ -118,13 +119,20 @@ async function compare(
       sides.map(({ answer }) => ({ form, answer })),
     );
     const measures = comparePair({ ...sides[0]!, isSchemaValid: first! }, { ...sides[1]!, isSchemaValid: second! });
-    return { shadowId: pair.shadow_id, state: 'compared', detail: '', measures };
+    const isJudgeable = sides.every(({ answer }) => answer?.kind === 'chat') && hasRequest(original!);
+    const judgeableKeyId = isJudgeable ? original!.row.key_id : null;
+    return { shadowId: pair.shadow_id, state: 'compared', detail: '', measures, judgeableKeyId };
   } catch (error) {
     defects.push(`${pair.shadow_id}: ${reasonOf(error)}`);
     return givenUp(pair, `it could not be compared: ${reasonOf(error)}`);
   }
 }
 
+/** Nobody can judge answers to a question that was not kept. */
+function hasRequest({ row, payload }: LoadedRow): boolean {
+  return requestOf(row, payload).kind === 'kept';
+}
+
 function givenUp({ shadow_id: shadowId }: DuePair, detail: string): SettledPair {
-  return { shadowId, state: 'given_up', detail, measures: {} };
+  return { shadowId, state: 'given_up', detail, measures: {}, judgeableKeyId: null };
 }

@@ -17,6 +17,8 @@ export const shadowsQuerySchema = z.strictObject({
 });
 export type ShadowsQuery = z.output<typeof shadowsQuerySchema>;
 
+export const evaluatorSecretSchema = z.object({ group: z.string(), secret: z.string() }).openapi('EvaluatorSecret');
+
 const measureSchema = z.object({
   measure: z.string().openapi({ example: 'latency_us' }),
   kind: z.enum(['difference', 'level']).openapi({
@@ -53,6 +55,9 @@ export const shadowsSchema = z
         failures: z
           .object({ pairs: z.int(), original: z.int(), shadow: z.int(), both: z.int() })
           .openapi({ description: 'First attempts that failed, of pairs of which that is known.' }),
+        evaluations: z.object({ pending: z.int(), scored: z.int(), failed: z.int() }).openapi({
+          description: "Of the group's evaluator; pairs without a verdict are compared all the same.",
+        }),
         measures: z.array(measureSchema),
         outputs: z
           .array(

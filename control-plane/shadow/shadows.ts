@@ -56,6 +56,7 @@ export async function showShadows(
         ...{ pairs: counts.judged, original: counts.originalFailed },
         ...{ shadow: counts.shadowFailed, both: counts.bothFailed },
       },
+      evaluations: { pending: counts.unscored, scored: counts.scored, failed: counts.unscorable },
       measures: found.sums.filter((one) => one.model === model).map((one) => measureView(one, query)),
       outputs: found.outputs.filter((one) => one.model === model).map(outputView),
     })),

@@ -40,6 +40,15 @@ export const PAIR_MEASURES = {
   trigram_similarity: { kind: 'level', about: 'cosine of the texts’ character trigrams' },
   tool_call_agreement: { kind: 'level', about: 'share of tool calls in both, with equal arguments' },
   schema_valid_original: { kind: 'level', about: 'answers of the original in the form that the request asked for' },
+  judge_score: {
+    kind: 'difference',
+    about: 'the evaluator prefers the shadow (1) or the original (−1), or says a tie',
+  },
+  judge_first_preference: {
+    kind: 'difference',
+    about: 'it prefers what it was shown first (1) or second (−1): bias of position',
+  },
+  judge_shadow_first: { kind: 'level', about: 'pairs of which the shadow was shown first' },
   schema_valid_shadow: { kind: 'level', about: 'the same of the shadow' },
 } as const satisfies Record<string, { kind: MeasureKind; about: string }>;
 
