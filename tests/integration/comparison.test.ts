@@ -18,7 +18,7 @@ let rival: ApiClient;
 const groups: Record<string, { id: string; phase: number }> = {};
 
 beforeAll(async () => {
-  control = await startTestControlPlane({ clock: { nowMs: () => NOW } });
+  control = await startTestControlPlane({ jobTimes: { shadowPairsMs: 86_400_000 }, clock: { nowMs: () => NOW } });
   api = await control.owner('acme');
   rival = await control.owner('rival');
   await seedGroup(api, 'demo');
