@@ -73,6 +73,7 @@ export async function controlPlane(settings: Settings): Promise<void> {
         servedWaitMs: settings.servedWaitMs,
         archive: settings.archive,
         clickhouse: settings.clickhouse,
+        gatewayUrl: settings.gatewayUrl,
         log,
       }),
     );

@@ -18,6 +18,8 @@ export interface Listen {
 export interface Settings {
   readonly gateway: Listen;
   readonly control: Listen;
+  /** Where the control plane reaches the gateway; that of this machine, if it is not set. */
+  readonly gatewayUrl: string;
   readonly metrics: Listen;
   readonly simulator: Listen;
   readonly dataFolder: string;
@@ -79,6 +81,7 @@ const schema = z.object({
   RINGSIDE_SIMULATOR_MODELS: z.string().default('{}'),
   RINGSIDE_ADMIN_TOKEN: z.string().optional(),
   RINGSIDE_CONTROL_URL: z.url({ protocol: /^https?$/ }).optional(),
+  RINGSIDE_GATEWAY_URL: z.url({ protocol: /^https?$/ }).optional(),
 });
 
 /** Kubernetes puts these beside a Service whose name begins with "ringside". */
@@ -101,8 +104,10 @@ export function parseSettings(env: Readonly<Record<string, string | undefined>>)
     throw new SettingsError(`${issue!.path.join('.')}: ${issue!.message}`);
   }
   const values = parsed.data;
+  const gateway = parseListen(values.RINGSIDE_GATEWAY_LISTEN, 'RINGSIDE_GATEWAY_LISTEN');
   return {
-    gateway: parseListen(values.RINGSIDE_GATEWAY_LISTEN, 'RINGSIDE_GATEWAY_LISTEN'),
+    gateway,
+    gatewayUrl: (values.RINGSIDE_GATEWAY_URL ?? urlOf(gateway)).replace(/\/+$/, ''),
     control: parseListen(values.RINGSIDE_CONTROL_LISTEN, 'RINGSIDE_CONTROL_LISTEN'),
     metrics: parseListen(values.RINGSIDE_METRICS_LISTEN, 'RINGSIDE_METRICS_LISTEN'),
     simulator: parseListen(values.RINGSIDE_SIMULATOR_LISTEN, 'RINGSIDE_SIMULATOR_LISTEN'),
@@ -141,6 +146,12 @@ function parseListen(text: string, variable: string): Listen {
   }
   const host = (match[1] ?? '127.0.0.1').replace(/^\[|\]$/g, '');
   return { host: host === '' || host === '*' ? '0.0.0.0' : host === 'localhost' ? '127.0.0.1' : host, port, variable };
+}
+
+/** An address that is listened on, as one that can be called. */
+function urlOf({ host, port }: Listen): string {
+  const called = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
+  return `http://${called.includes(':') ? `[${called}]` : called}:${port}`;
 }
 
 function parseDatabaseUrl(text: string | undefined): string | undefined {

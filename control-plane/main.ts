@@ -39,6 +39,8 @@ export interface ControlPlaneSettings {
   /** How long a change waits for the live gateways to serve it; 1000 if left out. */
   readonly servedWaitMs?: number | undefined;
   readonly maxConnections?: number | undefined;
+  /** Where the gateway answers, for groups that judge mirrored calls; http://127.0.0.1:8080 if left out. */
+  readonly gatewayUrl?: string | undefined;
   /** Where partitions go before retention drops them; undefined: those of groups that want it stay. */
   readonly archive?: ArchiveSettings | undefined;
   /** Where the log's rows are, if not in PostgreSQL. */
@@ -57,6 +59,7 @@ export interface ControlPlane {
   stop(): Promise<void>;
 }
 
+const DEFAULT_GATEWAY_URL = 'http://127.0.0.1:8080';
 const DEFAULT_SERVED_WAIT_MS = 1_000;
 const DEFAULT_CONNECTIONS = 10;
 /** A query without an answer by then is an outage: the caller gets its 503. */
@@ -98,7 +101,7 @@ export async function startControlPlane(settings: ControlPlaneSettings): Promise
     changes: createChanges({ db, memory: createAnswerMemory({ keyring, entropy }), waiter }),
     providers: createProviders({ keyring, entropy, privateUpstreams }),
     models: createModels({ entropy }),
-    groups: createGroups({ entropy }),
+    groups: createGroups({ entropy, policy: privateUpstreams }),
     keys: createKeys({ pepper, entropy, clock }),
     experiments: {
       lookAt,
@@ -109,6 +112,7 @@ export async function startControlPlane(settings: ControlPlaneSettings): Promise
     rollouts: createRollouts({ keyring, entropy, clock, policy: privateUpstreams }),
     rolloutOrders: createRolloutOrders({ clock, policy: privateUpstreams }),
     freezeWindows: createFreezeWindows({ entropy, clock }),
+    evaluatorAccess: { keyring, pepper, entropy },
     entropy,
     clock,
     log,
@@ -117,7 +121,8 @@ export async function startControlPlane(settings: ControlPlaneSettings): Promise
   try {
     const { address, port } = await listenOn(server, settings.host, settings.port);
     const stopJobs = startLeader({
-      ...{ databaseUrl, keyring, privateUpstreams, entropy, clock, log },
+      ...{ databaseUrl, keyring, pepper, privateUpstreams, entropy, clock, log },
+      gatewayUrl: settings.gatewayUrl ?? DEFAULT_GATEWAY_URL,
       ...{ archive: settings.archive, clickhouse: settings.clickhouse, times: settings.jobTimes ?? {} },
     });
     const stop = async () => {

@@ -28,6 +28,8 @@ import { routePlanning } from './routes/planning.ts';
 import { routeProviders } from './routes/providers.ts';
 import { routeRecords } from './routes/records.ts';
 import { routeRollouts } from './routes/rollouts.ts';
+import { routeShadows } from './routes/shadows.ts';
+import type { EvaluatorAccessDeps } from './shadow/evaluator-access.ts';
 
 export interface AppDeps {
   readonly db: Db;
@@ -41,6 +43,7 @@ export interface AppDeps {
   readonly rollouts: ReturnType<typeof createRollouts>;
   readonly rolloutOrders: ReturnType<typeof createRolloutOrders>;
   readonly freezeWindows: ReturnType<typeof createFreezeWindows>;
+  readonly evaluatorAccess: EvaluatorAccessDeps;
   readonly entropy: Entropy;
   readonly clock: Clock;
   readonly log: (line: string) => void;
@@ -67,6 +70,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<ApiEnv> {
   routeGroups(operations, deps.groups);
   routeExperiments(operations, deps.experiments);
   routePlanning(operations, deps.clock);
+  routeShadows(operations, deps.clock, deps.evaluatorAccess);
   routeRollouts(operations, deps.rollouts, deps.rolloutOrders);
   routeFreezeWindows(operations, deps.freezeWindows);
   routeKeys(operations, deps.keys);

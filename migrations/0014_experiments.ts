@@ -200,7 +200,8 @@ CREATE TABLE experiment_unit_metrics (
 ) WITH (fillfactor = 80);
 
 -- Where an inference counts, for what is reported of it later; kept for the attribution window. Of a mirrored call "shadow_of" is
--- the inference that it mirrors, and "arm" that of its own model.
+-- the inference that it mirrors, and "arm" that of its own model. "is_derived": what Ringside derives from its answer has been added to
+-- its unit, where its experiment asks for it.
 CREATE TABLE experiment_inferences (
   inference_id uuid PRIMARY KEY,
   experiment_id uuid NOT NULL,
@@ -211,9 +212,12 @@ CREATE TABLE experiment_inferences (
   unit uuid NOT NULL,
   correlation text,
   shadow_of uuid,
-  created_at timestamptz NOT NULL
+  created_at timestamptz NOT NULL,
+  is_derived boolean NOT NULL DEFAULT false
 );
 CREATE INDEX experiment_inferences_age ON experiment_inferences (created_at);
+CREATE INDEX experiment_inferences_underived ON experiment_inferences (experiment_id, inference_id)
+  WHERE NOT is_derived AND shadow_of IS NULL;
 -- A correlation may be that of very many inferences; what is asked for is the newest of them.
 CREATE INDEX experiment_inferences_correlation ON experiment_inferences (organization_id, correlation, created_at DESC, inference_id DESC)
   WHERE correlation IS NOT NULL AND shadow_of IS NULL;
@@ -280,7 +284,8 @@ CREATE INDEX feedback_experiment ON feedback (experiment_id, metric) WHERE exper
 
 const SHADOWS = `
 -- A mirrored call beside the inference that it mirrors, as far as the two have been compared. "measures": differences and scores by
--- metric (core/shadow); "unit": md5 of its name.
+-- metric (core/shadow); "unit": md5 of its name. "evaluation": where the group has an evaluator, whether it has been asked for its
+-- verdict, of a pair that is compared: none | pending ──▶ scored | failed. "evaluation_at": when it was asked last.
 CREATE TABLE shadow_pairs (
   shadow_id uuid PRIMARY KEY,
   inference_id uuid NOT NULL,
@@ -294,11 +299,29 @@ CREATE TABLE shadow_pairs (
   attempts integer NOT NULL DEFAULT 0,
   next_at timestamptz NOT NULL DEFAULT now(),
   detail text NOT NULL DEFAULT '',
-  measures jsonb NOT NULL DEFAULT '{}'
+  measures jsonb NOT NULL DEFAULT '{}',
+  evaluation text NOT NULL DEFAULT 'none' CHECK (evaluation IN ('none', 'pending', 'scored', 'failed')),
+  evaluation_attempts integer NOT NULL DEFAULT 0,
+  evaluation_next_at timestamptz NOT NULL DEFAULT now(),
+  evaluation_at timestamptz,
+  evaluation_detail text NOT NULL DEFAULT ''
 );
 CREATE INDEX shadow_pairs_due ON shadow_pairs (next_at) WHERE state = 'pending';
 CREATE INDEX shadow_pairs_group ON shadow_pairs (group_id, shadow_variant, created_at DESC);
+CREATE INDEX shadow_pairs_unevaluated ON shadow_pairs (group_id, evaluation_next_at) WHERE evaluation = 'pending';
+CREATE INDEX shadow_pairs_evaluated ON shadow_pairs (group_id, evaluation_at) WHERE evaluation_at IS NOT NULL;
+CREATE INDEX shadow_pairs_age ON shadow_pairs (created_at);
 CREATE INDEX shadow_pairs_experiment ON shadow_pairs (experiment_id) WHERE experiment_id IS NOT NULL;
+
+-- What a group's evaluator is called with, as envelopes: a key of ours for the group that judges, or what calls to a webhook are signed with.
+CREATE TABLE shadow_evaluators (
+  group_id uuid PRIMARY KEY REFERENCES groups,
+  organization_id uuid NOT NULL REFERENCES organizations,
+  evaluator_group_id uuid,
+  key_id uuid,
+  key text,
+  webhook_secret text
+);
 `;
 
 const ROW_SECURITY = `
@@ -308,7 +331,7 @@ DECLARE
 BEGIN
   FOREACH table_name IN ARRAY ARRAY['rollouts', 'rollout_transitions', 'rollout_webhooks', 'freeze_windows', 'experiment_units',
     'experiment_totals', 'experiment_unit_metrics', 'experiment_inferences', 'experiment_history', 'experiment_looks', 'feedback',
-    'shadow_pairs', 'experiment_phases']
+    'shadow_pairs', 'experiment_phases', 'shadow_evaluators']
   LOOP
     EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', table_name);
     EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', table_name);
@@ -325,13 +348,14 @@ END $$;
 `;
 
 const GRANTS = `
-GRANT SELECT, INSERT, UPDATE ON rollouts, rollout_webhooks, experiment_phases TO ringside_application;
+GRANT SELECT, INSERT, UPDATE ON rollouts, rollout_webhooks, experiment_phases, shadow_evaluators TO ringside_application;
 -- Deleted are drafts only: of everything else a transition speaks.
 GRANT DELETE ON rollouts TO ringside_application;
 GRANT SELECT, INSERT ON rollout_transitions, experiment_looks TO ringside_application;
 GRANT SELECT, INSERT, UPDATE, DELETE ON freeze_windows TO ringside_application;
-GRANT SELECT, INSERT, UPDATE ON experiment_history, shadow_pairs TO ringside_application;
-GRANT SELECT ON experiment_units, experiment_totals, experiment_inferences, experiment_unit_metrics, feedback TO ringside_application;
+GRANT SELECT, INSERT, UPDATE ON experiment_history, experiment_unit_metrics, shadow_pairs TO ringside_application;
+GRANT SELECT ON experiment_units, experiment_totals, experiment_inferences, feedback TO ringside_application;
+GRANT UPDATE (is_derived) ON experiment_inferences TO ringside_application;
 
 GRANT SELECT (id, organization_id, group_id, definition, ingest, started_at, ended_at) ON rollouts TO ringside_shipper;
 GRANT SELECT, INSERT, UPDATE ON experiment_units, experiment_totals TO ringside_shipper;

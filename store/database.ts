@@ -250,6 +250,7 @@ export interface Database {
     correlation: string | null;
     shadow_of: string | null;
     created_at: Date;
+    is_derived: Generated<boolean>;
   };
   experiment_history: {
     experiment_id: string;
@@ -304,6 +305,19 @@ export interface Database {
     next_at: ColumnType<Date, Date | undefined, Date>;
     detail: Generated<string>;
     measures: JSONColumnType<Record<string, number>, string | undefined>;
+    evaluation: Generated<'none' | 'pending' | 'scored' | 'failed'>;
+    evaluation_attempts: Generated<number>;
+    evaluation_next_at: ColumnType<Date, Date | undefined, Date>;
+    evaluation_at: Date | null;
+    evaluation_detail: Generated<string>;
+  };
+  shadow_evaluators: {
+    group_id: string;
+    organization_id: string;
+    evaluator_group_id: string | null;
+    key_id: string | null;
+    key: string | null;
+    webhook_secret: string | null;
   };
 }
 

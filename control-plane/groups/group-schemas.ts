@@ -62,11 +62,12 @@ const shadow = z
     maxPerMinute: shadowPolicySchema.shape.maxPerMinute.unwrap(),
     maxTokensPerDay: shadowPolicySchema.shape.maxTokensPerDay.unwrap(),
     timeoutMs: shadowPolicySchema.shape.timeoutMs.unwrap(),
+    evaluator: shadowPolicySchema.shape.evaluator.unwrap(),
   })
   .partial()
   .openapi({
     description:
-      'How much is mirrored to variants of role `shadow`, after the caller has its answer: `sampleBp` in 10 000 inferences (0: none), each call for at most `timeoutMs`. The bounds `maxConcurrency`, `maxPerMinute` and `maxTokensPerDay` (null: none) hold for each serving thread; what comes beyond them is dropped and counted.',
+      'How much is mirrored to variants of role `shadow`, after the caller has its answer: `sampleBp` in 10 000 inferences (0: none), each call for at most `timeoutMs`. The bounds `maxConcurrency`, `maxPerMinute` and `maxTokensPerDay` (null: none) hold for each serving thread; what comes beyond them is dropped and counted. `evaluator` says which answer of a pair is the better one: a model group that is asked as a judge, or a webhook whose calls are signed with the secret of `POST /groups/{name}/evaluator-secret`.',
   });
 
 export const createGroupSchema = z

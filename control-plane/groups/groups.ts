@@ -7,6 +7,7 @@ import {
 } from '#core/snapshot/log-policy.ts';
 import { DEFAULT_SHADOW_POLICY, shadowPolicySchema } from '#core/snapshot/shadow-policy.ts';
 import { DEFAULT_TRAFFIC_POLICY, trafficPolicySchema } from '#core/snapshot/traffic-policy.ts';
+import type { AddressPolicy } from '#core/upstream-address.ts';
 import {
   deleteGroup,
   findGroup,
@@ -26,13 +27,14 @@ import { decodeNameCursor, type Page, toPage } from '../paging.ts';
 import { notFound } from '../problem.ts';
 import type { Change } from '../publish/change.ts';
 import { created, deleted, type ListQuery, updated } from '../publish/outcome.ts';
+import { checkEvaluator } from '../shadow/check-evaluator.ts';
 import type { CreateGroup, GroupView, UpdateGroup } from './group-schemas.ts';
 import { refuseWhileRollout } from './running-rollout.ts';
 
 const SALT_BYTES = 16;
 
 /** The model groups of an organization; their splits are in split.ts. Every function works in the caller's transaction. */
-export function createGroups({ entropy }: { readonly entropy: Entropy }) {
+export function createGroups({ entropy, policy }: { readonly entropy: Entropy; readonly policy: AddressPolicy }) {
   return {
     async list(tx: Tx, { organizationId, query }: ReadCall<ListQuery>): Promise<Page<GroupView>> {
       const after = decodeNameCursor(query.cursor);
@@ -64,6 +66,7 @@ export function createGroups({ entropy }: { readonly entropy: Entropy }) {
         traffic: JSON.stringify({ ...DEFAULT_TRAFFIC_POLICY, ...body.traffic }),
         shadow: JSON.stringify({ ...DEFAULT_SHADOW_POLICY, ...body.shadow }),
       });
+      await checkEvaluator(tx, row, body.shadow?.evaluator, policy);
       return created('group', groupView(row, []));
     },
 
@@ -71,6 +74,7 @@ export function createGroups({ entropy }: { readonly entropy: Entropy }) {
       const row = await requireGroup(tx, organizationId, ref, 'update');
       requireMatch(ifMatch, row.version);
       const variants = await variantsOfOne(tx, row);
+      await checkEvaluator(tx, row, body.shadow?.evaluator, policy);
       const after = await updateGroup(tx, organizationId, row.id, {
         ...(body.name === undefined ? {} : { name: body.name }),
         ...(body.description === undefined ? {} : { description: body.description }),

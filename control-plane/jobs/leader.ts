@@ -8,21 +8,25 @@ import { createClickHouseExpiry } from '#inference-log/sinks/clickhouse/expiry.t
 import { createClickHouseFinder } from '#inference-log/sinks/clickhouse/find-inferences.ts';
 import { seekLeadership } from '#store/leadership.ts';
 import { createPool } from '#store/pool.ts';
-import { shadowPairsOf } from '#store/shadow-failures.ts';
+import { stagePairs } from '#store/shadow-sums.ts';
 import type { Clock } from '../clock.ts';
 import type { Entropy } from '../entropy.ts';
 import { observe } from '../experiments/observe.ts';
 import { createOutbound } from '../http/outbound.ts';
 import { createRolloutEngine, ENGINE_WIDTH } from '../rollout/engine.ts';
 import { observeTotals } from '../rollout/observe-totals.ts';
+import { createSchemaChecker } from '../shadow/schema-checker.ts';
 import { createClickHouseRetentionJob } from './clickhouse-retention.ts';
 import { createClosedIndexesJob } from './closed-indexes.ts';
+import { createDerivedMetricsJob } from './derived-metrics.ts';
 import { createExpiryJob } from './expiry.ts';
 import { createFeedbackExpiryJob, createFeedbackJob } from './feedback.ts';
 import { createPartitionsJob } from './partitions.ts';
 import { createRetentionJob } from './retention.ts';
 import { createRolloutsJob } from './rollouts.ts';
 import { runJobs } from './scheduler.ts';
+import { createShadowEvaluationsJob } from './shadow-evaluations.ts';
+import { createShadowPairsExpiryJob, createShadowPairsJob } from './shadow-pairs.ts';
 import { createWebhookJob } from './webhooks.ts';
 
 /** How often what is done. Left out, the defaults below. */
@@ -36,6 +40,9 @@ export interface JobTimes {
   readonly rolloutsMs: number;
   readonly webhooksMs: number;
   readonly feedbackMs: number;
+  readonly shadowPairsMs: number;
+  readonly derivedMetricsMs: number;
+  readonly evaluationsMs: number;
 }
 
 export interface LeaderOptions {
@@ -46,6 +53,9 @@ export interface LeaderOptions {
   readonly times: Partial<JobTimes>;
   /** Opens what calls to webhooks are signed with. */
   readonly keyring: Keyring;
+  /** Of the digests of API keys: evaluators have some. */
+  readonly pepper: Uint8Array;
+  readonly gatewayUrl: string;
   /** Which private addresses webhooks may have. */
   readonly privateUpstreams: AddressPolicy;
   readonly clock: Clock;
@@ -64,11 +74,18 @@ const TIMES: JobTimes = {
   rolloutsMs: 1_000,
   webhooksMs: 1_000,
   feedbackMs: 1_000,
+  shadowPairsMs: 1_000,
+  derivedMetricsMs: 1_000,
+  evaluationsMs: 1_000,
 };
 /** One for each job. */
-const CONNECTIONS = 9;
+const CONNECTIONS = 13;
 /** One for each rollout that is looked after at once, and for histories that are read beside. */
 const ENGINE_CONNECTIONS = ENGINE_WIDTH + 2;
+/** One for each job that works on pairs or on what was captured. */
+const PAIRS_CONNECTIONS = 4;
+/** The gateway's address is the operator's to name. */
+const OWN_GATEWAY: AddressPolicy = { allowsAddress: () => true, allowsHost: () => true };
 /** Counting or archiving a page of a large partition is slow and no outage. */
 const QUERY_TIMEOUT_MS = 600_000;
 
@@ -77,7 +94,19 @@ const QUERY_TIMEOUT_MS = 600_000;
  * @returns the function that ends them, after what is under way
  */
 export function startLeader(options: LeaderOptions): () => Promise<void> {
-  const { databaseUrl, archive, clickhouse, times, keyring, privateUpstreams, clock, entropy, log } = options;
+  const {
+    databaseUrl,
+    archive,
+    clickhouse,
+    times,
+    keyring,
+    pepper,
+    gatewayUrl,
+    privateUpstreams,
+    clock,
+    entropy,
+    log,
+  } = options;
   const { leaderRetryMs, leaderCheckMs, ...every } = { ...TIMES, ...times };
   const random = () => Buffer.from(entropy.bytes(4)).readUInt32BE() / 2 ** 32;
   const db = createPool({
@@ -96,14 +125,32 @@ export function startLeader(options: LeaderOptions): () => Promise<void> {
     queryTimeoutMs: QUERY_TIMEOUT_MS,
     onConnectionError: (error) => log(`a database connection broke: ${error.message}`),
   });
+  const pairsDb = createPool({
+    databaseUrl,
+    role: 'application',
+    maxConnections: PAIRS_CONNECTIONS,
+    applicationName: 'ringside pairs',
+    queryTimeoutMs: QUERY_TIMEOUT_MS,
+    onConnectionError: (error) => log(`a database connection broke: ${error.message}`),
+  });
+  const checker = createSchemaChecker();
+  const outbound = createOutbound({ policy: privateUpstreams });
   const engine = createRolloutEngine({
     ...{ db: rolloutsDb, leaderDb: db, clock, log },
-    ...{ observe, observeTotals, lookAt, shadowPairs: shadowPairsOf },
+    ...{ observe, observeTotals, lookAt, shadowPairs: stagePairs },
   });
   const storage = archive && createArchiveStorage(archive);
   const expiry = clickhouse && createClickHouseExpiry(clickhouse);
   const finder = clickhouse && createClickHouseFinder(clickhouse);
   const retention = { db, everyMs: every.retentionMs, entropy, random, log };
+  const comparing = () => [
+    createShadowPairsJob({ db: pairsDb, leaderDb: db, checker, everyMs: every.shadowPairsMs, random, log }),
+    createDerivedMetricsJob({ db: pairsDb, leaderDb: db, checker, everyMs: every.derivedMetricsMs, random }),
+    createShadowEvaluationsJob({
+      ...{ db: pairsDb, leaderDb: db, keyring, pepper, entropy, clock, outbound },
+      ...{ gatewayUrl, gatewayOutbound: createOutbound({ policy: OWN_GATEWAY }), everyMs: every.evaluationsMs },
+    }),
+  ];
   const jobs = [
     createPartitionsJob({ db, everyMs: every.partitionsMs, random, log }),
     createRetentionJob({ ...retention, storage }),
@@ -112,17 +159,21 @@ export function startLeader(options: LeaderOptions): () => Promise<void> {
     createExpiryJob({ db, clickhouse: expiry, everyMs: every.expiryMs, random, log }),
     createRolloutsJob({ engine, everyMs: every.rolloutsMs }),
     createWebhookJob({
-      ...{ db, keyring, outbound: createOutbound({ policy: privateUpstreams }), clock, random },
+      ...{ db, keyring, outbound, clock, random },
       everyMs: every.webhooksMs,
     }),
     createFeedbackJob({ db, everyMs: every.feedbackMs, random, log, findElsewhere: finder?.find }),
     createFeedbackExpiryJob({ db, everyMs: every.expiryMs, random, log }),
+    // They read rows and bodies, which are elsewhere then; what waits for them stays as it is.
+    ...(clickhouse === undefined ? comparing() : []),
+    createShadowPairsExpiryJob({ leaderDb: db, everyMs: every.expiryMs, random, log }),
   ];
   let work = Promise.resolve();
   const leadership = seekLeadership({
     ...{ databaseUrl, random, retryMs: leaderRetryMs, checkMs: leaderCheckMs },
     onElected: (signal) => {
       log('leads the background jobs');
+      if (clickhouse !== undefined) log('mirrored calls are not compared: the rows of the log are in ClickHouse');
       // A term begins when the work of the one before has ended.
       work = work.then(() => runJobs({ jobs, random, log }, signal));
     },
@@ -134,6 +185,8 @@ export function startLeader(options: LeaderOptions): () => Promise<void> {
     await engine.settle();
     expiry?.close();
     await rolloutsDb.destroy();
+    await checker.close();
+    await pairsDb.destroy();
     finder?.close();
     await db.destroy();
   };

@@ -26,7 +26,7 @@ const stopServer = await describeWithClickHouse('ringside with RINGSIDE_CLICKHOU
       ringside('migrate', { DATABASE_URL: database.url, RINGSIDE_CLICKHOUSE_URL: clickhouseUrl });
     expect(await migrate(url)).toEqual({
       code: 0,
-      out: 'applied clickhouse/0001_initial, clickhouse/0002_capture_facts, clickhouse/0003_expiry_fences',
+      out: 'applied clickhouse/0001_initial, clickhouse/0002_capture_facts, clickhouse/0003_expiry_fences, clickhouse/0004_experiments',
       err: '',
     });
     expect(await migrate(url)).toEqual({ code: 0, out: 'the schema is up to date', err: '' });

@@ -1,0 +1,35 @@
+import { retryContention } from '#store/contention.ts';
+import { experimentsDeriving } from '#store/derived-metrics.ts';
+import type { Db } from '#store/pool.ts';
+import { type DeriveDeps, deriveValidity, SCHEMA_VALIDITY } from '../shadow/derive-validity.ts';
+import type { Job } from './scheduler.ts';
+
+export interface DerivedMetricsJobDeps extends DeriveDeps {
+  /** Of the role `leader`, which sees the experiments of all. */
+  readonly leaderDb: Db;
+  readonly everyMs: number;
+  readonly random: () => number;
+}
+
+/** Inferences in one transaction: their bodies are held at once. */
+const DERIVED_AT_ONCE = 50;
+
+/** Derives metrics of experiments from what was captured, as long as inferences wait: experiments take turns. */
+export function createDerivedMetricsJob({ leaderDb, everyMs, random, ...deps }: DerivedMetricsJobDeps): Job {
+  return {
+    name: 'derived-metrics',
+    everyMs,
+    async run(signal) {
+      let busy = await experimentsDeriving(leaderDb, SCHEMA_VALIDITY);
+      while (busy.length > 0 && !signal.aborted) {
+        const more: typeof busy = [];
+        for (const experiment of busy) {
+          if (signal.aborted) break;
+          const taken = await retryContention(() => deriveValidity(deps, experiment, DERIVED_AT_ONCE), random);
+          if (taken === DERIVED_AT_ONCE) more.push(experiment);
+        }
+        busy = more;
+      }
+    },
+  };
+}

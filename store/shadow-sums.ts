@@ -1,0 +1,129 @@
+import { type RawBuilder, sql } from 'kysely';
+import type { ArmSums } from '#core/experiments/look.ts';
+import type { ShadowPairs } from '#core/rollout/step.ts';
+import type { Tx } from './pool.ts';
+import type { RolloutRow } from './rollouts.ts';
+
+/** Which pairs are looked at: those of a group since a time; of an experiment, if one is named. */
+export interface PairFilter {
+  readonly organizationId: string;
+  readonly groupId: string;
+  readonly since: Date;
+  readonly experimentId: string | undefined;
+}
+
+export interface PairCounts {
+  readonly model: string;
+  readonly pending: number;
+  readonly compared: number;
+  readonly givenUp: number;
+  /** Pairs of which it is known whether their first attempts failed, and how many did. */
+  readonly judged: number;
+  readonly originalFailed: number;
+  readonly shadowFailed: number;
+  readonly bothFailed: number;
+  /** Verdicts that are waited for, that came, and that never will. */
+  readonly unscored: number;
+  readonly scored: number;
+  readonly unscorable: number;
+  readonly firstAt: Date;
+  readonly lastAt: Date;
+}
+
+/** The exact sums of one measure over the units of a shadow. Null: a sum is too large for a number. */
+export interface MeasureSums {
+  readonly model: string;
+  readonly measure: string;
+  readonly sums: ArmSums | null;
+}
+
+/** An output's means on both sides, pair by pair. */
+export interface OutputMeans {
+  readonly model: string;
+  readonly output: string;
+  readonly original: readonly number[];
+  readonly shadow: readonly number[];
+}
+
+/** A failed first attempt is 1 on its side: `failure` is their difference, `both_failed` their product. */
+const FAILURE = sql`(measures ->> 'failure')::integer`;
+const BOTH = sql`(measures ->> 'both_failed')::integer`;
+const COUNTS = sql`count(*) FILTER (WHERE measures ? 'failure') AS judged,
+  coalesce(sum(${BOTH}), 0) + count(*) FILTER (WHERE ${FAILURE} = -1) AS "originalFailed",
+  coalesce(sum(${BOTH}), 0) + count(*) FILTER (WHERE ${FAILURE} = 1) AS "shadowFailed"`;
+
+function where({ organizationId, groupId, since, experimentId }: PairFilter): RawBuilder<unknown> {
+  const ofExperiment = experimentId === undefined ? sql`` : sql` AND experiment_id = ${experimentId}`;
+  return sql`organization_id = ${organizationId} AND group_id = ${groupId} AND created_at >= ${since}${ofExperiment}`;
+}
+
+/** How far pairs have been compared, and how many sides failed, by shadow. */
+export async function pairCounts(tx: Tx, filter: PairFilter): Promise<PairCounts[]> {
+  const { rows } = await sql<PairCounts>`
+    SELECT shadow_variant AS model, count(*) FILTER (WHERE state = 'pending') AS pending,
+      count(*) FILTER (WHERE state = 'compared') AS compared, count(*) FILTER (WHERE state = 'given_up') AS "givenUp",
+      ${COUNTS}, coalesce(sum(${BOTH}), 0) AS "bothFailed", count(*) FILTER (WHERE evaluation = 'pending') AS unscored,
+      count(*) FILTER (WHERE evaluation = 'scored') AS scored, count(*) FILTER (WHERE evaluation = 'failed') AS unscorable, min(created_at) AS "firstAt", max(created_at) AS "lastAt"
+    FROM shadow_pairs WHERE ${where(filter)} GROUP BY shadow_variant ORDER BY shadow_variant COLLATE "C"`.execute(tx);
+  return rows;
+}
+
+/** Why pairs were given up, by shadow, the most frequent reason first. */
+export async function givenUpReasons(
+  tx: Tx,
+  filter: PairFilter,
+): Promise<readonly { readonly model: string; readonly reason: string; readonly pairs: number }[]> {
+  const { rows } = await sql<{ model: string; reason: string; pairs: number }>`
+    SELECT shadow_variant AS model, detail AS reason, count(*) AS pairs FROM shadow_pairs
+    WHERE ${where(filter)} AND state = 'given_up' GROUP BY 1, 2 ORDER BY 1, 3 DESC, 2 LIMIT 100`.execute(tx);
+  return rows;
+}
+
+/**
+ * Sums of every measure by unit, then over units: S is the sum of a unit's values, n how many. In `numeric`, so that they are exact in
+ * whatever order pairs came.
+ */
+export async function measureSums(tx: Tx, filter: PairFilter): Promise<MeasureSums[]> {
+  const { rows } = await sql<{ model: string; measure: string } & Record<keyof ArmSums, string>>`
+    SELECT model, measure, count(*)::text AS units, sum(n)::text AS n, sum(n * n)::text AS "nSquares", sum(s)::text AS sum,
+      sum(s * s)::text AS "sumSquares", sum(s * n)::text AS products
+    FROM (
+      SELECT shadow_variant AS model, m.key AS measure, unit, count(*) AS n, sum(m.value::numeric) AS s
+      FROM shadow_pairs CROSS JOIN LATERAL jsonb_each_text(measures) AS m
+      WHERE ${where(filter)} AND state = 'compared' GROUP BY 1, 2, 3
+    ) AS by_unit
+    GROUP BY model, measure ORDER BY model COLLATE "C", measure COLLATE "C"`.execute(tx);
+  return rows.map(({ model, measure, ...texts }) => {
+    const sums = Object.fromEntries(Object.entries(texts).map(([name, text]) => [name, Number(text)]));
+    const isSound = Object.values(sums).every(Number.isFinite);
+    return { model, measure, sums: isSound ? (sums as unknown as ArmSums) : null };
+  });
+}
+
+/** The means of numeric outputs of the newest pairs, at most so many of each output. */
+export async function outputMeans(tx: Tx, filter: PairFilter, limit: number): Promise<OutputMeans[]> {
+  const { rows } = await sql<OutputMeans>`
+    SELECT model, output, array_agg(original) AS original, array_agg(shadow) AS shadow
+    FROM (
+      SELECT shadow_variant AS model, substr(m.key, 8, length(m.key) - 21) AS output, m.value::float8 AS original,
+        (measures ->> (substr(m.key, 1, length(m.key) - 14) || '.shadow_mean'))::float8 AS shadow,
+        row_number() OVER (PARTITION BY shadow_variant, m.key ORDER BY created_at DESC, shadow_id DESC) AS place
+      FROM shadow_pairs CROSS JOIN LATERAL jsonb_each_text(measures) AS m
+      WHERE ${where(filter)} AND state = 'compared' AND m.key LIKE 'tensor.%.original\\_mean'
+    ) AS newest
+    WHERE shadow IS NOT NULL AND place <= ${limit} GROUP BY 1, 2 ORDER BY 1, 2`.execute(tx);
+  return rows;
+}
+
+/** Pairs of a rollout by arm, with the first attempts of either side that failed; null for the champion and for arms without any. */
+export async function stagePairs(tx: Tx, rollout: RolloutRow): Promise<(ShadowPairs | null)[]> {
+  const { rows } = await sql<{ model: string; judged: number; originalFailed: number; shadowFailed: number }>`
+    SELECT shadow_variant AS model, ${COUNTS} FROM shadow_pairs
+    WHERE organization_id = ${rollout.organization_id} AND experiment_id = ${rollout.id} AND state = 'compared'
+    GROUP BY shadow_variant`.execute(tx);
+  return rollout.arms.map(({ model }, arm) => {
+    const own = arm === 0 ? undefined : rows.find((row) => row.model === model);
+    if (own === undefined || own.judged === 0) return null;
+    return { pairs: own.judged, championErrors: own.originalFailed, challengerErrors: own.shadowFailed };
+  });
+}
