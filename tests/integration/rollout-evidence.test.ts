@@ -1,7 +1,6 @@
 import { afterEach, expect, test } from 'vitest';
 import { ingestOf } from '#store/experiment-history.ts';
 import type { RolloutRow } from '#store/rollouts.ts';
-import { shadowPairsOf } from '#store/shadow-failures.ts';
 import { type CountedInference, countInferences, unitId } from '#tests/support/planted-experiment.ts';
 import { plantInference } from '#tests/support/planted-inferences.ts';
 import { createRolloutRig, type RolloutRig } from '#tests/support/rollout-rig.ts';
@@ -124,44 +123,4 @@ test('what units did before the start is kept once, as it will be counted', asyn
   ]);
   expect((await rig.row(rollout)).memory).toMatchObject({ historyRead: true });
   expect(rig.logged).toEqual([]);
-});
-
-test('pairs of the shadow stage are counted with the failures of both sides', async () => {
-  rig = await createRolloutRig();
-  const groupId = await rig.groupId('demo');
-  const nowMs = Date.now();
-  rig.world.nowMs = nowMs;
-  const draft = await rig.draft({ ...AB, shadowFirst: {} });
-  await rig.order(draft, 'start');
-  const place = { groupId, organizationId: rig.organizationId, atMs: nowMs + 1_000 };
-  for (const [original, mirrored] of [
-    [null, null],
-    [null, 'upstream_error'],
-    ['upstream_error', 'upstream_timeout'],
-  ] as const) {
-    const failed = (code: string | null) => (code === null ? {} : { status: 502, outcome: 'failed', error_code: code });
-    const inference = await plantInference(rig.control.admin, {
-      ...place,
-      row: { attempts: attempt('a', 5, original), ...failed(original) },
-    });
-    const shadow = await plantInference(rig.control.admin, {
-      ...place,
-      row: {
-        ...{ assigned_variant: 'b', served_reason: 'shadow', shadow_of: inference },
-        ...{ attempts: attempt('b', 5, mirrored), ...failed(mirrored) },
-      },
-    });
-    await rig.control.admin
-      .insertInto('shadow_pairs')
-      .values({
-        ...{ shadow_id: shadow, inference_id: inference, organization_id: rig.organizationId, group_id: groupId },
-        ...{ experiment_id: draft.id, shadow_variant: 'b', unit: draft.id, created_at: new Date(place.atMs) },
-      })
-      .execute();
-  }
-  const rollout = await rig.row(draft);
-  expect(await rig.inTx((tx) => shadowPairsOf(tx, rollout))).toEqual([
-    null,
-    expect.objectContaining({ pairs: 3, championErrors: 1, challengerErrors: 2 }),
-  ]);
 });
