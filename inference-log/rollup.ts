@@ -21,13 +21,15 @@ export interface RollupKey {
  * not live to say what it used or how long it took. A pinned row counts with what it used, under no served variant, and without
  * its durations: they say nothing about a variant. A mirrored call is counted in `count` and in `shadows`, under no served variant, and
  * in nothing else: `count` says how many rows there are, `count − shadows` how much traffic there was. One
- * that never ended is an interrupted row like any other.
+ * that never ended is likewise in `interrupted` and in `interruptedShadows`.
  */
 export interface Rollup extends RollupKey {
   count: number;
   interrupted: number;
   /** Of `count`: mirrored calls. */
   shadows: number;
+  /** Of `interrupted`: mirrored calls. */
+  interruptedShadows: number;
   inputTokens: number;
   outputTokens: number;
   cachedTokens: number;
@@ -89,7 +91,16 @@ function keyOf(text: string | null): string {
 function empty(key: RollupKey): Rollup {
   return {
     ...key,
-    ...{ count: 0, interrupted: 0, shadows: 0, inputTokens: 0, outputTokens: 0, cachedTokens: 0, reasoningTokens: 0 },
+    ...{
+      count: 0,
+      interrupted: 0,
+      shadows: 0,
+      interruptedShadows: 0,
+      inputTokens: 0,
+      outputTokens: 0,
+      cachedTokens: 0,
+      reasoningTokens: 0,
+    },
     ...{ withUsage: 0, costMicroUsd: 0, withCost: 0, totalNs: 0n, firstTokenNs: 0n, latency: {}, firstToken: {} },
   };
 }
@@ -104,6 +115,7 @@ function count(rollup: Rollup, row: InferenceRow): void {
   const { end } = row;
   if (end.outcome === 'interrupted') {
     rollup.interrupted++;
+    if (isShadow(row)) rollup.interruptedShadows++;
     return;
   }
   rollup.count++;

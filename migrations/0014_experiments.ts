@@ -20,18 +20,29 @@ ALTER TABLE inferences
   ADD COLUMN arm smallint,
   ADD COLUMN shadow_of uuid;
 ALTER TABLE groups ADD COLUMN shadow jsonb NOT NULL DEFAULT '{}';
+-- A variant of role "shadow" got nothing until now. The release that brings mirrored calls must not begin to spend money by itself:
+-- in these groups none is mirrored until somebody says how many.
+ALTER TABLE groups NO FORCE ROW LEVEL SECURITY;
+ALTER TABLE variants NO FORCE ROW LEVEL SECURITY;
+UPDATE groups SET shadow = '{"sampleBp": 0}' WHERE id IN (SELECT group_id FROM variants WHERE role = 'shadow');
+ALTER TABLE variants FORCE ROW LEVEL SECURITY;
+ALTER TABLE groups FORCE ROW LEVEL SECURITY;
 
--- Of "count": mirrored calls. They are rows, which the ledger counts, and no traffic: no other figure has them, and the view leaves them out.
-ALTER TABLE rollups ADD COLUMN shadows bigint NOT NULL DEFAULT 0;
+-- Of "count" and of "interrupted": mirrored calls. They are rows, which the ledger counts, and no traffic: no other figure has them, and
+-- the view leaves them out.
+ALTER TABLE rollups
+  ADD COLUMN shadows bigint NOT NULL DEFAULT 0,
+  ADD COLUMN interrupted_shadows bigint NOT NULL DEFAULT 0;
 CREATE OR REPLACE VIEW rollup_minutes WITH (security_invoker = true) AS
   SELECT organization_id, group_id, minute, assigned_variant, served_variant, error_code,
-    sum(count - shadows)::bigint AS count, sum(interrupted)::bigint AS interrupted,
+    sum(count - shadows)::bigint AS count, sum(interrupted - interrupted_shadows)::bigint AS interrupted,
     sum(input_tokens)::bigint AS input_tokens, sum(output_tokens)::bigint AS output_tokens,
     sum(cached_tokens)::bigint AS cached_tokens, sum(reasoning_tokens)::bigint AS reasoning_tokens,
     sum(with_usage)::bigint AS with_usage,
     sum(cost_micro_usd)::bigint AS cost_micro_usd, sum(with_cost)::bigint AS with_cost,
     sum(total_ns)::bigint AS total_ns, sum(first_token_ns)::bigint AS first_token_ns,
-    sum_histograms(latency) AS latency, sum_histograms(first_token) AS first_token, sum(shadows)::bigint AS shadows
+    sum_histograms(latency) AS latency, sum_histograms(first_token) AS first_token, sum(shadows)::bigint AS shadows,
+    sum(interrupted_shadows)::bigint AS interrupted_shadows
   FROM rollups
   GROUP BY organization_id, group_id, minute, assigned_variant, served_variant, error_code;
 `;
@@ -207,7 +218,9 @@ CREATE TABLE experiment_inferences (
 CREATE INDEX experiment_inferences_age ON experiment_inferences (created_at);
 CREATE INDEX experiment_inferences_underived ON experiment_inferences (experiment_id, inference_id)
   WHERE NOT is_derived AND shadow_of IS NULL;
-CREATE INDEX experiment_inferences_correlation ON experiment_inferences (organization_id, correlation) WHERE correlation IS NOT NULL;
+-- A correlation may be that of very many inferences; what is asked for is the newest of them.
+CREATE INDEX experiment_inferences_correlation ON experiment_inferences (organization_id, correlation, created_at DESC, inference_id DESC)
+  WHERE correlation IS NOT NULL AND shadow_of IS NULL;
 
 -- What units did before the experiment began, for CUPED; filled once.
 CREATE TABLE experiment_history (
@@ -340,13 +353,15 @@ GRANT SELECT, INSERT, UPDATE ON rollouts, rollout_webhooks, experiment_phases, s
 GRANT DELETE ON rollouts TO ringside_application;
 GRANT SELECT, INSERT ON rollout_transitions, experiment_looks TO ringside_application;
 GRANT SELECT, INSERT, UPDATE, DELETE ON freeze_windows TO ringside_application;
-GRANT SELECT, INSERT, UPDATE ON experiment_history, feedback, experiment_unit_metrics, shadow_pairs TO ringside_application;
-GRANT SELECT ON experiment_units, experiment_totals, experiment_inferences TO ringside_application;
+GRANT SELECT, INSERT, UPDATE ON experiment_history, experiment_unit_metrics, shadow_pairs TO ringside_application;
+GRANT SELECT ON experiment_units, experiment_totals, experiment_inferences, feedback TO ringside_application;
 GRANT UPDATE (is_derived) ON experiment_inferences TO ringside_application;
 
 GRANT SELECT (id, organization_id, group_id, definition, ingest, started_at, ended_at) ON rollouts TO ringside_shipper;
 GRANT SELECT, INSERT, UPDATE ON experiment_units, experiment_totals TO ringside_shipper;
-GRANT SELECT, INSERT ON experiment_inferences, feedback, shadow_pairs TO ringside_shipper;
+-- It adds, and reads none of what people wrote: of feedback only whether an id is there.
+GRANT INSERT ON experiment_inferences, feedback, shadow_pairs TO ringside_shipper;
+GRANT SELECT (organization_id, id) ON feedback TO ringside_shipper;
 
 GRANT SELECT, UPDATE ON rollouts, rollout_webhooks, feedback, shadow_pairs TO ringside_leader;
 GRANT DELETE ON experiment_inferences, shadow_pairs, feedback TO ringside_leader;

@@ -22,7 +22,7 @@ export async function rollupFigures(
   of: { readonly organizationId: string; readonly groupId: string; readonly since: Date; readonly until: Date },
 ): Promise<RollupFigures[]> {
   const { rows } = await sql<RollupFigures>`
-    SELECT assigned_variant AS model, sum(count - shadows + interrupted)::bigint AS requests,
+    SELECT assigned_variant AS model, sum(count - shadows + interrupted - interrupted_shadows)::bigint AS requests,
       coalesce(sum(count - shadows) FILTER (WHERE error_code IS NOT NULL), 0)::bigint AS failures,
       sum(input_tokens)::bigint AS "inputTokens", sum(output_tokens)::bigint AS "outputTokens",
       sum(cost_micro_usd)::bigint AS "costMicroUsd", sum(with_cost)::bigint AS "withCost", sum_histograms(latency) AS latency

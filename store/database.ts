@@ -501,6 +501,7 @@ interface RollupTable {
   interrupted: number;
   /** In the table, of `count`; in the view, beside it. */
   shadows: Generated<number>;
+  interrupted_shadows: Generated<number>;
   input_tokens: number;
   output_tokens: number;
   cached_tokens: number;

@@ -63,9 +63,11 @@ export async function stepOutcomes(tx: Tx, window: SplitWindow): Promise<StepOut
   const { organizationId, groupId, since, until } = window;
   const { rows } = await sql<StepOutcome>`
     SELECT ${stepOf(window, 'minute')} AS "stepMs", assigned_variant AS assigned, served_variant AS served, error_code AS "errorCode",
-      sum(count - shadows)::bigint AS count, sum(interrupted)::bigint AS interrupted
+      sum(count - shadows)::bigint AS count, sum(interrupted - interrupted_shadows)::bigint AS interrupted
     FROM rollups WHERE organization_id = ${organizationId} AND group_id = ${groupId} AND minute >= ${since} AND minute < ${until}
-    GROUP BY 1, 2, 3, 4 HAVING sum(count - shadows + interrupted) > 0 ORDER BY 1, 2, 3, 4`.execute(tx);
+    GROUP BY 1, 2, 3, 4 HAVING sum(count - shadows + interrupted - interrupted_shadows) > 0 ORDER BY 1, 2, 3, 4`.execute(
+    tx,
+  );
   return rows;
 }
 

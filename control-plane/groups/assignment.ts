@@ -50,14 +50,24 @@ interface Explained {
  * @param running the experiment that the group runs, where that is known
  */
 export function explain({ bucket, range, variant, role, experiment }: Explained, running: string | null): string {
-  const [from, to] = range;
-  const above = from === 0 ? '' : `${from} ≤ `;
-  const assigned = `${above}bucket ${bucket} < ${to} → ${role === null ? variant : `${role} ${variant}`}`;
+  const assigned = `${placeText(bucket, range)} → ${role === null ? variant : `${role} ${variant}`}`;
   if (experiment !== null) {
     const { id, phase, arm } = experiment;
     return `${assigned}; counts as arm ${arm} in phase ${phase} of experiment ${id}`;
   }
   return running === null ? assigned : `${assigned}; outside of the buckets that experiment ${running} compares`;
+}
+
+/** The same of a mirrored call. The bucket and its range are those of the inference that it mirrors: a shadow owns none. */
+export function explainMirrored({ bucket, range, variant, role, experiment }: Explained, inferenceId: string): string {
+  const mirrored = `mirrors inference ${inferenceId} (${placeText(bucket, range)}) at ${role ?? 'shadow'} ${variant}`;
+  if (experiment === null) return mirrored;
+  const { id, phase, arm } = experiment;
+  return `${mirrored}; compared as arm ${arm} in phase ${phase} of experiment ${id}, and counted in no arm`;
+}
+
+function placeText(bucket: number, [from, to]: BucketRange): string {
+  return `${from === 0 ? '' : `${from} ≤ `}bucket ${bucket} < ${to}`;
 }
 
 type Assigned = Pick<

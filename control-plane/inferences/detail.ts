@@ -5,7 +5,7 @@ import { findInference, findPayloads, type InferenceRow, type PayloadRow } from 
 import type { Tx } from '#store/pool.ts';
 import { splitInForce, type WeightVersionRow } from '#store/weight-versions.ts';
 import { feedbackOfInference } from '../feedback/feedback.ts';
-import { explain, isReproduced } from '../groups/assignment.ts';
+import { explain, explainMirrored, isReproduced } from '../groups/assignment.ts';
 import { API_BASE } from '../http/answer.ts';
 import type { ReadCall } from '../http/operation.ts';
 import { notFound } from '../problem.ts';
@@ -33,9 +33,10 @@ export async function showInference(
   const view = inferenceView(row, groups.find((group) => group.id === row.group_id)?.name ?? '');
   const { bucket, experiment, assignedVariant: variant } = view;
   const range = [row.range_from, row.range_to] as const;
+  const explained = { bucket, range, variant, role, experiment };
   return {
     ...view,
-    assignmentExplained: explain({ bucket, range, variant, role, experiment }, null),
+    assignmentExplained: view.shadowOf === null ? explain(explained, null) : explainMirrored(explained, view.shadowOf),
     assignment: {
       role,
       reproduced: isReproduced(row, split),

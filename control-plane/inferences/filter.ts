@@ -67,11 +67,12 @@ async function ofExperiment(
     throw invalid([{ field: 'experiment', message: `there is no experiment "${experimentId}"` }]);
   }
   const { groupId, startedAt } = span;
-  const firstMs = startedAt === null ? 0 : startedAt.getTime() - MAX_CLOCK_LAG_MS;
-  const sinceMs = Math.max(firstMs, filter.since?.getTime() ?? 0);
+  // Nothing is read to find nothing.
+  if (startedAt === null) return { ...filter, experimentId, groupIds: [] };
+  const sinceMs = Math.max(startedAt.getTime() - MAX_CLOCK_LAG_MS, filter.since?.getTime() ?? 0);
   return {
     ...{ ...filter, experimentId, groupIds: filter.groupIds.filter((id) => id === groupId) },
-    since: sinceMs === 0 ? undefined : new Date(sinceMs),
+    since: new Date(sinceMs),
   };
 }
 

@@ -71,7 +71,8 @@ const groupSchema = z.object({
   capture: captureSchema,
   log: spoolPolicySchema.prefault({}),
   traffic: trafficPolicySchema.prefault({}),
-  shadow: shadowPolicySchema.prefault({}),
+  /** Missing in documents of before there were mirrored calls: nothing is mirrored. */
+  shadow: shadowPolicySchema.prefault({ sampleBp: 0 }),
   experiment: groupExperimentSchema.optional(),
   variants: z.array(variantSchema),
 });

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { RingsideError } from '#core/errors.ts';
 import { createInferenceId, groupHashOfId, NO_GROUP_HASH } from '#core/ids.ts';
-import type { FeedbackItem, FeedbackWriter } from '#inference-log/feedback-record.ts';
+import type { FeedbackItem, FeedbackReport, FeedbackWriter } from '#inference-log/feedback-record.ts';
 import type { SpoolWriter } from '#inference-log/spool.ts';
 import { openaiChat } from '#translation/dialects/openai-chat/ingress.ts';
 import { checkFraming, presentedKey } from '../flow/accept.ts';
@@ -13,8 +13,8 @@ import { mayUse, resolveOrganization } from '../flow/resolve-group.ts';
 import type { BoundOrganization } from '../snapshot/bind.ts';
 import type { KeyRecord } from '../snapshot/key-table.ts';
 import { ANONYMOUS_SERIES } from '../telemetry/series.ts';
-import { type FeedbackIssue, parseFeedbackBody } from './parse.ts';
-import { redactComments } from './redact-comments.ts';
+import { type FeedbackIssue, hasTooManyFields, MAX_FIELDS, MAX_ITEMS, parseFeedbackBody } from './parse.ts';
+import { redactReports } from './redact-reports.ts';
 
 export interface FeedbackDeps
   extends Pick<
@@ -132,9 +132,18 @@ function report(
   });
   recycleBody(deps, call);
   if (parsed.kind === 'issues') throw new RefusedReports(parsed.issues, parsed.count);
-  const items = redactComments(parsed.items, groups);
-  const record = { organizationId: organization.id, keyId: key.id, receivedMs: nowMs, items };
-  deps.spool.feedback(newId(deps, nowMs), record, (isRecorded) => {
+  redactReports(parsed.items, groups)
+    .then((items) =>
+      write(deps, call, { organizationId: organization.id, keyId: key.id, receivedMs: nowMs, items }, fail),
+    )
+    .catch(fail);
+}
+
+function write(deps: FeedbackDeps, call: Call, record: FeedbackReport, fail: (reason: unknown) => void): void {
+  // A caller that left before anything was kept: it has no answer, and sends its reports again.
+  if (call.ended) return;
+  const { items } = record;
+  deps.spool.feedback(newId(deps, record.receivedMs), record, (isRecorded) => {
     deps.recorder.feedback(isRecorded ? 'accepted' : 'refused', items.length);
     if (!isRecorded) fail(logUnavailable());
     else if (end(deps, call, null)) sendAccepted(deps, call, items);
@@ -147,6 +156,10 @@ function parseJson(body: Buffer): unknown {
     text = new TextDecoder('utf-8', { fatal: true }).decode(body);
   } catch {
     throw new RingsideError('bad_request', 'The request body is not UTF-8.');
+  }
+  if (hasTooManyFields(body)) {
+    const most = `${MAX_ITEMS} reports of ${MAX_FIELDS} fields each`;
+    throw new RingsideError('bad_request', `The request body has too many fields; at most ${most} go into one call.`);
   }
   try {
     return JSON.parse(text);

@@ -41,6 +41,10 @@ const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f
 const TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:\d{2})$/;
 const FIELDS = ['id', 'inferenceId', 'correlationId', 'metric', 'value', 'label', 'comment', 'at'] as const;
 const KNOWN: ReadonlySet<string> = new Set(FIELDS);
+export const MAX_FIELDS = FIELDS.length;
+/** A full call has 17 of each report: 8 fields, what parts them, and a brace. Twice as many may be, to be told what is wrong with them. */
+const MAX_MARKS = 2 * MAX_ITEMS * (2 * FIELDS.length + 1);
+const [QUOTE, BACKSLASH, COLON, COMMA, BRACE, BRACKET] = [0x22, 0x5c, 0x3a, 0x2c, 0x7b, 0x5b];
 
 /**
  * Reads the body of a request: one report, or `{"feedback": […]}`. All of it is taken, or nothing, with everything that is wrong.
@@ -62,6 +66,26 @@ export function parseFeedbackBody(body: unknown, context: FeedbackContext): Pars
     return whole(`holds ${feedback.length} reports; ${MAX_ITEMS} at most in one call`, 'feedback');
   }
   return parseItems(feedback, context, false);
+}
+
+/**
+ * Whether a body has more marks of JSON (`:`, `,`, `{` and `[` outside of strings) than any call needs. To be asked before it is parsed:
+ * 16 MB of short fields would keep the thread for seconds, and longer still where each is looked at.
+ */
+export function hasTooManyFields(body: Uint8Array): boolean {
+  if (body.length <= MAX_MARKS) return false;
+  let marks = 0;
+  let inText = false;
+  for (let at = 0; at < body.length; at++) {
+    const byte = body[at]!;
+    if (inText) {
+      if (byte === BACKSLASH) at++;
+      else if (byte === QUOTE) inText = false;
+    } else if (byte === QUOTE) inText = true;
+    else if ((byte === COLON || byte === COMMA || byte === BRACE || byte === BRACKET) && ++marks > MAX_MARKS)
+      return true;
+  }
+  return false;
 }
 
 function parseItems(items: readonly unknown[], context: FeedbackContext, isSingle: boolean): ParsedFeedback {

@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import { type ErrorCode, RingsideError } from '#core/errors.ts';
 import type { ReplyFacts, UpstreamTarget } from '../providers/provider.ts';
 import type { BoundShadow } from '../shadow/bind-mirror.ts';
@@ -152,7 +153,7 @@ function mirrorOf(
     ...{ operation, ingress, path, traceId, traceContinued, metadata },
     ...{ key, request, organization, group, id, target },
     // Its headers only: the caller's connection is none of ours.
-    incoming: { headers: original.incoming.headers },
+    incoming: { headers: repeatableHeaders(original.incoming.headers) },
     outgoing: sink,
     mirror: experiment === null ? { shadowOf: original.id } : { shadowOf: original.id, experiment },
     startNs: clock.nowNs(),
@@ -170,6 +171,13 @@ function mirrorOf(
     attempt: null,
     attempts: [],
   };
+}
+
+/** The caller's idempotency key is of its own call: a provider that knows it would answer with what it said then, or refuse another body. */
+function repeatableHeaders(headers: IncomingHttpHeaders): IncomingHttpHeaders {
+  if (headers['idempotency-key'] === undefined) return headers;
+  const { 'idempotency-key': _ofOriginal, ...rest } = headers;
+  return rest;
 }
 
 function tokensOf(facts: ReplyFacts | null): number {

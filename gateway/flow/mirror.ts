@@ -30,6 +30,8 @@ export interface RunningMirrors extends Mirrors {
 
 /** Past it a thread has no time to give away: callers' requests already wait for each other. */
 const BUSY_UTILISATION = 0.9;
+/** Mirrored calls of all groups in one thread: each holds headers, a socket and a part of an answer, which no budget of bodies sees. */
+export const MAX_MIRRORED = 1_000;
 /** For the records of what was cancelled. */
 const RECORD_MS = 1_000;
 
@@ -140,6 +142,7 @@ class MirrorDesk implements RunningMirrors {
   #ask(group: BoundGroup, shadow: BoundShadow, hold: () => HeldBody | null): MirrorGrant | MirrorOutcome {
     const { clock, random, spool, utilisation } = this.#deps;
     if (this.#isRefusing || utilisation() > BUSY_UTILISATION) return 'dropped_busy';
+    if (this.#calls.size >= MAX_MIRRORED) return 'dropped_concurrency';
     const unixMs = clock.unixMs();
     const limits = this.#limitsOf(group.group.id);
     const refusal = limits.refusal(group.mirror!.policy, unixMs);

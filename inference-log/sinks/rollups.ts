@@ -20,6 +20,7 @@ const COLUMNS: readonly RollupColumn[] = [
   { name: 'count', type: 'bigint', adds: 'sum', of: ({ count }) => count },
   { name: 'interrupted', type: 'bigint', adds: 'sum', of: ({ interrupted }) => interrupted },
   { name: 'shadows', type: 'bigint', adds: 'sum', of: ({ shadows }) => shadows },
+  { name: 'interrupted_shadows', type: 'bigint', adds: 'sum', of: ({ interruptedShadows }) => interruptedShadows },
   { name: 'input_tokens', type: 'bigint', adds: 'sum', of: ({ inputTokens }) => inputTokens },
   { name: 'output_tokens', type: 'bigint', adds: 'sum', of: ({ outputTokens }) => outputTokens },
   { name: 'cached_tokens', type: 'bigint', adds: 'sum', of: ({ cachedTokens }) => cachedTokens },

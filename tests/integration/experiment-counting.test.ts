@@ -181,7 +181,10 @@ function describeCounting(rig: () => Rig): void {
     const traffic = row({ id, phase: 1, arm: 0 }, { assignedVariant: 'mirror' }, { costMicroUsd: 5 });
     const shadow = { servedReason: 'shadow', servedVariant: null, costMicroUsd: 700 } as const;
     const mirrored = row({ id, phase: 1, arm: 1 }, { assignedVariant: 'mirror', shadowOf: traffic.id }, shadow);
-    await shipAll(sinks[0]!, [traffic, mirrored], 2, gatewayId);
+    // One whose gateway died: its begin alone says that it mirrors.
+    const died = { outcome: 'interrupted', servedVariant: null, servedReason: 'none', attempts: [] } as const;
+    const cut = row({ id, phase: 1, arm: 1 }, { assignedVariant: 'mirror', shadowOf: traffic.id }, died);
+    await shipAll(sinks[0]!, [traffic, mirrored, cut], 3, gatewayId);
     expect((await storedCounts(db, id)).arms).toMatchObject([{ arm: '1/0', requests: 1 }]);
     const pair = await db
       .selectFrom('shadow_pairs')
@@ -208,7 +211,9 @@ function describeCounting(rig: () => Rig): void {
     expect(seen.reduce((total, one) => total + one.count, 0)).toBe(
       seen.reduce((total, one) => total + one.with_usage, 0),
     );
-    expect(await sinks[0]!.readLedger(gatewayId)).toMatchObject([{ groupId: GROUP_ID, stored: 2 }]);
+    expect(seen.map(({ interrupted }) => interrupted)).toEqual(seen.map(() => 0));
+    expect(seen.reduce((total, one) => total + one.interrupted_shadows, 0)).toBeGreaterThan(0);
+    expect(await sinks[0]!.readLedger(gatewayId)).toMatchObject([{ groupId: GROUP_ID, stored: 2, interrupted: 1 }]);
   });
 }
 
@@ -233,8 +238,12 @@ async function openRig(
 
 describe('experiments counted with the rows in PostgreSQL', () => {
   let rig: Rig;
+  let url: string;
   beforeAll(async () => {
-    rig = await openRig((databaseUrl, onAlarm) => createPostgresSink({ databaseUrl, onAlarm }));
+    rig = await openRig((databaseUrl, onAlarm) => {
+      url = databaseUrl;
+      return createPostgresSink({ databaseUrl, onAlarm });
+    });
   });
   afterAll(() => rig.close());
   beforeEach(() => rig.alarms.splice(0));
@@ -247,6 +256,21 @@ describe('experiments counted with the rows in PostgreSQL', () => {
     await shipAll(sinks[0]!, rows.slice(0, 40), 10);
     await shipAll(sinks[1]!, rows, 25);
     expect(await storedCounts(db, id)).toEqual(expectedCounts(countExperiments(rows, known(id))));
+  });
+
+  test('who ships reads none of what was reported and none of the pairs', async () => {
+    const shipper = createPool({ databaseUrl: url, role: 'shipper', maxConnections: 1, applicationName: 'test' });
+    try {
+      for (const text of [
+        'comment FROM feedback',
+        'correlation FROM experiment_inferences',
+        'measures FROM shadow_pairs',
+      ]) {
+        await expect(sql`SELECT ${sql.raw(text)}`.execute(shipper)).rejects.toThrow(/permission denied/);
+      }
+    } finally {
+      await shipper.destroy();
+    }
   });
 
   test('a batch without an experiment asks the database for nothing more', async () => {

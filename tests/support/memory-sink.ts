@@ -99,6 +99,7 @@ function addRollups(a: Rollup, b: Rollup): Rollup {
     count: a.count + b.count,
     interrupted: a.interrupted + b.interrupted,
     shadows: a.shadows + b.shadows,
+    interruptedShadows: a.interruptedShadows + b.interruptedShadows,
     inputTokens: a.inputTokens + b.inputTokens,
     outputTokens: a.outputTokens + b.outputTokens,
     cachedTokens: a.cachedTokens + b.cachedTokens,

@@ -7,12 +7,14 @@ import { createInferenceId, createRandomPool, groupHashOf } from '#core/ids.ts';
 import { DEFAULT_CAPTURE } from '#core/snapshot/log-policy.ts';
 import { DEFAULT_TRAFFIC_POLICY } from '#core/snapshot/traffic-policy.ts';
 import { createFeedbackHandler } from '#gateway/feedback/handle-feedback.ts';
+import { redactReports } from '#gateway/feedback/redact-reports.ts';
 import { createBodyPool } from '#gateway/flow/body-pool.ts';
 import { bindOrganization } from '#gateway/snapshot/bind.ts';
 import { createClock } from '#gateway/telemetry/clock.ts';
 import { allocateCells, GAUGE } from '#gateway/telemetry/layout.ts';
 import { createRecorder } from '#gateway/telemetry/recorder.ts';
 import type { FeedbackReport } from '#inference-log/feedback-record.ts';
+import { feedbackOf } from '../support/feedback.ts';
 import { waitFor } from '../support/wait.ts';
 
 // It goes through the rooms of every governed request: framing, key, organization, body, log.
@@ -167,6 +169,26 @@ test('a comment is kept as the policy of its group wants it; one that names a co
   expect([items[2]!.correlation, items[3]!.label]).toEqual(['c@example.org', 'x@example.org']);
 });
 
+test('a correlation that every group of the key hides can be found nowhere, and is kept nowhere', async () => {
+  const { post, reports } = await start({ groupIds: [groupIds.h] });
+  const report = (correlationId: string) => thumb({ inferenceId: undefined, correlationId });
+  expect((await post({ feedback: [report('c@example.org'), report('order-7')] })).status).toBe(202);
+  const [hidden, plain] = reports[0]!.items.map(({ correlation }) => correlation);
+  expect(hidden).not.toContain('example.org');
+  expect(plain).toBe('order-7');
+});
+
+test('long comments are looked at in turns, so that other requests get theirs', async () => {
+  const groups = [...organization().groups.values()].map(({ group }) => group);
+  const comment = `ann@example.org ${'x'.repeat(8_000)}`;
+  const items = Array.from({ length: 100 }, () => feedbackOf({ inferenceId: null, correlation: 'c', comment }));
+  let turns = 0;
+  const redacted = await redactReports(items, groups, async () => void turns++);
+  expect(redacted).toHaveLength(100);
+  for (const item of redacted) expect(item.comment).not.toContain('ann@');
+  expect(turns).toBeGreaterThan(20);
+});
+
 describe('is refused in the shape of OpenAI', () => {
   const error = (type: string, code: string) => ({ error: { type, code, message: expect.any(String) } });
   test.each<[string, Rooms, number, object]>([
@@ -189,6 +211,8 @@ describe('is refused in the shape of OpenAI', () => {
     ['no JSON', '{"inferenceId":', /is not JSON/],
     ['no UTF-8', Buffer.from([0x22, 0xff, 0x22]), /is not UTF-8/],
     ['an empty body', '', /is not JSON/],
+    ['more fields than a thousand reports have', `{${'"a":1,'.repeat(50_000)}"b":1}`, /too many fields; at most 1000/],
+    ['more brackets than that', '['.repeat(100_000), /too many fields/],
   ])('%s', async (_, body, message) => {
     const { post, settled } = await start();
     expect(await post(body)).toMatchObject({

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { splitCheckpoints } from '#cli/export/checkpoints.ts';
 import { parseExportOptions } from '#cli/export/options.ts';
 import { createProgress } from '#cli/export/progress.ts';
-import { explain } from '#control-plane/groups/assignment.ts';
+import { explain, explainMirrored } from '#control-plane/groups/assignment.ts';
 import { responseOf } from '#control-plane/inferences/captured.ts';
 import { chatAnswerOf, openAiChatOf } from '#control-plane/inferences/chat-answer.ts';
 import { csvLine } from '#control-plane/inferences/csv.ts';
@@ -155,6 +155,14 @@ test('an assignment in words', () => {
   );
   expect(explain(row, 'e')).toBe(
     'bucket 4711 < 9000 → champion small; outside of the buckets that experiment e compares',
+  );
+});
+
+test('a mirrored call in words: the place is its original’s, and it counts in no arm', () => {
+  const row = { bucket: 4711, range: [4000, 9000], variant: 'large', role: 'shadow', experiment: null } as const;
+  expect(explainMirrored(row, 'i')).toBe('mirrors inference i (4000 ≤ bucket 4711 < 9000) at shadow large');
+  expect(explainMirrored({ ...row, experiment: { id: 'e', phase: 2, arm: 1 } }, 'i')).toBe(
+    'mirrors inference i (4000 ≤ bucket 4711 < 9000) at shadow large; compared as arm 1 in phase 2 of experiment e, and counted in no arm',
   );
 });
 

@@ -1,4 +1,6 @@
+import { randomUUID } from 'node:crypto';
 import { afterEach, describe, expect, test } from 'vitest';
+import { MAX_MIRRORED } from '#gateway/flow/mirror.ts';
 import { FAILURES_TO_OPEN, OPEN_MS } from '#gateway/shadow/breaker.ts';
 import { createMirrorRig, failsWith, isSilent, replies } from '../support/mirror-flow.ts';
 import { waitFor } from '../support/wait.ts';
@@ -15,6 +17,36 @@ describe('bounds', () => {
     await waitFor('drops', () => flow.outcomes()['dropped_concurrency'] === 8);
     expect(flow.records('shadow')).toHaveLength(2);
     await flow.mirrors.settle(0);
+  });
+
+  test('no more at a time than a thread can bear, whatever the policies of its groups add up to', async () => {
+    const shadows = 5;
+    const flow = await start({
+      policy: { maxConcurrency: 1_000 },
+      shadow: isSilent,
+      change({ models, groups }) {
+        const [, model] = models;
+        for (let more = 1; more < shadows; more++) {
+          const id = randomUUID();
+          models.push({ ...model!, id, name: `more-${more}` });
+          groups[0]!.variants.push({ modelId: id, role: 'shadow', weightBp: 0, ranges: [] });
+        }
+        const { variants, name: _, ...group } = groups[0]!;
+        groups.push({ ...group, id: randomUUID(), name: 'h', variants });
+      },
+    });
+    const asks = MAX_MIRRORED / shadows + 4;
+    for (let from = 0; from < asks; from += 17) {
+      const some = Array.from({ length: Math.min(17, asks - from) }, async (_, at) => {
+        const answer = await flow.chat({ model: at % 2 === 0 ? 'g' : 'h' });
+        await answer.text();
+        return answer.status;
+      });
+      expect(new Set(await Promise.all(some))).toEqual(new Set([200]));
+    }
+    await waitFor('all to be begun', () => flow.records('shadow').length === MAX_MIRRORED);
+    await flow.mirrors.settle(0);
+    expect(flow.records('shadow')).toHaveLength(MAX_MIRRORED);
   });
 
   test('as many a minute', async () => {

@@ -87,6 +87,19 @@ describe('a mirrored call', () => {
     expect({ ...mirrored!.body, model: '' }).toEqual({ ...own!.body, model: '' });
   });
 
+  test('does not carry the caller’s idempotency key, which is that of the answered call', async () => {
+    const heads: string[] = [];
+    const keep: UpstreamScript = (handler, controller, call) => {
+      heads.push(String(call.headers));
+      replies(handler, controller, call);
+    };
+    const flow = await start({ caller: keep, shadow: keep });
+    await (await flow.chat({}, { headers: { 'idempotency-key': 'once', 'openai-beta': 'assistants=v2' } })).text();
+    await waitFor('the mirrored call', () => heads.length === 2);
+    expect(heads.map((head) => /idempotency-key: once/i.test(head))).toEqual([true, false]);
+    expect(heads.map((head) => /openai-beta: assistants=v2/i.test(head))).toEqual([true, true]);
+  });
+
   test('of a stream is read to its end, as fast as it comes', async () => {
     const flow = await start({ caller: streams('Hello'), shadow: streams('Bonjour') });
     await ask(flow, { stream: true });
