@@ -49,10 +49,10 @@ const NOTHING: ArmSums = { units: 0, n: 0, nSquares: 0, sum: 0, sumSquares: 0, p
  * What proposed weights would have done. What a variant had and keeps is taken as it was. What would move to a variant is estimated by
  * the mean that it had for inferences of the same kind, or, where it had too few of these, for all of its inferences:
  *
- *     after = Σ kept + Σ_kinds m·μ̂,        Var = Σ_kinds m²·V/U + U_m·(n̄_m)²·V
+ *     after = Σ kept + Σ_means m·μ̂,        Var = Σ_means m²·V/U + U_m·(n̄_m)²·V
  *
- * with m inferences of U_m units that move (n̄_m of them a unit), and V/U the variance of μ̂ over the U units that it was measured on
- * (delta method, by unit: statistics/ratio.ts). The second term is that of the units that move: their own part of chance.
+ * with m inferences of U_m units that a mean stands for, from whatever variants they come (n̄_m of them a unit), and V/U the variance of
+ * μ̂ over the U units that it was measured on (delta method, by unit: statistics/ratio.ts). The second term is that of the units that move: their own part of chance.
  * What it cannot know: that a variant behaves otherwise under another load.
  * @param share of the units that the cells hold, in (0, 1]: totals are scaled up by it
  */
@@ -75,6 +75,8 @@ function figureOf(cells: readonly ReplayCell[], measure: ReplayMeasure, share: n
   let [before, count, after, variance] = [0, 0, 0, 0];
   let movedCount = 0;
   let isKnown = true;
+  const estimatorOf = estimators(cells, measure);
+  const byEstimator = new Map<Estimator, number>();
   for (const cell of cells) {
     const sums = cell.measures[measure];
     before += sums.sum;
@@ -83,8 +85,8 @@ function figureOf(cells: readonly ReplayCell[], measure: ReplayMeasure, share: n
       after += sums.sum;
       continue;
     }
-    const by = estimatorOf(cells, cell, measure);
-    if (by === undefined) {
+    const by = estimatorOf(cell);
+    if (by === null) {
       isKnown = false;
       continue;
     }
@@ -92,8 +94,11 @@ function figureOf(cells: readonly ReplayCell[], measure: ReplayMeasure, share: n
     const values = cell.inferences * by.coverage;
     movedCount += values - sums.n;
     after += values * by.mean;
-    variance += values * values * by.varianceOfMean + ownVariance(cell, values, by);
+    variance += ownVariance(cell, values, by);
+    byEstimator.set(by, (byEstimator.get(by) ?? 0) + values);
   }
+  // Whatever is estimated by the same mean shares its error.
+  for (const [by, values] of byEstimator) variance += values * values * by.varianceOfMean;
   if (count === 0) return { before: null, after: null, difference: null };
   const isTotal = TOTALS.has(measure);
   const [per, perAfter] = isTotal ? [share, share] : [count, count + movedCount];
@@ -113,22 +118,30 @@ interface Estimator {
   readonly coverage: number;
 }
 
-function estimatorOf(cells: readonly ReplayCell[], cell: ReplayCell, measure: ReplayMeasure): Estimator | undefined {
-  const ofKind = cells.filter(({ actual, kind }) => actual === cell.proposed && kind === cell.kind);
-  const ofVariant = cells.filter(({ actual }) => actual === cell.proposed);
-  for (const some of [ofKind, ofVariant]) {
-    const sums = some.map(({ measures }) => measures[measure]).reduce(add, NOTHING);
-    if (sums.units < MIN_UNITS || sums.n === 0) continue;
-    const unitVariance = ratioVariance(sums);
-    const inferences = some.reduce((sum, { inferences }) => sum + inferences, 0);
-    return {
-      mean: sums.sum / sums.n,
-      varianceOfMean: unitVariance / sums.units,
-      unitVariance,
-      coverage: sums.n / inferences,
-    };
-  }
-  return undefined;
+/** For a cell that moves: the mean of its kind at the variant it goes to, or that of the variant, or null. */
+function estimators(cells: readonly ReplayCell[], measure: ReplayMeasure): (cell: ReplayCell) => Estimator | null {
+  const ofVariants = Map.groupBy(cells, ({ actual }) => actual);
+  const overall = new Map([...ofVariants].map(([variant, some]) => [variant, estimatorFrom(some, measure)]));
+  const byKind = new Map(
+    [...ofVariants].map(([variant, some]) => {
+      const ofKinds = [...Map.groupBy(some, ({ kind }) => kind)];
+      return [variant, new Map(ofKinds.map(([kind, alike]) => [kind, estimatorFrom(alike, measure)]))];
+    }),
+  );
+  return ({ proposed, kind }) => byKind.get(proposed)?.get(kind) ?? overall.get(proposed) ?? null;
+}
+
+function estimatorFrom(some: readonly ReplayCell[], measure: ReplayMeasure): Estimator | null {
+  const sums = some.map(({ measures }) => measures[measure]).reduce(add, NOTHING);
+  if (sums.units < MIN_UNITS || sums.n === 0) return null;
+  const unitVariance = ratioVariance(sums);
+  const inferences = some.reduce((sum, { inferences }) => sum + inferences, 0);
+  return {
+    mean: sums.sum / sums.n,
+    varianceOfMean: unitVariance / sums.units,
+    unitVariance,
+    coverage: sums.n / inferences,
+  };
 }
 
 function ownVariance(cell: ReplayCell, values: number, { unitVariance }: Estimator): number {

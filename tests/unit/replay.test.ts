@@ -63,6 +63,34 @@ describe('replay', () => {
     expect(figures.cost.difference!.upper - figures.cost.difference!.value).toBeCloseTo(half, 6);
   });
 
+  test('what several variants give to one is estimated by one mean, whose error counts for all of it at once', () => {
+    const cells = [
+      cell('a', 'n', { cost: repeat(100, () => 10) }),
+      cell('b', 'n', { cost: repeat(100, () => 10) }),
+      cell('c', 'n', { cost: repeat(100, () => 10) }, 'chat size 4'),
+      cell('n', 'n', { cost: repeat(100, (i) => (i % 2 === 0 ? 20 : 40)) }),
+      // Too few to know the kind by: it goes by the mean of all.
+      cell('n', 'n', { cost: [30, 30] }, 'chat size 4'),
+    ];
+    const { figures } = replay(cells, 1);
+    // 200 by a mean known to V/100, 100 by one known to W/102, and 300 of their own chance.
+    const [ofKind, ofAll] = [10_000 / 99, 10_000 / 101];
+    const variance = 200 ** 2 * (ofKind / 100) + 100 ** 2 * (ofAll / 102) + 200 * ofKind + 100 * ofAll;
+    const { upper, value } = figures.cost.difference!;
+    expect(upper - value).toBeCloseTo(1.959963984540054 * Math.sqrt(variance), 6);
+  });
+
+  test('many cells take no time that grows with their square', () => {
+    const kinds = repeat(12_000, (i) => i);
+    const cells = kinds.flatMap((kind) => [
+      cell('a', 'b', { cost: [1, 2] }, `kind ${kind}`),
+      cell('b', 'b', { cost: [2, 4] }, `kind ${kind}`),
+    ]);
+    const { moved, figures } = replay(cells, 1);
+    expect(moved).toBe(24_000);
+    expect(figures.cost.after!.value).toBeCloseTo(24_000 * 3 * 2, 3);
+  });
+
   test('requests are estimated by their kind, and by all where the kind is rare', () => {
     const cells = [
       cell('a', 'b', { outputTokens: repeat(10, () => 1) }, 'chat size 3'),
