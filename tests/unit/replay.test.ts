@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { ArmSums } from '#core/experiments/look.ts';
 import { daysFor, unitGrowth, unitsIn } from '#core/experiments/unit-growth.ts';
-import { REPLAY_MEASURES, type ReplayCell, type ReplayMeasure, replay } from '#core/replay/replay.ts';
+import { type Estimate, REPLAY_MEASURES, type ReplayCell, type ReplayMeasure, replay } from '#core/replay/replay.ts';
+import { SeededRandom } from '#tests/support/statistics/random.ts';
 
 const NOTHING: ArmSums = { units: 0, n: 0, nSquares: 0, sum: 0, sumSquares: 0, products: 0 };
 
@@ -141,6 +142,42 @@ describe('replay', () => {
     expect(inferences).toBe(200);
     expect(figures.cost.before).toBe(400);
     expect(figures.latency.before).toBe(7);
+  });
+
+  test('a sample leaves uncertainty of what is kept, too, and of means only where they vary', () => {
+    const { figures } = replay([cell('a', 'a', { cost: repeat(50, (i) => i), latency: repeat(50, () => 7) })], 0.25);
+    // Each unit is in the sample with probability ¼: Var of ΣS/¼ is Σ S²·¾/¼², as estimated from the sample.
+    const squares = repeat(50, (i) => i * i).reduce((sum, square) => sum + square, 0);
+    const half = (1.959963984540054 * Math.sqrt(0.75 * squares)) / 0.25;
+    expect(figures.cost.after!.upper - figures.cost.after!.value).toBeCloseTo(half, 6);
+    // Nothing moves, so that nothing differs, whoever is in the sample.
+    expect(figures.cost.difference).toEqual({ value: 0, lower: 0, upper: 0 });
+    expect(figures.latency.after!.upper).toBeCloseTo(7, 9);
+  });
+
+  test('intervals of a sample hold what the whole would have shown, of 400 samples in 95 of 100', () => {
+    const random = new SeededRandom(7);
+    const drawn = (count: number, mean: number) => repeat(count, () => mean * Math.exp(random.normal() / 2));
+    const whole = { kept: drawn(4_000, 10), moved: drawn(4_000, 10), other: drawn(4_000, 20) };
+    const cellsOf = (share: number) => {
+      const cellOf = (actual: string, proposed: string, values: readonly number[]) => {
+        const some = values.filter(() => random.next() < share);
+        return cell(actual, proposed, { cost: some, latency: some });
+      };
+      return [cellOf('a', 'a', whole.kept), cellOf('a', 'b', whole.moved), cellOf('b', 'b', whole.other)];
+    };
+    const truth = replay(cellsOf(1), 1).figures;
+    const held = { cost: 0, latency: 0, costMore: 0, latencyMore: 0 };
+    for (let run = 0; run < 400; run++) {
+      const { cost, latency } = replay(cellsOf(0.1), 0.1).figures;
+      const holds = (of: Estimate, value: number) => (of.lower <= value && value <= of.upper ? 1 : 0);
+      held.cost += holds(cost.after!, truth.cost.after!.value);
+      held.latency += holds(latency.after!, truth.latency.after!.value);
+      held.costMore += holds(cost.difference!, truth.cost.difference!.value);
+      held.latencyMore += holds(latency.difference!, truth.latency.difference!.value);
+    }
+    // 380 are expected; fewer than 360 would come once in 10 000 times.
+    for (const count of Object.values(held)) expect(count).toBeGreaterThanOrEqual(360);
   });
 });
 
