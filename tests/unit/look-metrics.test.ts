@@ -183,6 +183,12 @@ describe('rates', () => {
     expect(measure(rate, onePhase(arm(30, 1), arm(30, 1)), OPTIONS).method).toBe('confidence_sequence');
   });
 
+  test('the share of a label and derived metrics are rates, other reports are means', () => {
+    const kindOf = (metric: string) =>
+      specOf(guardrailSchema.parse({ metric, margin: 0.1, direction: 'increase' })).kind;
+    expect(['answer=good', 'schema_validity', 'score'].map(kindOf)).toEqual(['rate', 'rate', 'mean']);
+  });
+
   test('built-in metrics know their kind and direction, unless the definition says otherwise', () => {
     const guardrail = guardrailSchema.parse({ metric: 'error_rate', margin: 0.01 });
     expect(specOf(guardrail)).toEqual(rate);
