@@ -1,6 +1,8 @@
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
-import { meanDifference } from '#core/statistics/mean-difference.ts';
+import type { ArmSums } from '#core/experiments/look.ts';
+import { measure } from '#core/experiments/metric-result.ts';
+import { MIN_UNITS_PER_ARM, meanDifference } from '#core/statistics/mean-difference.ts';
 import { rateDifference } from '#core/statistics/rate-difference.ts';
 import { sumsOfValues } from '#core/statistics/ratio.ts';
 import { InputError, parseInput, readJson, throwRefused } from './input.ts';
@@ -23,7 +25,9 @@ ratio: S is a unit's sum, n how many values it is of; the mean is ΣS/Σn. rate:
   "sided": "two"       or "one": each bound holds alone, and the p-value is of "the challenger is not greater"
 
 Prints effect, standardError, lower, upper, pValue, alpha, n (units of both arms) and method: confidence_sequence, small_counts (with
-eValue), or none (with why: nothing may be concluded from such numbers). Ends with 2 when the input is wrong.`;
+eValue), or none (with why: nothing may be concluded from such numbers). "look" is what an experiment's look makes of the same sums, as
+one phase: two-sided, and more careful where a champion's mean may be near 0 (relative, by Fieller's bounds) and where events are
+few; it is what decides. Ends with 2 when the input is wrong.`;
 
 const options = {
   alpha: z.number().default(0.05),
@@ -69,7 +73,34 @@ type Input = z.output<typeof inputSchema>;
 export async function analyze(args: readonly string[]): Promise<object> {
   const { values } = parseArgs({ args: [...args], options: { json: { type: 'string' } } });
   if (values.json === undefined) throw new InputError('--json is missing; see ringside experiment analyze --help');
-  return analyzeInput(parseInput(inputSchema, await readJson('--json', values.json)));
+  const input = parseInput(inputSchema, await readJson('--json', values.json));
+  return { ...analyzeInput(input), look: lookOf(input) };
+}
+
+/** The same sums through the function that looks are made by. */
+function lookOf(input: Input): object {
+  const [champion, challenger] = sumsOf(input);
+  const { method, why, effect, standardError, lower, upper, pValue } = measure(
+    { metric: 'sums', kind: input.kind === 'rate' ? 'rate' : 'mean', direction: 'increase', relative: input.relative },
+    [{ phase: 1, arms: [champion, challenger] }],
+    { arm: 1, alpha: input.alpha, plannedUnits: input.plannedN, minUnits: MIN_UNITS_PER_ARM },
+  );
+  return { method, ...(why === null ? {} : { why }), effect, standardError, lower, upper, pValue };
+}
+
+function sumsOf(input: Input): readonly [champion: ArmSums, challenger: ArmSums] {
+  switch (input.kind) {
+    case 'mean':
+      return [sumsOfValues(input.champion), sumsOfValues(input.challenger)];
+    case 'ratio':
+      return [input.champion, input.challenger];
+    case 'rate': {
+      const sums = ({ n, events }: typeof input.champion) => sumsOfValues({ n, sum: events, sumSquares: events });
+      return [sums(input.champion), sums(input.challenger)];
+    }
+    default:
+      return input satisfies never;
+  }
 }
 
 function analyzeInput(input: Input): object {
@@ -97,13 +128,10 @@ function analyzeInput(input: Input): object {
 function compare(input: Input) {
   switch (input.kind) {
     case 'mean':
-      return meanDifference({
-        ...input,
-        champion: sumsOfValues(input.champion),
-        challenger: sumsOfValues(input.challenger),
-      });
-    case 'ratio':
-      return meanDifference(input);
+    case 'ratio': {
+      const [champion, challenger] = sumsOf(input);
+      return meanDifference({ ...input, champion, challenger });
+    }
     case 'rate':
       return rateDifference(input);
     default:

@@ -6,7 +6,7 @@ export const SEVERITIES = ['rollback', 'pause', 'warn'] as const;
 
 const direction = z.enum(DIRECTIONS);
 
-/** `mean`: values of any size. `rate`: values of 0 and 1. Left out, it is that of the built-in metric; of others it is `mean`. */
+/** `mean`: values of any size. `rate`: values of 0 and 1. Left out, it is that of the built-in metric, `rate` of a label and of derived metrics, and else `mean`. */
 const kind = z.enum(['mean', 'rate']);
 
 export const primaryMetricSchema = z.strictObject({

@@ -75,6 +75,7 @@ function invalidity(srm: SrmResult, { lost, broken }: Evidence): string[] {
       `Sample-ratio mismatch: ${counts} (p ${probability(srm.minPValue)}, at most ${probability(srm.alpha)}); something decides who is counted.`,
     );
   }
-  if (lost > 0) sentences.push(`Log loss: ${lost} inferences of this experiment are lost for good.`);
+  // A number that is none is not 0.
+  if (lost !== 0) sentences.push(`Log loss: ${lost} inferences of this experiment are lost for good.`);
   return [...sentences, ...broken.map((why) => `Phase broken: ${why}`)];
 }

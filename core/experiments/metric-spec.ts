@@ -1,5 +1,5 @@
 import type { Guardrail, PrimaryMetric } from './definition.ts';
-import { BUILTIN_METRICS, type Direction, isBuiltin, type MetricKind } from './metrics.ts';
+import { BUILTIN_METRICS, DERIVED_METRICS, type Direction, isBuiltin, type MetricKind } from './metrics.ts';
 
 /** What must be known of a metric to compare two arms by it. */
 export interface MetricSpec {
@@ -21,8 +21,13 @@ export function specOf(written: PrimaryMetric | Guardrail): MetricSpec {
   }
   return {
     metric: written.metric,
-    kind: written.kind ?? builtin?.kind ?? 'mean',
+    kind: written.kind ?? builtin?.kind ?? kindOf(written.metric),
     direction,
     relative: written.relative,
   };
+}
+
+/** The share of a label is one of values of 0 and 1, and so is what Ringside derives; of other reports, nobody but their sender knows. */
+function kindOf(metric: string): MetricKind {
+  return metric.includes('=') || (DERIVED_METRICS as readonly string[]).includes(metric) ? 'rate' : 'mean';
 }

@@ -1,5 +1,5 @@
 import { halfWidth, pValueOf, rhoFor } from '../statistics/confidence-sequence.ts';
-import type { PhaseArms, PhasedEstimate } from '../statistics/phases.ts';
+import { type PhaseArms, type PhasedEstimate, stratifiedMean } from '../statistics/phases.ts';
 import type { ArmMean } from '../statistics/ratio.ts';
 import { bisect } from './bisect.ts';
 
@@ -20,7 +20,7 @@ export interface RelativeBounds {
  *
  *     |effect − δ| = c·SE(δ)      SE(δ) = Σ w·√(V_B + (1 ± δ)²V_A)/|A|
  *
- * c is the half-width in standard errors, ± the sign of A, w a phase's share of the units; errors of phases add up as they do in the
+ * c is the half-width in standard errors, A the champion's mean over all phases, ± its sign, w a phase's share of the units; errors of phases add up as they do in the
  * estimate, since units come back. An effect stands only if both exclude its contrary, so the interval is the hull of the two. They
  * differ little once the means are known to a tenth. Where c standard errors of the champion's mean reach 0, no relative effect is excluded.
  * @param phases those that the estimate is made of
@@ -33,19 +33,17 @@ export function relativeBounds(
   const { effect, alpha, n } = estimate;
   const rho = rhoFor(alpha, plannedUnits);
   const c = halfWidth({ standardError: 1, n, rho, alpha });
-  const shares = phases.map(({ champion, challenger }) => (champion.units + challenger.units) / n / champion.mean);
+  const mean = stratifiedMean(phases, 'champion');
+  const shares = phases.map(({ champion, challenger }) => (champion.units + challenger.units) / n / Math.abs(mean));
   const standardErrorAt = (delta: number) =>
     phases.reduce((sum, { champion, challenger }, at) => {
-      const factor = 1 + Math.sign(champion.mean) * delta;
+      const factor = 1 + Math.sign(mean) * delta;
       const variance = challenger.varianceOfMean + factor * factor * champion.varianceOfMean;
-      return sum + Math.abs(shares[at]!) * Math.sqrt(variance);
+      return sum + shares[at]! * Math.sqrt(variance);
     }, 0);
   const pValue = Math.max(estimate.pValue, pValueOf({ effect, standardError: standardErrorAt(0), n, rho }));
   // SE(δ) grows by no more than this for each 1 that δ is away from the effect, which bounds where it can be met.
-  const growth = phases.reduce(
-    (sum, { champion }, at) => sum + Math.abs(shares[at]!) * Math.sqrt(champion.varianceOfMean),
-    0,
-  );
+  const growth = phases.reduce((sum, { champion }, at) => sum + shares[at]! * Math.sqrt(champion.varianceOfMean), 0);
   if (c * growth >= 1) return { lower: null, upper: null, pValue: 1 };
   const reach = (c * standardErrorAt(effect)) / (1 - c * growth);
   const isWithin = (delta: number) => Math.abs(effect - delta) <= c * standardErrorAt(delta);

@@ -19,7 +19,8 @@ export function splitOf({ phases, arms, minSrmP }: Observation, alpha: number): 
   const defects = phases.flatMap(countDefects);
   const sound = defects.length === 0 ? phases.filter(isSplit) : [];
   const { pValue } = strongestPhase(sound, ({ units, weightsBp }) => estimated(srmSequential(units, weightsBp)));
-  const minPValue = Math.min(minSrmP, pValue);
+  // What earlier looks found cannot be read if it is no number: that is not "nothing".
+  const minPValue = Math.min(minSrmP >= 0 ? minSrmP : 0, pValue);
   const srm: SrmResult = {
     pValue,
     minPValue,

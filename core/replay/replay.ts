@@ -1,5 +1,6 @@
 import type { ArmSums } from '#core/experiments/look.ts';
 import { ratioVariance } from '#core/statistics/ratio.ts';
+import { type LinearForm, type SampledUnits, samplingVariance } from './sampling.ts';
 
 /** What is estimated. */
 export const REPLAY_MEASURES = ['cost', 'outputTokens', 'failures', 'latency', 'overObjective'] as const;
@@ -49,10 +50,11 @@ const NOTHING: ArmSums = { units: 0, n: 0, nSquares: 0, sum: 0, sumSquares: 0, p
  * What proposed weights would have done. What a variant had and keeps is taken as it was. What would move to a variant is estimated by
  * the mean that it had for inferences of the same kind, or, where it had too few of these, for all of its inferences:
  *
- *     after = Σ kept + Σ_kinds m·μ̂,        Var = Σ_kinds m²·V/U + U_m·(n̄_m)²·V
+ *     after = Σ kept + Σ_means m·μ̂,        Var = Σ_means m²·V/U + U_m·(n̄_m)²·V
  *
- * with m inferences of U_m units that move (n̄_m of them a unit), and V/U the variance of μ̂ over the U units that it was measured on
- * (delta method, by unit: statistics/ratio.ts). The second term is that of the units that move: their own part of chance.
+ * with m inferences of U_m units that a mean stands for, from whatever variants they come (n̄_m of them a unit), and V/U the variance of
+ * μ̂ over the U units that it was measured on (delta method, by unit: statistics/ratio.ts). The second term is that
+ * of the units that move: their own part of chance. Of a sample of the units, what it may have missed comes on top (sampling.ts).
  * What it cannot know: that a variant behaves otherwise under another load.
  * @param share of the units that the cells hold, in (0, 1]: totals are scaled up by it
  */
@@ -72,36 +74,104 @@ function unknownVariants(cells: readonly ReplayCell[]): string[] {
 }
 
 function figureOf(cells: readonly ReplayCell[], measure: ReplayMeasure, share: number): ReplayFigure {
-  let [before, count, after, variance] = [0, 0, 0, 0];
-  let movedCount = 0;
+  const { before, count, after, countAfter, variance, isKnown, units } = addUp(cells, measure, share);
+  if (count === 0) return { before: null, after: null, difference: null };
+  const isTotal = TOTALS.has(measure);
+  const [per, perAfter] = isTotal ? [share, share] : [count, countAfter];
+  const beforeValue = before / per;
+  if (!isKnown || perAfter <= 0) return { before: beforeValue, after: null, difference: null };
+  const value = after / perAfter;
+  const formOf = (of: number): LinearForm => ({ sum: 1, count: isTotal ? 0 : of });
+  const scaled = ({ sum, count }: LinearForm, by: number): LinearForm => ({ sum: sum * by, count: count * by });
+  const around = (estimate: number, was: LinearForm): Estimate => {
+    const sampled = samplingVariance(units, formOf(value), was, share);
+    const half = (Z_95 * Math.sqrt(variance + sampled)) / perAfter;
+    return { value: estimate, lower: estimate - half, upper: estimate + half };
+  };
+  return {
+    before: beforeValue,
+    after: around(value, { sum: 0, count: 0 }),
+    difference: around(value - beforeValue, scaled(formOf(beforeValue), perAfter / per)),
+  };
+}
+
+/** What a measure was and would be, of the sample's units. */
+interface Sums {
+  readonly before: number;
+  readonly count: number;
+  readonly after: number;
+  readonly countAfter: number;
+  /** Of `after`, apart from the sampling of units. */
+  readonly variance: number;
+  /** Whether all that moves could be estimated. */
+  readonly isKnown: boolean;
+  readonly units: readonly SampledUnits[];
+}
+
+const KEPT: SampledUnits['after'] = { sumOfSum: 1, sumOfCount: 0, countOfCount: 1 };
+
+function addUp(cells: readonly ReplayCell[], measure: ReplayMeasure, share: number): Sums {
+  let [before, count, after, countAfter, variance] = [0, 0, 0, 0, 0];
   let isKnown = true;
+  const units = new Map<ReplayCell, Omit<SampledUnits, 'pull'>>();
+  const estimatorOf = estimators(cells, measure);
+  const byEstimator = new Map<Estimator, number>();
   for (const cell of cells) {
     const sums = cell.measures[measure];
     before += sums.sum;
     count += sums.n;
     if (cell.actual === cell.proposed) {
       after += sums.sum;
+      countAfter += sums.n;
+      units.set(cell, { sums, after: KEPT, before: 1 });
       continue;
     }
-    const by = estimatorOf(cells, cell, measure);
-    if (by === undefined) {
+    const by = estimatorOf(cell);
+    if (by === null) {
       isKnown = false;
       continue;
     }
     // As many have a value there as the variant usually gives: of failures there is always one, of a cost only where prices are known.
     const values = cell.inferences * by.coverage;
-    movedCount += values - sums.n;
+    countAfter += values;
     after += values * by.mean;
-    variance += values * values * by.varianceOfMean + ownVariance(cell, values, by);
+    // Of a sample: the whole has 1/share times as many units that move, each with its own part of chance.
+    variance += share * ownVariance(cell, values, by);
+    byEstimator.set(by, (byEstimator.get(by) ?? 0) + values);
+    units.set(cell, movedUnits(cell, sums, values, by));
   }
-  if (count === 0) return { before: null, after: null, difference: null };
-  const isTotal = TOTALS.has(measure);
-  const [per, perAfter] = isTotal ? [share, share] : [count, count + movedCount];
-  const beforeValue = before / per;
-  if (!isKnown || perAfter <= 0) return { before: beforeValue, after: null, difference: null };
-  const half = (Z_95 * Math.sqrt(variance)) / perAfter;
-  const around = (value: number): Estimate => ({ value, lower: value - half, upper: value + half });
-  return { before: beforeValue, after: around(after / perAfter), difference: around(after / perAfter - beforeValue) };
+  // Whatever is estimated by the same mean shares its error.
+  for (const [by, values] of byEstimator) variance += values * values * by.varianceOfMean;
+  const pulls = pullsOf(byEstimator);
+  const pulled = [...units].map(([cell, unit]) => ({ ...unit, pull: pulls.get(cell) ?? NO_PULL }));
+  return { before, count, after, countAfter, variance, isKnown, units: pulled };
+}
+
+const NO_PULL: SampledUnits['pull'] = { sum: 0, count: 0 };
+
+/** A unit of a mean's own cells moves it by (S − μ̂n)/Σn, and with it all that it stands for. */
+function pullsOf(byEstimator: ReadonlyMap<Estimator, number>): ReadonlyMap<ReplayCell, SampledUnits['pull']> {
+  const pulls = new Map<ReplayCell, SampledUnits['pull']>();
+  for (const [{ cells, count, mean }, values] of byEstimator) {
+    for (const cell of cells) {
+      const { sum, count: ofCount } = pulls.get(cell) ?? NO_PULL;
+      pulls.set(cell, { sum: sum + values / count, count: ofCount - (values / count) * mean });
+    }
+  }
+  return pulls;
+}
+
+/** A unit gets its part of the values that move by the values that it had; where none had any, by its inferences. */
+function movedUnits(
+  { measures }: ReplayCell,
+  sums: ArmSums,
+  values: number,
+  { mean }: Estimator,
+): Omit<SampledUnits, 'pull'> {
+  const { n, nSquares } = measures.failures;
+  const [of, before] = sums.n > 0 ? [sums, 1 as const] : [{ ...NOTHING, n, nSquares }, 0 as const];
+  const perCount = of.n === 0 ? 0 : values / of.n;
+  return { sums: of, after: { sumOfSum: 0, sumOfCount: perCount * mean, countOfCount: perCount }, before };
 }
 
 interface Estimator {
@@ -111,24 +181,37 @@ interface Estimator {
   readonly unitVariance: number;
   /** Values per inference. */
   readonly coverage: number;
+  /** What it was measured on, and the values there. */
+  readonly cells: readonly ReplayCell[];
+  readonly count: number;
 }
 
-function estimatorOf(cells: readonly ReplayCell[], cell: ReplayCell, measure: ReplayMeasure): Estimator | undefined {
-  const ofKind = cells.filter(({ actual, kind }) => actual === cell.proposed && kind === cell.kind);
-  const ofVariant = cells.filter(({ actual }) => actual === cell.proposed);
-  for (const some of [ofKind, ofVariant]) {
-    const sums = some.map(({ measures }) => measures[measure]).reduce(add, NOTHING);
-    if (sums.units < MIN_UNITS || sums.n === 0) continue;
-    const unitVariance = ratioVariance(sums);
-    const inferences = some.reduce((sum, { inferences }) => sum + inferences, 0);
-    return {
-      mean: sums.sum / sums.n,
-      varianceOfMean: unitVariance / sums.units,
-      unitVariance,
-      coverage: sums.n / inferences,
-    };
-  }
-  return undefined;
+/** For a cell that moves: the mean of its kind at the variant it goes to, or that of the variant, or null. */
+function estimators(cells: readonly ReplayCell[], measure: ReplayMeasure): (cell: ReplayCell) => Estimator | null {
+  const ofVariants = Map.groupBy(cells, ({ actual }) => actual);
+  const overall = new Map([...ofVariants].map(([variant, some]) => [variant, estimatorFrom(some, measure)]));
+  const byKind = new Map(
+    [...ofVariants].map(([variant, some]) => {
+      const ofKinds = [...Map.groupBy(some, ({ kind }) => kind)];
+      return [variant, new Map(ofKinds.map(([kind, alike]) => [kind, estimatorFrom(alike, measure)]))];
+    }),
+  );
+  return ({ proposed, kind }) => byKind.get(proposed)?.get(kind) ?? overall.get(proposed) ?? null;
+}
+
+function estimatorFrom(some: readonly ReplayCell[], measure: ReplayMeasure): Estimator | null {
+  const sums = some.map(({ measures }) => measures[measure]).reduce(add, NOTHING);
+  if (sums.units < MIN_UNITS || sums.n === 0) return null;
+  const unitVariance = ratioVariance(sums);
+  const inferences = some.reduce((sum, { inferences }) => sum + inferences, 0);
+  return {
+    mean: sums.sum / sums.n,
+    varianceOfMean: unitVariance / sums.units,
+    unitVariance,
+    coverage: sums.n / inferences,
+    cells: some,
+    count: sums.n,
+  };
 }
 
 function ownVariance(cell: ReplayCell, values: number, { unitVariance }: Estimator): number {

@@ -8,11 +8,11 @@ import {
   type SequenceOptions,
   tooFewUnits,
 } from './mean-difference.ts';
-import { type ArmMean, armMean, effectOf, type PhaseEffect } from './ratio.ts';
+import { type ArmMean, armMean, championMeanZero, differenceOf, type PhaseEffect } from './ratio.ts';
 import { checkSums, type Estimate, type Insufficient, insufficient, type Refusal } from './result.ts';
 
 /**
- * Effect over several phases: each phase's own effect, weighted by its share of all units.
+ * Effect over several phases: each phase's own part, weighted by its share of all units (relative ones: `relativeEffects`).
  *
  *     effect = Σ (N_k/N)·d_k      variance = Σ (N_k/N)²·SE_k²      N = Σ N_k
  *
@@ -94,16 +94,44 @@ export function differenceOfMeansByPhase(
   const isLarge = ({ champion, challenger }: PhaseArms<ArmMean>) => Math.min(champion.units, challenger.units) >= least;
   const used = input.phases.flatMap((phase, at) => (phase !== null && isLarge(phase) ? [{ at, phase }] : []));
   if (used.length === 0) return nothingYet(input.phases, least);
-  const effects: PhaseEffect[] = [];
-  for (const { phase } of used) {
-    const found = effectOf(phase.champion, phase.challenger, input.relative);
-    if ('kind' in found) return found;
-    effects.push(found);
-  }
+  const arms = used.map(({ phase }) => phase);
+  const effects = input.relative
+    ? relativeEffects(arms)
+    : arms.map(({ champion, challenger }) => differenceOf(champion, challenger));
+  if ('kind' in effects) return effects;
   const combined = combinePhases(effects, input.units);
   const varies = (arm: 'champion' | 'challenger') => used.some(({ phase }) => phase[arm].varianceOfMean > 0);
   if (!varies('champion') || !varies('challenger')) return noVariance(combined.n);
   return { ...sequentialEstimate({ ...input, ...combined }), phasesUsed: used.map(({ at }) => at) };
+}
+
+/**
+ * Each phase's part in a relative effect: a share of the champion's mean over all phases, weighted as the effect is,
+ *
+ *     d_k = (B_k − A_k)/|A|      SE_k² = (V_Bk + (B/A)²V_Ak)/A²      A = Σ (N_k/N)·A_k, B = Σ (N_k/N)·B_k
+ *
+ * so that together they are the ratio of two stratified means, by the delta method. The mean of the phases' own ratios would be ruled by
+ * those that know their champion's mean worst: a short first phase in which nothing failed would leave it without a value for ever.
+ */
+function relativeEffects(phases: readonly PhaseArms<ArmMean>[]): PhaseEffect[] | Insufficient {
+  const parts = phases.map(({ champion, challenger }) => differenceOf(champion, challenger));
+  const mean = stratifiedMean(phases, 'champion');
+  if (mean === 0) return championMeanZero(parts.reduce((sum, { units }) => sum + units, 0));
+  const ratio = stratifiedMean(phases, 'challenger') / mean;
+  return parts.map(({ effect, units }, at) => {
+    const { champion, challenger } = phases[at]!;
+    const variance = (challenger.varianceOfMean + ratio * ratio * champion.varianceOfMean) / (mean * mean);
+    return { effect: effect / Math.abs(mean), variance, units };
+  });
+}
+
+/** An arm's mean over phases, each weighted by its share of the units of both arms. */
+export function stratifiedMean(phases: readonly PhaseArms<ArmMean>[], arm: 'champion' | 'challenger'): number {
+  const units = phases.reduce((sum, { champion, challenger }) => sum + champion.units + challenger.units, 0);
+  return phases.reduce((sum, phase) => {
+    const share = (phase.champion.units + phase.challenger.units) / units;
+    return sum + share * phase[arm].mean;
+  }, 0);
 }
 
 function checkPhases(phases: readonly (PhaseArms<ArmMean> | null)[]): Refusal | null {

@@ -79,17 +79,25 @@ export function armMean(sums: ArmSums): ArmMean | Insufficient {
  * With |A|, a positive effect is a greater mean of the challenger also where means are negative.
  */
 export function effectOf(champion: ArmMean, challenger: ArmMean, relative: boolean): PhaseEffect | Insufficient {
-  const units = champion.units + challenger.units;
+  const difference = differenceOf(champion, challenger);
+  if (!relative) return difference;
+  const { units } = difference;
   const [a, b] = [champion.mean, challenger.mean];
-  if (!relative) return { effect: b - a, variance: champion.varianceOfMean + challenger.varianceOfMean, units };
-  if (a === 0) {
-    return insufficient(
-      'champion_mean_zero',
-      "the champion's mean is 0, so that no effect can be relative to it",
-      units,
-    );
-  }
+  if (a === 0) return championMeanZero(units);
   const ratio = b / a;
   const variance = (challenger.varianceOfMean + ratio * ratio * champion.varianceOfMean) / (a * a);
   return { effect: (b - a) / Math.abs(a), variance, units };
+}
+
+export function differenceOf(champion: ArmMean, challenger: ArmMean): PhaseEffect {
+  return {
+    effect: challenger.mean - champion.mean,
+    variance: champion.varianceOfMean + challenger.varianceOfMean,
+    units: champion.units + challenger.units,
+  };
+}
+
+export function championMeanZero(units: number): Insufficient {
+  const detail = "the champion's mean is 0, so that no effect can be relative to it";
+  return insufficient('champion_mean_zero', detail, units);
 }

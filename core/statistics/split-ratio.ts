@@ -6,6 +6,9 @@ import { deviance, stirlingError } from './special/log-gamma.ts';
 /** Units that the prior of the sequential test is worth. The larger, the smaller the departures that it looks for. */
 const PRIOR_UNITS = 10_000;
 
+/** Of an arm that has weight. Far below what anybody splits by; expected counts and priors stay numbers that can be divided by. */
+const LEAST_SHARE = 1e-12;
+
 /** Sequential evidence that units are not split by the weights. */
 export interface SplitEvidence extends EValue {
   readonly kind: 'evidence';
@@ -103,6 +106,11 @@ function checkSplit(looks: readonly (readonly number[])[], weights: readonly num
   }
   if (weights.filter((weight) => weight > 0).length < 2)
     return refuse('weights', 'has fewer than two positive weights');
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  if (total === Number.POSITIVE_INFINITY) return refuse('weights', 'has a sum that no number can hold');
+  const tiny = weights.findIndex((weight) => weight > 0 && weight / total < LEAST_SHARE);
+  if (tiny >= 0)
+    return refuse(`weights[${tiny}]`, `is ${weights[tiny]} of ${total}; it is at least ${LEAST_SHARE} of all, or 0`);
   for (const [at, look] of looks.entries()) {
     const field = looks.length === 1 ? 'counts' : `counts[${at}]`;
     if (look.length !== weights.length) {

@@ -55,7 +55,7 @@ function chosen(only: string): readonly Gate[] {
 function section({ name, about }: Gate, found: readonly Finding[], seconds: number): string {
   const width = Math.max(...found.map(({ figure }) => figure.length));
   const lines = found.map(
-    (finding) => `  ${finding.figure.padEnd(width)}  ${shown(finding).padStart(12)}  ${bound(finding)}`,
+    (finding) => `  ${finding.figure.padEnd(width)}  ${shown(finding).padStart(14)}  ${bound(finding)}`,
   );
   return `\n${name}: ${about} (${seconds.toFixed(1)} s of processor time)\n${lines.map((line) => line.trimEnd()).join('\n')}\n`;
 }
@@ -63,7 +63,7 @@ function section({ name, about }: Gate, found: readonly Finding[], seconds: numb
 function shown({ value, unit }: Finding): string {
   if (!Number.isFinite(value)) return 'not reached';
   if (unit === 'share') return `${(value * 100).toFixed(2)} %`;
-  return unit === 'times' ? `${value.toFixed(2)} ×` : `${Math.round(value)} ${unit === 'seconds' ? 's' : ''}`.trim();
+  return unit === 'times' ? `${value.toFixed(2)} ×` : `${Math.round(value)} ${unit === 'seconds' ? 's' : unit}`;
 }
 
 function bound(finding: Finding): string {

@@ -17,6 +17,14 @@ const MEAN = {
 const RATE = { kind: 'rate', champion: { n: 3000, events: 1396 }, challenger: { n: 3461, events: 2422 } };
 const analyzeJson = (input: unknown) => analyze(['--json', JSON.stringify(input)]);
 
+interface Figures {
+  readonly effect: number;
+  readonly standardError: number;
+  readonly lower: number;
+  readonly upper: number;
+  readonly pValue: number;
+}
+
 describe('analyze', () => {
   test('means: the reference', async () => {
     const result = (await analyzeJson(MEAN)) as Record<string, number>;
@@ -29,6 +37,7 @@ describe('analyze', () => {
       'pValue',
       'alpha',
       'n',
+      'look',
     ]);
     expect(result).toMatchObject({ method: 'confidence_sequence', pValue: 1, alpha: 0.05, n: 6461 });
     expect(result['lower']).toBeCloseTo(-0.55844, 5);
@@ -81,7 +90,37 @@ describe('analyze', () => {
     expect(await analyzeJson(input)).toEqual({
       ...{ method: 'none', why: 'too_few_units', detail: 'an arm has fewer than 100 units' },
       ...{ effect: null, standardError: null, lower: null, upper: null, pValue: null, alpha: 0.05, n: 3099 },
+      look: {
+        ...{ method: 'none', why: 'an arm has fewer than 100 units' },
+        ...{ effect: null, standardError: null, lower: null, upper: null, pValue: null },
+      },
     });
+  });
+
+  test('what a look makes of it: the same, and wider where a relative effect is uncertain', async () => {
+    const of = async (input: unknown) => (await analyzeJson(input)) as Figures & { look: Figures };
+    const absolute = await of({ ...MEAN, relative: false });
+    expect(absolute.look).toEqual({
+      method: 'confidence_sequence',
+      effect: absolute.effect,
+      standardError: absolute.standardError,
+      ...{ lower: absolute.lower, upper: absolute.upper, pValue: absolute.pValue },
+    });
+    const relative = await of(MEAN);
+    expect(relative.look.effect).toBe(relative.effect);
+    expect(relative.look.upper).toBeGreaterThan(relative.upper);
+    // 3 of 1000 and 20 of 1000 are few; the share of events decides.
+    const few = await of({
+      ...RATE,
+      champion: { n: 1000, events: 3 },
+      challenger: { n: 1000, events: 20 },
+      relative: true,
+    });
+    expect(few.look).toMatchObject({ method: 'small_counts', standardError: null });
+    expect(few.look.effect).toBeCloseTo(few.effect, 12);
+    expect(few.look.pValue).toBeCloseTo(few.pValue, 12);
+    expect(few.look.lower).toBeCloseTo(few.lower, 6);
+    expect(few.look.upper).toBeCloseTo(few.upper, 6);
   });
 
   test.each<[problem: string, input: unknown, line: RegExp]>([

@@ -134,6 +134,12 @@ describe('violated guardrails', () => {
 });
 
 describe('evidence that is not whole', () => {
+  test('a number of lost inferences that is none makes it invalid, too', () => {
+    const evidence = { lost: Number.NaN, underWay: 0, lastAtMs: 900, broken: [] };
+    const { comparisons } = lookAt(definitionOf({}), observationOf({ metrics: {}, evidence }));
+    expect(comparisons[0]!.verdict).toBe('invalid');
+  });
+
   test('inferences lost for good make it invalid', () => {
     const evidence = { lost: 3, underWay: 0, lastAtMs: 900, broken: [] };
     const { verdict, reasons } = verdictOf(observationOf({ metrics: better, phases, evidence }));

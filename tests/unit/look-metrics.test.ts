@@ -91,6 +91,32 @@ describe('means', () => {
     expect(result.challenger.mean! - result.champion.mean!).toBeCloseTo(-8, 10);
   });
 
+  test('a first phase in which nothing of the champion’s failed leaves a relative effect its value', () => {
+    const large = [rateSums(20_000, 400), rateSums(20_000, 400)];
+    const result = measure(
+      { ...rate, relative: true },
+      [
+        { phase: 1, arms: [rateSums(200, 0), rateSums(200, 4)] },
+        { phase: 2, arms: large },
+      ],
+      OPTIONS,
+    );
+    // The ratio of two stratified means: 0.02 · 40 000/40 400, and as much with 0.02 · 400/40 400 more.
+    const champion = (0.02 * 40_000) / 40_400;
+    expect(result).toMatchObject({ method: 'confidence_sequence', why: null });
+    expect(result.effect).toBeCloseTo((0.02 * 400) / 40_400 / champion, 12);
+    expect(result.upper).toBeLessThan(0.5);
+    expect(result.lower).toBeGreaterThan(-0.5);
+  });
+
+  test('relative effects over phases: two phases of equal ratios have that ratio, whatever their means', () => {
+    const phases: PhaseSums[] = [
+      { phase: 1, arms: [meanSums(300, 10, 2), meanSums(300, 12, 2)] },
+      { phase: 2, arms: [meanSums(2_000, 100, 20), meanSums(2_000, 120, 20)] },
+    ];
+    expect(measure(relative, phases, OPTIONS).effect).toBeCloseTo(0.2, 12);
+  });
+
   test('phases of the same units add no certainty: a phase seen twice has the standard error of one', () => {
     const arms = [meanSums(3_000, 10, 2), meanSums(3_000, 11, 2)];
     const twice = [1, 2].map((phase) => ({ phase, arms }));
@@ -155,6 +181,12 @@ describe('rates', () => {
       sumsOf(Array.from({ length: 300 }, (_, at) => Array<number>(times).fill(at < failing ? 1 : 0)));
     expect(measure(rate, onePhase(arm(3, 10), arm(3, 10)), OPTIONS).method).toBe('small_counts');
     expect(measure(rate, onePhase(arm(30, 1), arm(30, 1)), OPTIONS).method).toBe('confidence_sequence');
+  });
+
+  test('the share of a label and derived metrics are rates, other reports are means', () => {
+    const kindOf = (metric: string) =>
+      specOf(guardrailSchema.parse({ metric, margin: 0.1, direction: 'increase' })).kind;
+    expect(['answer=good', 'schema_validity', 'score'].map(kindOf)).toEqual(['rate', 'rate', 'mean']);
   });
 
   test('built-in metrics know their kind and direction, unless the definition says otherwise', () => {

@@ -42,6 +42,11 @@ describe('split', () => {
     expect(split([phaseUnits([500, 500])], 0.4).srm).toMatchObject({ minPValue: 0.4, fired: false });
   });
 
+  test('a smallest p-value that is no number holds', () => {
+    const { srm } = split([phaseUnits([500, 500])], Number.NaN);
+    expect(srm).toMatchObject({ pValue: 1, minPValue: 0, fired: true });
+  });
+
   test('only ratios of the weights matter', () => {
     const [small, large] = [
       [500, 500],

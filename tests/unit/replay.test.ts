@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { ArmSums } from '#core/experiments/look.ts';
 import { daysFor, unitGrowth, unitsIn } from '#core/experiments/unit-growth.ts';
-import { REPLAY_MEASURES, type ReplayCell, type ReplayMeasure, replay } from '#core/replay/replay.ts';
+import { type Estimate, REPLAY_MEASURES, type ReplayCell, type ReplayMeasure, replay } from '#core/replay/replay.ts';
+import { SeededRandom } from '#tests/support/statistics/random.ts';
 
 const NOTHING: ArmSums = { units: 0, n: 0, nSquares: 0, sum: 0, sumSquares: 0, products: 0 };
 
@@ -63,6 +64,34 @@ describe('replay', () => {
     expect(figures.cost.difference!.upper - figures.cost.difference!.value).toBeCloseTo(half, 6);
   });
 
+  test('what several variants give to one is estimated by one mean, whose error counts for all of it at once', () => {
+    const cells = [
+      cell('a', 'n', { cost: repeat(100, () => 10) }),
+      cell('b', 'n', { cost: repeat(100, () => 10) }),
+      cell('c', 'n', { cost: repeat(100, () => 10) }, 'chat size 4'),
+      cell('n', 'n', { cost: repeat(100, (i) => (i % 2 === 0 ? 20 : 40)) }),
+      // Too few to know the kind by: it goes by the mean of all.
+      cell('n', 'n', { cost: [30, 30] }, 'chat size 4'),
+    ];
+    const { figures } = replay(cells, 1);
+    // 200 by a mean known to V/100, 100 by one known to W/102, and 300 of their own chance.
+    const [ofKind, ofAll] = [10_000 / 99, 10_000 / 101];
+    const variance = 200 ** 2 * (ofKind / 100) + 100 ** 2 * (ofAll / 102) + 200 * ofKind + 100 * ofAll;
+    const { upper, value } = figures.cost.difference!;
+    expect(upper - value).toBeCloseTo(1.959963984540054 * Math.sqrt(variance), 6);
+  });
+
+  test('many cells take no time that grows with their square', () => {
+    const kinds = repeat(12_000, (i) => i);
+    const cells = kinds.flatMap((kind) => [
+      cell('a', 'b', { cost: [1, 2] }, `kind ${kind}`),
+      cell('b', 'b', { cost: [2, 4] }, `kind ${kind}`),
+    ]);
+    const { moved, figures } = replay(cells, 1);
+    expect(moved).toBe(24_000);
+    expect(figures.cost.after!.value).toBeCloseTo(24_000 * 3 * 2, 3);
+  });
+
   test('requests are estimated by their kind, and by all where the kind is rare', () => {
     const cells = [
       cell('a', 'b', { outputTokens: repeat(10, () => 1) }, 'chat size 3'),
@@ -113,6 +142,42 @@ describe('replay', () => {
     expect(inferences).toBe(200);
     expect(figures.cost.before).toBe(400);
     expect(figures.latency.before).toBe(7);
+  });
+
+  test('a sample leaves uncertainty of what is kept, too, and of means only where they vary', () => {
+    const { figures } = replay([cell('a', 'a', { cost: repeat(50, (i) => i), latency: repeat(50, () => 7) })], 0.25);
+    // Each unit is in the sample with probability ¼: Var of ΣS/¼ is Σ S²·¾/¼², as estimated from the sample.
+    const squares = repeat(50, (i) => i * i).reduce((sum, square) => sum + square, 0);
+    const half = (1.959963984540054 * Math.sqrt(0.75 * squares)) / 0.25;
+    expect(figures.cost.after!.upper - figures.cost.after!.value).toBeCloseTo(half, 6);
+    // Nothing moves, so that nothing differs, whoever is in the sample.
+    expect(figures.cost.difference).toEqual({ value: 0, lower: 0, upper: 0 });
+    expect(figures.latency.after!.upper).toBeCloseTo(7, 9);
+  });
+
+  test('intervals of a sample hold what the whole would have shown, of 400 samples in 95 of 100', () => {
+    const random = new SeededRandom(7);
+    const drawn = (count: number, mean: number) => repeat(count, () => mean * Math.exp(random.normal() / 2));
+    const whole = { kept: drawn(4_000, 10), moved: drawn(4_000, 10), other: drawn(4_000, 20) };
+    const cellsOf = (share: number) => {
+      const cellOf = (actual: string, proposed: string, values: readonly number[]) => {
+        const some = values.filter(() => random.next() < share);
+        return cell(actual, proposed, { cost: some, latency: some });
+      };
+      return [cellOf('a', 'a', whole.kept), cellOf('a', 'b', whole.moved), cellOf('b', 'b', whole.other)];
+    };
+    const truth = replay(cellsOf(1), 1).figures;
+    const held = { cost: 0, latency: 0, costMore: 0, latencyMore: 0 };
+    for (let run = 0; run < 400; run++) {
+      const { cost, latency } = replay(cellsOf(0.1), 0.1).figures;
+      const holds = (of: Estimate, value: number) => (of.lower <= value && value <= of.upper ? 1 : 0);
+      held.cost += holds(cost.after!, truth.cost.after!.value);
+      held.latency += holds(latency.after!, truth.latency.after!.value);
+      held.costMore += holds(cost.difference!, truth.cost.difference!.value);
+      held.latencyMore += holds(latency.difference!, truth.latency.difference!.value);
+    }
+    // 380 are expected; fewer than 360 would come once in 10 000 times.
+    for (const count of Object.values(held)) expect(count).toBeGreaterThanOrEqual(360);
   });
 });
 

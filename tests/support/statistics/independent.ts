@@ -43,7 +43,31 @@ export function meanAndVariance(units: readonly Unit[]): { readonly mean: number
 
 /** Effect and variance; relative, by the gradient of f(a, b) = (b − a)/|a| at the means. */
 export function effect(champion: readonly Unit[], challenger: readonly Unit[], relative: boolean) {
-  const [a, b] = [meanAndVariance(champion), meanAndVariance(challenger)];
+  return effectOfMeans(meanAndVariance(champion), meanAndVariance(challenger), relative);
+}
+
+/** Over phases: each arm's mean and variance in exact fractions first, each phase weighted by its share of the units of both; then the effect. */
+export function effectByPhase(
+  phases: readonly { readonly champion: readonly Unit[]; readonly challenger: readonly Unit[] }[],
+  relative: boolean,
+) {
+  const armOf = (arm: 'champion' | 'challenger') => {
+    const means = phases.map((phase) => {
+      const { mean, variance } = meanAndVariance(phase[arm]);
+      return { effect: mean, variance, units: phase.champion.length + phase.challenger.length };
+    });
+    const { effect, standardError } = combineExactly(means);
+    return { mean: effect, variance: standardError ** 2 };
+  };
+  return effectOfMeans(armOf('champion'), armOf('challenger'), relative);
+}
+
+interface MeanAndVariance {
+  readonly mean: number;
+  readonly variance: number;
+}
+
+function effectOfMeans(a: MeanAndVariance, b: MeanAndVariance, relative: boolean) {
   if (!relative) return { effect: b.mean - a.mean, variance: a.variance + b.variance };
   const gradient = [-b.mean / a.mean ** 2, 1 / a.mean] as const;
   return {
