@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
+import { createControlApi } from './control-api.ts';
 import { findControlAccess } from './export/access.ts';
 import { print } from './output.ts';
-import { createRolloutApi } from './rollout/api.ts';
 import { parseDuration, parseShare, parseWeight } from './rollout/quantities.ts';
 import type { Settings } from './settings.ts';
 import { CommandError } from './start-failure.ts';
@@ -45,7 +45,7 @@ interface Plan {
 export async function planCommand(settings: Settings, args: readonly string[]): Promise<void> {
   if (args.includes('--help') || args.includes('-h')) return print(HELP);
   const { group, query, json } = parsePlanOptions(args);
-  const api = createRolloutApi(await findControlAccess(settings));
+  const api = createControlApi(await findControlAccess(settings));
   const plan = await api.get<Plan>(`/groups/${encodeURIComponent(group)}/planner`, query);
   print(json ? JSON.stringify(plan, null, 2) : planLines(plan).join('\n'));
 }

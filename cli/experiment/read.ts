@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
+import { createControlApi } from '../control-api.ts';
 import { findControlAccess } from '../export/access.ts';
-import { createRolloutApi } from '../rollout/api.ts';
 import { InputError } from './input.ts';
 import type { Subcommand } from './subcommands.ts';
 
@@ -30,7 +30,7 @@ export function readSubcommand(command: string, name: string, read: Read): Subco
       const [ref, stray] = takes === undefined ? ['', positionals[0]] : positionals;
       if (ref === undefined) throw new InputError(`of which ${takes}? Name it, or give its id`);
       if (stray !== undefined) throw new InputError(`takes no argument "${stray}"`);
-      const api = createRolloutApi(await findControlAccess(settings()));
+      const api = createControlApi(await findControlAccess(settings()));
       const answer = await api.get<Record<string, object>>(path(encodeURIComponent(ref)), values);
       return part === undefined ? answer : answer[part]!;
     },
