@@ -49,10 +49,12 @@ const NOTHING: ArmSums = { units: 0, n: 0, nSquares: 0, sum: 0, sumSquares: 0, p
  * What proposed weights would have done. What a variant had and keeps is taken as it was. What would move to a variant is estimated by
  * the mean that it had for inferences of the same kind, or, where it had too few of these, for all of its inferences:
  *
- *     after = Σ kept + Σ_kinds m·μ̂,        Var = Σ_kinds m²·V/U + U_m·(n̄_m)²·V
+ *     after = Σ kept + Σ_means M·μ̂,        Var = Σ_means M²·V/U + Σ_cells U_m·(n̄_m)²·V
  *
- * with m inferences of U_m units that move (n̄_m of them a unit), and V/U the variance of μ̂ over the U units that it was measured on
- * (delta method, by unit: statistics/ratio.ts). The second term is that of the units that move: their own part of chance.
+ * with M all inferences that one mean is taken for (its error is the same for all of them, so it is not averaged out), and V/U the
+ * variance of μ̂ over the U units that it was measured on (delta method, by unit: statistics/ratio.ts). The second term is that of the
+ * U_m units of each cell that move, n̄_m inferences a unit: their own part of chance. Where only a share f of the units was looked at, the
+ * units that were left out add (1 − f)/f²·Σ y² of a total, y being what a unit adds (Horvitz and Thompson); of a mean, its linearised form.
  * What it cannot know: that a variant behaves otherwise under another load.
  * @param share of the units that the cells hold, in (0, 1]: totals are scaled up by it
  */
@@ -72,39 +74,84 @@ function unknownVariants(cells: readonly ReplayCell[]): string[] {
 }
 
 function figureOf(cells: readonly ReplayCell[], measure: ReplayMeasure, share: number): ReplayFigure {
-  let [before, count, after, variance] = [0, 0, 0, 0];
-  let movedCount = 0;
-  let isKnown = true;
-  for (const cell of cells) {
-    const sums = cell.measures[measure];
-    before += sums.sum;
-    count += sums.n;
-    if (cell.actual === cell.proposed) {
-      after += sums.sum;
-      continue;
-    }
-    const by = estimatorOf(cells, cell, measure);
-    if (by === undefined) {
-      isKnown = false;
-      continue;
-    }
-    // As many have a value there as the variant usually gives: of failures there is always one, of a cost only where prices are known.
-    const values = cell.inferences * by.coverage;
-    movedCount += values - sums.n;
-    after += values * by.mean;
-    variance += values * values * by.varianceOfMean + ownVariance(cell, values, by);
-  }
-  if (count === 0) return { before: null, after: null, difference: null };
+  const measured = cells.map(({ measures }) => measures[measure]).reduce(add, NOTHING);
+  if (measured.n === 0) return { before: null, after: null, difference: null };
   const isTotal = TOTALS.has(measure);
-  const [per, perAfter] = isTotal ? [share, share] : [count, count + movedCount];
-  const beforeValue = before / per;
-  if (!isKnown || perAfter <= 0) return { before: beforeValue, after: null, difference: null };
-  const half = (Z_95 * Math.sqrt(variance)) / perAfter;
-  const around = (value: number): Estimate => ({ value, lower: value - half, upper: value + half });
-  return { before: beforeValue, after: around(after / perAfter), difference: around(after / perAfter - beforeValue) };
+  const before = measured.sum / (isTotal ? share : measured.n);
+  const parts = cells.map((cell) => partOf(cells, cell, measure));
+  const known = parts.filter((part) => part !== null);
+  const count = known.reduce((total, part) => total + part.count, 0);
+  if (known.length < parts.length || count <= 0) return { before, after: null, difference: null };
+  const per = isTotal ? share : count;
+  const after = known.reduce((total, part) => total + part.sum, 0) / per;
+  // What a unit adds to a mean is what it is away from it; to a total, all of it.
+  const [meanBefore, meanAfter] = isTotal ? [0, 0] : [before, after];
+  const perBefore = isTotal ? share : measured.n;
+  const chance = chanceOf(known) / (per * per);
+  const leftOut = (of: (part: Part) => Addend) =>
+    (1 - share) * known.reduce((total, part) => total + squaresOf(part.sums, of(part)), 0);
+  const around = (value: number, variance: number): Estimate => {
+    const half = Z_95 * Math.sqrt(chance + variance);
+    return { value, lower: value - half, upper: value + half };
+  };
+  const adds = ({ s, n, values }: Part): Addend => ({ s: s / per, n: (n - meanAfter * values) / per });
+  const changes = (part: Part): Addend => {
+    const { s, n } = adds(part);
+    return { s: s - 1 / perBefore, n: n + meanBefore / perBefore };
+  };
+  return { before, after: around(after, leftOut(adds)), difference: around(after - before, leftOut(changes)) };
+}
+
+/** What a unit adds, by its own sum S and its own count n of values: `s`·S + `n`·n. */
+interface Addend {
+  readonly s: number;
+  readonly n: number;
+}
+
+/** A cell as it would have been. */
+interface Part extends Addend {
+  readonly sums: ArmSums;
+  readonly sum: number;
+  readonly count: number;
+  /** Values that it would have for each that it had. */
+  readonly values: number;
+  /** Null: it stays as it was. */
+  readonly estimate: { readonly by: Estimator; readonly ownVariance: number } | null;
+}
+
+/** Null: there is nothing to estimate it by. */
+function partOf(cells: readonly ReplayCell[], cell: ReplayCell, measure: ReplayMeasure): Part | null {
+  const sums = cell.measures[measure];
+  if (cell.actual === cell.proposed)
+    return { sums, sum: sums.sum, count: sums.n, s: 1, n: 0, values: 1, estimate: null };
+  const by = estimatorOf(cells, cell, measure);
+  if (by === undefined) return null;
+  // As many have a value there as the variant usually gives: of failures there is always one, of a cost only where prices are known.
+  const count = cell.inferences * by.coverage;
+  const values = sums.n === 0 ? 0 : count / sums.n;
+  const estimate = { by, ownVariance: ownVariance(cell, count, by) };
+  return { sums, sum: count * by.mean, count, s: 0, n: values * by.mean, values, estimate };
+}
+
+/** Variance of the sum of what was estimated. */
+function chanceOf(parts: readonly Part[]): number {
+  const estimated = parts.filter(({ estimate }) => estimate !== null);
+  const own = estimated.reduce((total, { estimate }) => total + estimate!.ownVariance, 0);
+  const byMean = Map.groupBy(estimated, ({ estimate }) => estimate!.by.of);
+  return [...byMean.values()].reduce((total, some) => {
+    const count = some.reduce((all, part) => all + part.count, 0);
+    return total + count * count * some[0]!.estimate!.by.varianceOfMean;
+  }, own);
+}
+
+/** Σ over units of (s·S + n·n)². */
+function squaresOf({ sumSquares, products, nSquares }: ArmSums, { s, n }: Addend): number {
+  return Math.max(0, s * s * sumSquares + 2 * s * n * products + n * n * nSquares);
 }
 
 interface Estimator {
+  /** Which mean it is: one of a variant and kind, or of the whole variant. */
+  readonly of: string;
   readonly mean: number;
   readonly varianceOfMean: number;
   /** Of one unit's part in the mean. */
@@ -114,14 +161,19 @@ interface Estimator {
 }
 
 function estimatorOf(cells: readonly ReplayCell[], cell: ReplayCell, measure: ReplayMeasure): Estimator | undefined {
-  const ofKind = cells.filter(({ actual, kind }) => actual === cell.proposed && kind === cell.kind);
   const ofVariant = cells.filter(({ actual }) => actual === cell.proposed);
-  for (const some of [ofKind, ofVariant]) {
+  const ofKind = ofVariant.filter(({ kind }) => kind === cell.kind);
+  const means = [
+    { of: JSON.stringify([cell.proposed, cell.kind]), some: ofKind },
+    { of: JSON.stringify([cell.proposed]), some: ofVariant },
+  ];
+  for (const { of, some } of means) {
     const sums = some.map(({ measures }) => measures[measure]).reduce(add, NOTHING);
     if (sums.units < MIN_UNITS || sums.n === 0) continue;
     const unitVariance = ratioVariance(sums);
-    const inferences = some.reduce((sum, { inferences }) => sum + inferences, 0);
+    const inferences = some.reduce((total, { inferences }) => total + inferences, 0);
     return {
+      of,
       mean: sums.sum / sums.n,
       varianceOfMean: unitVariance / sums.units,
       unitVariance,

@@ -75,6 +75,40 @@ describe('replay', () => {
     expect(figures.outputTokens.after!.value).toBeCloseTo(kept + 10 * 100 + 10 * (kept / 60), 6);
   });
 
+  test('what several cells are estimated by is uncertain once, not once for each of them', () => {
+    const costs = repeat(60, (i) => (i % 2 === 0 ? 20 : 40));
+    const together = [cell('a', 'b', { cost: repeat(100, () => 10) }), cell('b', 'b', { cost: costs })];
+    const apart = [
+      cell('a', 'b', { cost: repeat(50, () => 10) }),
+      cell('c', 'b', { cost: repeat(50, () => 10) }),
+      cell('b', 'b', { cost: costs }),
+    ];
+    // Kinds that are too rare for a mean of their own share that of the whole variant.
+    const rare = [
+      cell('a', 'b', { cost: repeat(50, () => 10) }, 'chat size 3'),
+      cell('a', 'b', { cost: repeat(50, () => 10) }, 'chat size 5'),
+      cell('b', 'b', { cost: costs }),
+    ];
+    const { lower, upper } = replay(together, 1).figures.cost.difference!;
+    for (const cells of [apart, rare]) {
+      const { difference } = replay(cells, 1).figures.cost;
+      expect(difference!.lower).toBeCloseTo(lower, 6);
+      expect(difference!.upper).toBeCloseTo(upper, 6);
+    }
+  });
+
+  test('units that were left out are part of the uncertainty', () => {
+    // A unit that moves adds 7 to the cost, and 30 units of 120 were looked at: 4·√(30·(1 − ¼))·7 beside what the model itself leaves open.
+    const moving = repeat(30, () => 3);
+    const cells = [cell('a', 'b', { cost: moving }), cell('b', 'b', { cost: repeat(40, () => 10) })];
+    const { difference, after } = replay(cells, 0.25).figures.cost;
+    expect(difference!.value).toBeCloseTo(4 * 30 * 7, 6);
+    const half = 1.959963984540054 * 4 * Math.sqrt(30 * 0.75) * 7;
+    expect(difference!.upper - difference!.value).toBeCloseTo(half, 6);
+    const total = 1.959963984540054 * 4 * Math.sqrt(0.75 * (30 + 40) * 10 * 10);
+    expect(after!.upper - after!.value).toBeCloseTo(total, 6);
+  });
+
   test('rates and means are per inference, and a share of values that are missing stays missing', () => {
     const cells = [
       cell('a', 'b', { failures: repeat(100, () => 0), latency: repeat(100, () => 5) }),
