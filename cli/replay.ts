@@ -106,7 +106,7 @@ const ROWS: readonly (readonly [keyof Replay['figures'], string, (value: number)
   ['costMicroUsd', 'cost', (value) => `$${(value / 1e6).toFixed(2)}`],
   ['outputTokens', 'output tokens', (value) => Math.round(value).toLocaleString('en')],
   ['errorRate', 'errors', (value) => `${(value * 100).toFixed(2)} %`],
-  ['latencyMs', 'latency', (value) => `${value.toFixed(0)} ms`],
+  ['latencyMs', 'latency', (value) => `${Math.abs(value) < 100 ? value.toFixed(1) : value.toFixed(0)} ms`],
   ['overObjectiveRate', 'over objective', (value) => `${(value * 100).toFixed(2)} %`],
 ];
 

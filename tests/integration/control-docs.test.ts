@@ -30,6 +30,7 @@ const ROUTES: Record<string, string[]> = {
   '/experiments': ['get'],
   '/experiments/{id}': ['get'],
   '/experiments/{id}/analysis': ['get'],
+  '/experiments/{id}/looks': ['get'],
   '/experiments/{id}/breakdown': ['get'],
   '/groups/{name}/rollback': ['post'],
   '/rollouts': ['get', 'post'],

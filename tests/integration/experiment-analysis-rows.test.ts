@@ -241,6 +241,8 @@ test('a breakdown looks at each value with its share of α, and finds where the 
     ['by=key&metric=rating', 'metric'],
     ['by=key&top=0', 'top'],
     ['by=key&since=x', 'since'],
+    [`by=key&since=${new Date(AT + 7_200_000).toISOString()}`, 'since'],
+    [`by=key&until=${new Date(AT - 1_000).toISOString()}`, 'until'],
   ]) {
     expect(await api('GET', `${at}?${query}`), query).toMatchObject({ status: 422, body: { field } });
   }
