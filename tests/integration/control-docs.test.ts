@@ -22,6 +22,8 @@ const ROUTES: Record<string, string[]> = {
   '/models/{name}': ['delete', 'get', 'patch'],
   '/groups': ['get', 'post'],
   '/groups/{name}': ['delete', 'get', 'patch'],
+  '/groups/{name}/planner': ['get'],
+  '/groups/{name}/replay': ['get'],
   '/groups/{name}/assignment': ['get'],
   '/groups/{name}/variants': ['put'],
   '/groups/{name}/weights': ['patch'],
