@@ -1,7 +1,8 @@
 import { parseArgs } from 'node:util';
+import { BUILTIN_METRICS, isBuiltin } from '#core/experiments/metrics.ts';
+import { createControlApi } from './control-api.ts';
 import { findControlAccess } from './export/access.ts';
 import { print } from './output.ts';
-import { createRolloutApi } from './rollout/api.ts';
 import { parseDuration, parseShare, parseWeight } from './rollout/quantities.ts';
 import type { Settings } from './settings.ts';
 import { CommandError } from './start-failure.ts';
@@ -45,7 +46,7 @@ interface Plan {
 export async function planCommand(settings: Settings, args: readonly string[]): Promise<void> {
   if (args.includes('--help') || args.includes('-h')) return print(HELP);
   const { group, query, json } = parsePlanOptions(args);
-  const api = createRolloutApi(await findControlAccess(settings));
+  const api = createControlApi(await findControlAccess(settings));
   const plan = await api.get<Plan>(`/groups/${encodeURIComponent(group)}/planner`, query);
   print(json ? JSON.stringify(plan, null, 2) : planLines(plan).join('\n'));
 }
@@ -107,6 +108,25 @@ export function parsePlanOptions(args: readonly string[]): {
   };
 }
 
+/** In the metric's own unit. */
+function meanText(metric: string, mean: number | null): string {
+  if (mean === null) return 'not known';
+  const unit = isBuiltin(metric) ? BUILTIN_METRICS[metric].unit : undefined;
+  switch (unit) {
+    case 'us':
+      return `${Number((mean / 1_000).toPrecision(4))} ms`;
+    case 'share':
+      return `${Number((mean * 100).toPrecision(4))} %`;
+    case 'microUsd':
+      return `$${Number((mean / 1e6).toPrecision(4))}`;
+    case 'tokens':
+    case undefined:
+      return String(Number(mean.toPrecision(4)));
+    default:
+      return unit satisfies never;
+  }
+}
+
 function planLines(plan: Plan): string[] {
   const { group, metric, relative, traffic, champion, asked, curve, warnings } = plan;
   const effect = (value: number) => (relative ? `${(value * 100).toPrecision(3)} %` : value.toPrecision(3));
@@ -124,7 +144,7 @@ function planLines(plan: Plan): string[] {
     .map((name) => `${name === 'weightBp' ? 'weight' : name} ${show[name](plan[name].fixed!)}`);
   const answer = of(asked, plan[asked]);
   return [
-    `${group}: ${traffic.units} units, ${Math.round(traffic.unitsPerDay)} a day; ${metric} of ${champion.model}: ${champion.mean ?? 'not known'}`,
+    `${group}: ${traffic.units} units, ${Math.round(traffic.unitsPerDay)} a day; ${metric} of ${champion.model}: ${meanText(metric, champion.mean)}`,
     `${asked === 'weightBp' ? 'weight' : asked} for ${given.join(', ')}:`,
     `  looking all the time, decided with the power asked for   ${answer.sequence}`,
     `  looking all the time, half of such experiments           ${answer.typical}`,

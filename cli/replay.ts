@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
+import { createControlApi } from './control-api.ts';
 import { findControlAccess } from './export/access.ts';
 import { print } from './output.ts';
-import { createRolloutApi } from './rollout/api.ts';
 import { parseDuration } from './rollout/quantities.ts';
 import type { Settings } from './settings.ts';
 import { CommandError } from './start-failure.ts';
@@ -54,7 +54,7 @@ interface Replay {
 export async function replayCommand(settings: Settings, args: readonly string[], nowMs: number): Promise<void> {
   if (args.includes('--help') || args.includes('-h')) return print(HELP);
   const { group, query, json } = parseReplayOptions(args, nowMs);
-  const api = createRolloutApi(await findControlAccess(settings));
+  const api = createControlApi(await findControlAccess(settings));
   const replay = await api.get<Replay>(`/groups/${encodeURIComponent(group)}/replay`, query);
   print(json ? JSON.stringify(replay, null, 2) : replayLines(replay).join('\n'));
 }
@@ -106,7 +106,7 @@ const ROWS: readonly (readonly [keyof Replay['figures'], string, (value: number)
   ['costMicroUsd', 'cost', (value) => `$${(value / 1e6).toFixed(2)}`],
   ['outputTokens', 'output tokens', (value) => Math.round(value).toLocaleString('en')],
   ['errorRate', 'errors', (value) => `${(value * 100).toFixed(2)} %`],
-  ['latencyMs', 'latency', (value) => `${value.toFixed(0)} ms`],
+  ['latencyMs', 'latency', (value) => `${Math.abs(value) < 100 ? value.toFixed(1) : value.toFixed(0)} ms`],
   ['overObjectiveRate', 'over objective', (value) => `${(value * 100).toFixed(2)} %`],
 ];
 

@@ -23,3 +23,8 @@ export function openReading(tx: Tx, timeoutMs: number): Reading {
     },
   };
 }
+
+/** Ends the bound: what a transaction does after its reading has the time that it had before. */
+export async function closeReading(tx: Tx): Promise<void> {
+  await sql`SET LOCAL statement_timeout TO DEFAULT`.execute(tx);
+}

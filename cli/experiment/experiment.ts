@@ -21,9 +21,8 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
   }),
   looks: readSubcommand('experiment', 'looks', {
     ...{ summary: 'the looks that were kept, newest first', takes: 'experiment' },
-    path: (ref) => `/experiments/${ref}/analysis`,
+    path: (ref) => `/experiments/${ref}/looks`,
     options: ['limit', 'cursor'],
-    part: 'looks',
   }),
   breakdown: readSubcommand('experiment', 'breakdown', {
     ...{ summary: 'its metric by key, version or metadata.<field>', takes: 'experiment' },

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
+import { createControlApi } from '../control-api.ts';
 import { findControlAccess } from '../export/access.ts';
-import { createRolloutApi } from '../rollout/api.ts';
 import { InputError } from './input.ts';
 import type { Subcommand } from './subcommands.ts';
 
@@ -13,12 +13,10 @@ interface Read {
   readonly path: (ref: string) => string;
   /** Query parameters, as options of the same names. */
   readonly options?: readonly string[];
-  /** The field of the answer that is printed; missing: all of it. */
-  readonly part?: string;
 }
 
 export function readSubcommand(command: string, name: string, read: Read): Subcommand {
-  const { summary, takes, path, options = [], part } = read;
+  const { summary, takes, path, options = [] } = read;
   const known = Object.fromEntries(options.map((option) => [option, { type: 'string' as const }]));
   const argument = takes === undefined ? '' : ` <${takes}>`;
   const flags = options.map((option) => ` [--${option} …]`).join('');
@@ -30,9 +28,8 @@ export function readSubcommand(command: string, name: string, read: Read): Subco
       const [ref, stray] = takes === undefined ? ['', positionals[0]] : positionals;
       if (ref === undefined) throw new InputError(`of which ${takes}? Name it, or give its id`);
       if (stray !== undefined) throw new InputError(`takes no argument "${stray}"`);
-      const api = createRolloutApi(await findControlAccess(settings()));
-      const answer = await api.get<Record<string, object>>(path(encodeURIComponent(ref)), values);
-      return part === undefined ? answer : answer[part]!;
+      const api = createControlApi(await findControlAccess(settings()));
+      return api.get<object>(path(encodeURIComponent(ref)), values);
     },
   };
 }

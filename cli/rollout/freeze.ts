@@ -1,6 +1,6 @@
 import type { ParseArgsOptionsConfig } from 'node:util';
+import type { ControlApi } from '../control-api.ts';
 import { CommandError } from '../start-failure.ts';
-import type { RolloutApi } from './api.ts';
 import { durationFlag, type Flags, optional } from './strategy-flags.ts';
 import { table } from './view.ts';
 
@@ -19,7 +19,7 @@ export const FREEZE_OPTIONS: ParseArgsOptionsConfig = {
 };
 
 /** Makes the window that the flags describe. @throws CommandError */
-export function freeze(api: RolloutApi, flags: Flags, nowMs: number): Promise<FreezeWindow> {
+export function freeze(api: ControlApi, flags: Flags, nowMs: number): Promise<FreezeWindow> {
   const { from, until, reason } = flags;
   const lengthMs = durationFlag(flags, 'for');
   if ((until === undefined) === (lengthMs === undefined))

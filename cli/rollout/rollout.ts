@@ -2,11 +2,11 @@ import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util';
 import { systemClock } from '#control-plane/clock.ts';
+import { type ControlApi, createControlApi } from '../control-api.ts';
 import { findControlAccess } from '../export/access.ts';
 import { print } from '../output.ts';
 import type { Settings } from '../settings.ts';
 import { CommandError } from '../start-failure.ts';
-import { createRolloutApi, type RolloutApi } from './api.ts';
 import { CREATE_HELP, CREATE_OPTIONS, createBody } from './create-flags.ts';
 import { FREEZE_OPTIONS, type FreezeWindow, freeze, freezeLines } from './freeze.ts';
 import type { Flags } from './strategy-flags.ts';
@@ -48,7 +48,7 @@ The token is RINGSIDE_ADMIN_TOKEN and the address RINGSIDE_CONTROL_URL, or both 
 const PAGE = '200';
 
 interface Call {
-  readonly api: RolloutApi;
+  readonly api: ControlApi;
   readonly flags: Flags;
   /** The rollout that is meant; empty where the sub-command takes none. */
   readonly ref: string;
@@ -102,7 +102,7 @@ export async function rolloutCommand(settings: Settings, args: readonly string[]
     throw new CommandError(name === '' ? HELP : `unknown sub-command "${name}"; see ringside rollout --help`);
   }
   const { flags, ref } = parse(name, known, rest);
-  await known.run({ api: createRolloutApi(await findControlAccess(settings)), flags, ref });
+  await known.run({ api: createControlApi(await findControlAccess(settings)), flags, ref });
 }
 
 function parse(name: string, command: SubCommand, args: readonly string[]): { flags: Flags; ref: string } {
@@ -210,7 +210,7 @@ async function watch({ api, flags, ref }: Call): Promise<void> {
 }
 
 /** Every page of a list. */
-async function all<Item>(api: RolloutApi, path: string, query: Record<string, string | undefined>): Promise<Item[]> {
+async function all<Item>(api: ControlApi, path: string, query: Record<string, string | undefined>): Promise<Item[]> {
   const items: Item[] = [];
   for (let cursor: string | undefined; ; ) {
     const page = await api.get<{ items: Item[]; nextCursor: string | null }>(path, { ...query, limit: PAGE, cursor });

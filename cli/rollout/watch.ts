@@ -1,8 +1,8 @@
-import type { RolloutApi } from './api.ts';
+import type { ControlApi } from '../control-api.ts';
 import { type Rollout, type Transition, transitionLine } from './view.ts';
 
 export interface WatchCall {
-  readonly api: RolloutApi;
+  readonly api: ControlApi;
   /** `/rollouts/<id or name>` */
   readonly path: string;
   readonly json: boolean;
@@ -35,7 +35,7 @@ export async function watchRollout({ api, path, json, print, everyMs = EVERY_MS 
 }
 
 /** Oldest first. */
-async function stepsSince(api: RolloutApi, id: string, lastId: number): Promise<Transition[]> {
+async function stepsSince(api: ControlApi, id: string, lastId: number): Promise<Transition[]> {
   const found: Transition[] = [];
   for (let cursor: string | undefined; ; ) {
     const page = await api.get<{ items: Transition[]; nextCursor: string | null }>(`/rollouts/${id}/transitions`, {

@@ -8,7 +8,7 @@ import type { Tx } from '#store/pool.ts';
 import type { ReadCall } from '../http/operation.ts';
 import { decodeCursor, toPage } from '../paging.ts';
 import { displayOf } from './display.ts';
-import type { AnalysisView } from './experiment-schemas.ts';
+import type { AnalysisView, LooksView } from './experiment-schemas.ts';
 import { experimentView, requireExperiment } from './experiments.ts';
 import { observe } from './observe.ts';
 
@@ -33,26 +33,48 @@ export async function showAnalysis(
   { lookAt, labelDelays, clock }: AnalysisDeps,
 ): Promise<AnalysisView> {
   const row = await requireExperiment(tx, organizationId, ref);
-  const beforeId = decodeCursor(query.cursor, placeSchema);
+  const kept = await looksOf(tx, organizationId, row.id, query);
+  const { lossWindows, ...looks } = looksView(kept, query.limit);
   const observation = await observe(tx, row, clock.nowMs());
   const where = { organizationId, experimentId: row.id };
-  const kept = await listLooks(tx, organizationId, row.id, { beforeId, limit: query.limit + 1 });
   return {
     experiment: await experimentView(tx, row),
     look: lookView(lookAt(experimentDefinitionSchema.parse(row.definition), observation)),
     metrics: metricsView(observation),
     labelDelays: (await labelDelays(tx, row.id)) as AnalysisView['labelDelays'],
     display: displayOf(row.arms.length, observation.phases, await armTotals(tx, where)),
-    lossWindows: lossWindows(kept),
-    looks: {
-      ...toPage(
-        kept,
-        query.limit,
-        ({ id, look }) => ({ id, look: lookView(look) }),
-        ({ id }) => id,
-      ),
-    } as AnalysisView['looks'],
+    lossWindows,
+    looks,
   };
+}
+
+/** The looks that were kept, the newest first, and where log loss came to light between them. Nothing is computed anew. */
+export async function listLookPage(
+  tx: Tx,
+  { organizationId, ref, query }: ReadCall<{ limit: number; cursor?: string | undefined }>,
+): Promise<LooksView> {
+  const { id } = await requireExperiment(tx, organizationId, ref);
+  return looksView(await looksOf(tx, organizationId, id, query), query.limit);
+}
+
+/** One more than fit on the page. */
+function looksOf(
+  tx: Tx,
+  organizationId: string,
+  experimentId: string,
+  { cursor, limit }: { limit: number; cursor?: string | undefined },
+): Promise<LookRow[]> {
+  return listLooks(tx, organizationId, experimentId, { beforeId: decodeCursor(cursor, placeSchema), limit: limit + 1 });
+}
+
+function looksView(kept: readonly LookRow[], limit: number): LooksView {
+  const page = toPage(
+    kept,
+    limit,
+    ({ id, look }) => ({ id, look: lookView(look) }),
+    ({ id }) => id,
+  );
+  return { items: [...page.items], nextCursor: page.nextCursor, lossWindows: lossWindows(kept) };
 }
 
 /** Answers have their own, writable copy. */

@@ -37,6 +37,8 @@ export async function showBreakdown(
   const filter = filterOf(row, query, clock.nowMs());
   await refuseTooMany(tx, filter, logStore);
   const dimension = dimensionOf(query.by);
+  // Before the rows: what is counted meanwhile must not look as if it had left the log.
+  const totals = await armTotals(tx, { organizationId, experimentId: row.id });
   const ingest = ingestSchema.parse({ ...objectivesOf(definition), ...row.ingest });
   const { top, sums, champion } = await boundedRead(tx, async ({ run }) => {
     const top = await run(() => topValues(tx, filter, dimension, query.top));
@@ -49,7 +51,6 @@ export async function showBreakdown(
   const phases = await listPhases(tx, organizationId, row.id);
   const names = dimension.kind === 'key' ? await keyNames(tx, organizationId, known(top.values)) : new Map();
   const asked = { lookAt, row, phases, definition: definitionOf(definition, metric, top.values.length) };
-  const totals = await armTotals(tx, { organizationId, experimentId: row.id });
   const counted = totals.reduce((sum, { requests }) => sum + requests, 0);
   return {
     ...{ by: query.by, metric, since: filter.since.toISOString(), until: filter.until.toISOString() },
@@ -87,11 +88,18 @@ export function objectivesOf({ latencyObjectiveMs, firstTokenObjectiveMs }: Expe
 
 function filterOf(row: RolloutRow, { since, until }: BreakdownQuery, nowMs: number): RowFilter {
   const started = row.started_at ?? row.created_at;
-  return {
-    ...{ organizationId: row.organization_id, groupId: row.group_id, of: { experimentId: row.id } },
+  const window = {
     since: since === undefined ? started : new Date(Math.max(Date.parse(since), started.getTime())),
     until: new Date(until ?? nowMs),
   };
+  if (window.since >= window.until) {
+    const field = until === undefined ? 'since' : 'until';
+    const begins = window.since.toISOString();
+    const message = until === undefined ? 'is not before now' : `is not after ${begins}, when what is asked for begins`;
+    throw invalid([{ field, message }]);
+  }
+  const of = { experimentId: row.id };
+  return { organizationId: row.organization_id, groupId: row.group_id, of, ...window };
 }
 
 async function refuseTooMany(tx: Tx, { groupId, since, until }: RowFilter, logStore: LogStore): Promise<void> {

@@ -130,6 +130,10 @@ export const analysisSchema = z
   })
   .openapi('ExperimentAnalysis');
 
+export const looksSchema = pageSchema(z.object({ id: z.int(), look: lookSchema }))
+  .extend({ lossWindows: analysisSchema.shape.lossWindows })
+  .openapi('ExperimentLooks');
+
 export const METADATA_DIMENSION = /^metadata\.(.{1,64})$/;
 const BUILTIN_NAMES = Object.keys(BUILTIN_METRICS) as [BuiltinMetricName, ...BuiltinMetricName[]];
 
@@ -179,6 +183,7 @@ export type ExperimentQuery = z.output<typeof experimentQuerySchema>;
 export type ExperimentSummary = z.output<typeof experimentSummarySchema>;
 export type ExperimentView = z.output<typeof experimentSchema>;
 export type AnalysisView = z.output<typeof analysisSchema>;
+export type LooksView = z.output<typeof looksSchema>;
 export type BreakdownQuery = z.output<typeof breakdownQuerySchema>;
 export type BreakdownView = z.output<typeof breakdownSchema>;
 export type QuantileView = z.output<typeof quantileSchema>;

@@ -14,10 +14,18 @@ import type { Tx } from '#store/pool.ts';
 import type { RolloutRow } from '#store/rollouts.ts';
 import { adjustedArms } from './adjusted-arms.ts';
 
-/** All that is known of an experiment at this moment, for `lookAt`. Each part counts whole batches; what comes later, later looks see. */
-export async function observe(tx: Tx, rollout: RolloutRow, nowMs: number): Promise<Observation> {
+/**
+ * All that is known of an experiment at this moment, for `lookAt`. Each part counts whole batches; what comes later, later looks see.
+ * @param more metrics beside those of its definition
+ */
+export async function observe(
+  tx: Tx,
+  rollout: RolloutRow,
+  nowMs: number,
+  more: readonly string[] = [],
+): Promise<Observation> {
   const ref = { organizationId: rollout.organization_id, experimentId: rollout.id };
-  const names = metricNames(experimentDefinitionSchema.parse(rollout.definition));
+  const names = [...new Set([...metricNames(experimentDefinitionSchema.parse(rollout.definition)), ...more])];
   const phases = await listPhases(tx, ref.organizationId, ref.experimentId);
   const totals = await armTotals(tx, ref);
   const last = await lastLook(tx, ref.organizationId, ref.experimentId);
@@ -32,10 +40,9 @@ export async function observe(tx: Tx, rollout: RolloutRow, nowMs: number): Promi
   };
 }
 
-/** The metrics that a definition asks for, each once. */
+/** The metrics that a definition asks for. */
 function metricNames({ primary, guardrails }: ExperimentDefinition): string[] {
-  const names = [...(primary === null ? [] : [primary.metric]), ...guardrails.map(({ metric }) => metric)];
-  return [...new Set(names)];
+  return [...(primary === null ? [] : [primary.metric]), ...guardrails.map(({ metric }) => metric)];
 }
 
 /** What a phase has counted, by arm. */

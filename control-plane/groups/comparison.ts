@@ -3,7 +3,7 @@ import type { Observation, PhaseSums } from '#core/experiments/look.ts';
 import { BUILTIN_METRICS, type BuiltinMetricName } from '#core/experiments/metrics.ts';
 import { type Histogram, mergeHistograms, quantileOf } from '#core/histogram.ts';
 import { rollupFigures, shadowFigures } from '#store/comparison-figures.ts';
-import { type MetricSums, metricSums } from '#store/experiment-sums.ts';
+import type { MetricSums } from '#store/experiment-sums.ts';
 import { armTotals } from '#store/experiments.ts';
 import type { GroupRow, VariantRow } from '#store/groups.ts';
 import type { Tx } from '#store/pool.ts';
@@ -54,10 +54,10 @@ interface Context {
 async function ofExperiment(tx: Tx, running: RolloutRow, context: Context): Promise<ComparisonView> {
   const { group, variants, until, lookAt } = context;
   const ref = { organizationId: group.organization_id, experimentId: running.id };
-  const observation = await observe(tx, running, until.getTime());
+  const observation = await observe(tx, running, until.getTime(), [...COMPARED, 'input_tokens']);
   const definition = experimentDefinitionSchema.parse(running.definition);
   const look = lookAt(definition, observation);
-  const sums = await metricSums(tx, ref, [...COMPARED, 'input_tokens']);
+  const sums = sumsOf(observation);
   const totals = await armTotals(tx, ref);
   const since = running.started_at ?? running.created_at;
   return {
@@ -90,6 +90,13 @@ async function ofExperiment(tx: Tx, running: RolloutRow, context: Context): Prom
     metrics: metricViews(lookAt, definition, observation, sums),
     srm: structuredClone(look.srm) as ComparisonView['srm'],
   };
+}
+
+/** One by one, as they were stored. */
+function sumsOf({ metrics }: Observation): MetricSums[] {
+  return Object.entries(metrics).flatMap(([metric, phases]) =>
+    phases.flatMap(({ phase, arms }) => arms.map((sums, arm) => ({ metric, phase, arm, sums }))),
+  );
 }
 
 async function ofRows(tx: Tx, since: Date, context: Context): Promise<ComparisonView> {

@@ -4,10 +4,10 @@ import { runningRollout } from '#store/rollouts.ts';
 import { countRows } from '#store/row-sums.ts';
 import { type SplitWindow, type StepUnits, splitsInForce, stepOutcomes, stepUnits } from '#store/split-figures.ts';
 import { type BreakdownDeps, MAX_ROWS } from '../experiments/breakdown.ts';
-import { observe } from '../experiments/observe.ts';
 import type { ReadCall } from '../http/operation.ts';
 import { boundedRead } from '../inferences/reading.ts';
 import { invalid } from '../problem.ts';
+import { observeTotals } from '../rollout/observe-totals.ts';
 import { requireGroup } from './groups.ts';
 import type { SplitQuery, SplitView } from './split-schemas.ts';
 import { truthOf } from './split-truth.ts';
@@ -96,6 +96,6 @@ async function runningSplit(
 ): Promise<SplitView['experiment']> {
   const row = await runningRollout(tx, organizationId, groupId);
   if (row === undefined) return null;
-  const look = lookAt(experimentDefinitionSchema.parse(row.definition), await observe(tx, row, nowMs));
+  const look = lookAt(experimentDefinitionSchema.parse(row.definition), await observeTotals(tx, row, nowMs));
   return { id: row.id, name: row.name, srm: structuredClone(look.srm) as NonNullable<SplitView['experiment']>['srm'] };
 }

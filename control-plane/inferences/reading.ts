@@ -1,6 +1,6 @@
 import { isTooSlow } from '#store/failures.ts';
 import type { Tx } from '#store/pool.ts';
-import { openReading, type Reading } from '#store/reading.ts';
+import { closeReading, openReading, type Reading } from '#store/reading.ts';
 import { invalid } from '../problem.ts';
 
 /** What a whole read may take: long enough for a whole partition, short enough for who waits, and for the database. */
@@ -16,7 +16,10 @@ export async function boundedRead<Result>(
   limitMs = READ_MS,
 ): Promise<Result> {
   try {
-    return await work(openReading(tx, limitMs));
+    const result = await work(openReading(tx, limitMs));
+    // What the transaction reads besides is not part of it.
+    await closeReading(tx);
+    return result;
   } catch (error) {
     if (!isTooSlow(error)) throw error;
     const message =

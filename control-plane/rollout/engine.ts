@@ -40,6 +40,11 @@ export interface RolloutEngine {
 
 /** Rollouts that are looked after at once; each takes one connection. */
 export const ENGINE_WIDTH = 4;
+/**
+ * A look takes no more than this part of the time between looks: one over a million units reads hundreds of megabytes, and twenty
+ * rollouts look at the same database.
+ */
+const LOOK_SHARE = 0.1;
 /** More steps in one round than any rollout has to take at once; the rest comes in the next. */
 const STEPS_A_ROUND = 8;
 const ACTOR = 'rollout-engine';
@@ -50,6 +55,15 @@ interface Seen {
   /** Null: a draft has nothing to look at, or a shadow stage. */
   readonly look: Look | null;
   readonly pairs: readonly (ShadowPairs | null)[];
+  /** How long looking took. */
+  readonly tookMs: number;
+}
+
+/** When a rollout was last looked at, at which version, and how long that took. */
+interface Looked {
+  readonly atMs: number;
+  readonly version: number;
+  readonly tookMs: number;
 }
 
 /**
@@ -61,8 +75,8 @@ interface Seen {
  */
 export function createRolloutEngine(deps: RolloutEngineDeps): RolloutEngine {
   const { db, leaderDb, clock, log } = deps;
-  /** When each rollout was last looked at, and at which version: not again before its interval is over, unless it has changed. */
-  const looked = new Map<string, { readonly atMs: number; readonly version: number }>();
+  /** Each rollout is not looked at again before its interval is over, unless it has changed. */
+  const looked = new Map<string, Looked>();
   const troubles = new Map<string, string>();
   const histories = createHistories({ db, clock, log });
 
@@ -74,7 +88,7 @@ export function createRolloutEngine(deps: RolloutEngineDeps): RolloutEngine {
     if (seen === null) return;
     histories.fill(seen.rollout);
     const version = await advance(db, seen, nowMs);
-    looked.set(id, { atMs: nowMs, version });
+    looked.set(id, { atMs: nowMs, version, tookMs: seen.tookMs });
   };
 
   const tendSafely = async (due: DueRollout) => {
@@ -110,24 +124,34 @@ async function see(
   tx: Tx,
   { id, organizationId }: DueRollout,
   nowMs: number,
-  last: { readonly atMs: number; readonly version: number } | undefined,
+  last: Looked | undefined,
 ): Promise<Seen | null> {
   const rollout = await findRollout(tx, organizationId, id);
   if (rollout === undefined || hasEnded(rollout.state)) return null;
-  if (rollout.state === 'draft') return { rollout, look: null, pairs: [] };
-  const isDue = last === undefined || last.version !== rollout.version || nowMs - last.atMs >= rollout.plan.intervalMs;
-  if (rollout.state === 'shadow')
-    return isDue ? { rollout, look: null, pairs: await deps.shadowPairs(tx, rollout) } : null;
+  if (rollout.state === 'draft') return { rollout, look: null, pairs: [], tookMs: 0 };
+  const isDue = last === undefined || last.version !== rollout.version || isTimeFor(rollout, last, nowMs);
+  const beganMs = deps.clock.nowMs();
+  const tookMs = () => deps.clock.nowMs() - beganMs;
+  if (rollout.state === 'shadow') {
+    if (!isDue) return null;
+    const pairs = await deps.shadowPairs(tx, rollout);
+    return { rollout, look: null, pairs, tookMs: tookMs() };
+  }
   const glance = await alarmingGlance(deps, tx, rollout, nowMs);
   if (!isDue && glance === null) return null;
   try {
-    return { rollout, look: deps.lookAt(rollout.definition, await deps.observe(tx, rollout, nowMs)), pairs: [] };
+    const look = deps.lookAt(rollout.definition, await deps.observe(tx, rollout, nowMs));
+    return { rollout, look, pairs: [], tookMs: tookMs() };
   } catch (error) {
     // A sum that cannot be read must not keep a bad challenger in.
     if (glance === null) throw error;
     deps.log(`rollout ${id} is sent back by its counts alone: ${traceOf(error)}`);
-    return { rollout, look: glance, pairs: [] };
+    return { rollout, look: glance, pairs: [], tookMs: tookMs() };
   }
+}
+
+function isTimeFor({ plan }: RolloutRow, { atMs, tookMs }: Looked, nowMs: number): boolean {
+  return nowMs - atMs >= Math.max(plan.intervalMs, tookMs / LOOK_SHARE);
 }
 
 /** What the fast guard says by the counts alone; null: nothing that alarms. */

@@ -84,6 +84,12 @@ const QUANTILE_EXAMPLE = {
   },
 };
 
+export const LOOKS_EXAMPLE = {
+  items: [{ id: 4_711, look: LOOK_EXAMPLE }],
+  nextCursor: null,
+  lossWindows: [],
+};
+
 export const ANALYSIS_EXAMPLE = {
   experiment: EXPERIMENT_EXAMPLE,
   look: LOOK_EXAMPLE,
@@ -114,7 +120,7 @@ export const ANALYSIS_EXAMPLE = {
     errorRateDifference: [{ value: -0.0001, lower: -0.0007, upper: 0.0006 }],
   },
   lossWindows: [{ since: SINCE, until: UNTIL, lost: 2 }],
-  looks: { items: [{ id: 4_711, look: LOOK_EXAMPLE }], nextCursor: null },
+  looks: { items: LOOKS_EXAMPLE.items, nextCursor: null },
 };
 
 export const BREAKDOWN_EXAMPLE = {

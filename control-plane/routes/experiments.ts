@@ -1,4 +1,4 @@
-import { type AnalysisDeps, showAnalysis } from '../experiments/analysis.ts';
+import { type AnalysisDeps, listLookPage, showAnalysis } from '../experiments/analysis.ts';
 import { type BreakdownDeps, showBreakdown } from '../experiments/breakdown.ts';
 import {
   analysisQuerySchema,
@@ -8,6 +8,7 @@ import {
   experimentQuerySchema,
   experimentSchema,
   experimentSummarySchema,
+  looksSchema,
 } from '../experiments/experiment-schemas.ts';
 import { listExperimentPage, showExperiment } from '../experiments/experiments.ts';
 import { showComparison } from '../groups/comparison.ts';
@@ -23,6 +24,7 @@ import {
   COMPARISON_EXAMPLE,
   EXPERIMENT_EXAMPLE,
   EXPERIMENT_SUMMARY_EXAMPLE,
+  LOOKS_EXAMPLE,
   SPLIT_EXAMPLE,
 } from './experiment-examples.ts';
 
@@ -57,6 +59,15 @@ export function routeExperiments(operations: Operations, deps: ExperimentDeps): 
     answer: analysisSchema,
     example: ANALYSIS_EXAMPLE,
     handle: async (tx, call) => ({ body: await showAnalysis(tx, call, deps) }),
+  });
+  operations.read({
+    ...{ tag, path: '/experiments/{id}/looks', operationId: 'listExperimentLooks', role: 'viewer' },
+    summary: 'List the looks at an experiment that were kept, newest first',
+    description: 'As they were made: nothing is computed anew, however many units the experiment has.',
+    query: analysisQuerySchema,
+    answer: looksSchema,
+    example: LOOKS_EXAMPLE,
+    handle: async (tx, call) => ({ body: await listLookPage(tx, call) }),
   });
   operations.read({
     ...{ tag, path: '/experiments/{id}/breakdown', operationId: 'getExperimentBreakdown', role: 'viewer' },

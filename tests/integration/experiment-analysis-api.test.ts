@@ -120,9 +120,12 @@ test('every look is kept and paged through; log loss is placed between two of th
     const page: string = `limit=2${cursor === null ? '' : `&cursor=${cursor}`}`;
     // biome-ignore lint/suspicious/noExplicitAny: a raw answer
     const answer: any = (await api('GET', `/experiments/${experimentId}/analysis?${page}`)).body;
-    seen.push(...answer.looks.items.map(({ look }: { look: Look }) => look.evidence.lost));
+    const { items, nextCursor } = answer.looks;
+    const alone = (await api('GET', `/experiments/${experimentId}/looks?${page}`)).body;
+    expect(alone).toEqual({ items, nextCursor, lossWindows: answer.lossWindows });
+    seen.push(...items.map(({ look }: { look: Look }) => look.evidence.lost));
     windows.push(...answer.lossWindows);
-    cursor = answer.looks.nextCursor;
+    cursor = nextCursor;
   } while (cursor !== null);
   expect(seen).toEqual(lost.toReversed());
   const at = (index: number) => new Date(NOW - 100_000 + index * 10_000).toISOString();
@@ -161,7 +164,7 @@ test('experiments are listed, newest first, by group and state', async () => {
 test('another organization finds none of it, and reads none of its rows', async () => {
   expect((await rival('GET', '/experiments')).body.items).toEqual([]);
   for (const ref of ['trial', experimentId, randomUUID()]) {
-    for (const path of ['', '/analysis', '/breakdown?by=key']) {
+    for (const path of ['', '/analysis', '/looks', '/breakdown?by=key']) {
       expect((await rival('GET', `/experiments/${ref}${path}`)).status, path).toBe(404);
     }
   }
@@ -198,7 +201,7 @@ test('the command prints what the API answers', async () => {
   const list = await ringside('experiment', 'list', '--group', 'demo', '--limit', '1');
   expect(JSON.parse(list.stdout).items, list.stderr).toHaveLength(1);
   const looks = await ringside('experiment', 'looks', 'trial', '--limit', '1');
-  expect(Object.keys(JSON.parse(looks.stdout))).toEqual(['items', 'nextCursor']);
+  expect(Object.keys(JSON.parse(looks.stdout))).toEqual(['items', 'nextCursor', 'lossWindows']);
   const split = await ringside('group', 'split', 'demo', '--step', '30');
   expect(JSON.parse(split.stdout)).toMatchObject({ group: 'demo', stepMinutes: 30 });
   const refused = await ringside('experiment', 'analysis', 'nobody');

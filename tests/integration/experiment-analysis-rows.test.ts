@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
+import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { boundedRead } from '#control-plane/inferences/reading.ts';
 import { ERROR_CODE_LIST, type ErrorCode } from '#core/errors.ts';
 import { ingestSchema } from '#core/experiments/definition.ts';
 import { BUILTIN_METRICS, type BuiltinMetricName } from '#core/experiments/metrics.ts';
@@ -241,6 +243,8 @@ test('a breakdown looks at each value with its share of α, and finds where the 
     ['by=key&metric=rating', 'metric'],
     ['by=key&top=0', 'top'],
     ['by=key&since=x', 'since'],
+    [`by=key&since=${new Date(AT + 7_200_000).toISOString()}`, 'since'],
+    [`by=key&until=${new Date(AT - 1_000).toISOString()}`, 'until'],
   ]) {
     expect(await api('GET', `${at}?${query}`), query).toMatchObject({ status: 422, body: { field } });
   }
@@ -260,4 +264,16 @@ test('rows that have left the log are named', async () => {
   expect(body.notes[0]).toContain('100 of the 400 inferences');
   expect(body.notes[0]).toContain('30 days');
   await end(experimentId);
+});
+
+test('what follows a bounded read of the log is not bounded by what is left of its time', async () => {
+  const limits = await inOrganization(control.application, api.organizationId, async (tx) => {
+    const limit = async () =>
+      (await sql<{ limit: string }>`SELECT current_setting('statement_timeout') AS limit`.execute(tx)).rows[0]!.limit;
+    const before = await limit();
+    const within = await boundedRead(tx, ({ run }) => run(limit));
+    return { before, within, after: await limit() };
+  });
+  expect(limits.after).toBe(limits.before);
+  expect(limits.within).not.toBe(limits.before);
 });

@@ -50,7 +50,7 @@ function inferencesOf(count: number, seed: number): CountedInference[] {
     return {
       ...{ phase: 1 + (user % 2), arm: Math.floor(user / 2) % 2, unit: `user-${user}`, failed: next() < 0.2 },
       // Squares of a unit's sum go far beyond what 64 bits hold.
-      latencyUs: Math.floor(next() * 3_600_000_000),
+      latencyUs: Math.floor(next() * 3_600_000_000) * (user === 0 ? 2 ** 10 : 1),
       outputTokens: next() < 0.3 ? null : Math.floor(next() * 1_000),
       costMicroUsd: user % 5 === 0 ? null : Math.floor(next() * 90_000),
     };

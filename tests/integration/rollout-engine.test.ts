@@ -91,6 +91,24 @@ test('a challenger that fails is sent back within a round, to the exact variants
   expect(await rig.looks(rollout)).toHaveLength(2);
 });
 
+test('a look that takes long is made less often than the plan says', async () => {
+  rollout = await rig.draft({ ...CANARY, intervalMs: 30_000 });
+  await rig.order(rollout, 'start');
+  let looks = 0;
+  const engine = rig.engine(rig.db, {
+    observe: async () => {
+      looks++;
+      rig.world.nowMs += 6_000;
+      return rig.nothingSeen;
+    },
+  });
+  await rig.pass(0, engine);
+  await rig.pass(30_000, engine);
+  expect(looks).toBe(1);
+  await rig.pass(24_000, engine);
+  expect(looks).toBe(2);
+});
+
 test('a sample-ratio mismatch holds it for good; a person takes it back', async () => {
   rollout = await rig.draft(CANARY);
   await rig.order(rollout, 'start');

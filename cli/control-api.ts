@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import type { ControlAccess } from '../export/access.ts';
-import { CommandError } from '../start-failure.ts';
+import type { ControlAccess } from './export/access.ts';
+import { CommandError } from './start-failure.ts';
 
 /** The control API, for a command: what it refuses is the line that the command ends with. */
-export interface RolloutApi {
+export interface ControlApi {
   /** @throws CommandError */
   get<Answer>(path: string, query?: Readonly<Record<string, string | undefined>>): Promise<Answer>;
   /** Each call has an Idempotency-Key of its own, so that it is done once even where its answer is lost. @throws CommandError */
@@ -17,7 +17,7 @@ interface ProblemBody {
   readonly issues?: readonly { readonly field: string; readonly message: string }[];
 }
 
-export function createRolloutApi({ url, token }: ControlAccess): RolloutApi {
+export function createControlApi({ url, token }: ControlAccess): ControlApi {
   const call = async <Answer>(method: string, path: string, body?: object): Promise<Answer> => {
     let answer: Response;
     try {
