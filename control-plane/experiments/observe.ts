@@ -29,6 +29,7 @@ export async function observe(tx: Tx, rollout: RolloutRow, nowMs: number): Promi
     metrics: await observedMetrics(tx, ref, names, rollout.arms.length),
     evidence: await observedEvidence(tx, rollout, phases, totals),
     minSrmP: last?.srm.minPValue ?? 1,
+    history: rollout.ingest.championHistory ?? null,
   };
 }
 
@@ -39,7 +40,10 @@ function metricNames({ primary, guardrails }: ExperimentDefinition): string[] {
 }
 
 /** What a phase has counted, by arm. */
-export function phaseUnits({ phase, weights_bp: weightsBp }: PhaseRow, totals: readonly ArmTotals[]): PhaseUnits {
+export function phaseUnits(
+  { phase, weights_bp: weightsBp, started_at }: PhaseRow,
+  totals: readonly ArmTotals[],
+): PhaseUnits {
   const byArm = (count: (total: ArmTotals) => number) =>
     weightsBp.map((_, arm) => {
       const total = totals.find((one) => one.phase === phase && one.arm === arm);
@@ -51,6 +55,7 @@ export function phaseUnits({ phase, weights_bp: weightsBp }: PhaseRow, totals: r
     failingUnits: byArm(({ failingUnits }) => failingUnits),
     requests: byArm(({ requests }) => requests),
     failures: byArm(({ failures }) => failures),
+    startedAtMs: started_at.getTime(),
   };
 }
 
