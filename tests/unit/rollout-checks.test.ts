@@ -140,3 +140,11 @@ test('a definition that passes the checks can be looked at, whatever its metrics
     }
   }
 });
+
+test('a hold that outlasts the whole rollout is refused: it would end undecided before time could promote', () => {
+  const day = 86_400_000;
+  expect(fields({ kind: 'direct', holdMs: 14 * day })).toEqual(['plan.maxDurationMs']);
+  expect(fields({ kind: 'blue-green', returnMs: 2 * day }, { maxDurationMs: day })).toEqual(['plan.maxDurationMs']);
+  expect(fields({ kind: 'direct', holdMs: 14 * day - 1 })).toEqual([]);
+  expect(fields({ kind: 'ab' }, { minDurationMs: day, maxDurationMs: day })).toEqual(['plan.minDurationMs']);
+});
