@@ -86,7 +86,7 @@ test('a challenger that fails is sent back within a round, to the exact variants
   expect(await rig.variants()).toEqual(before);
   expect((await rig.audit(rollout)).at(-1)).toMatchObject({
     action: 'rollout.rollback',
-    reason: expect.stringContaining('fast guard: failures of b'),
+    reason: expect.stringContaining('b: Fast guard fired'),
   });
   expect(await rig.looks(rollout)).toHaveLength(2);
 });
@@ -198,6 +198,8 @@ test("shadow first: copies only, then the ramp; the policy of mirroring is the g
   expect(await rig.variants()).toMatchObject({ a: { weightBp: 10_000 }, b: { role: 'shadow', weightBp: 0 } });
   const shadowed = await rig.published();
   expect(shadowed.shadow.sampleBp).toBe(2_000);
+  // Bounds that somebody sets meanwhile are theirs, and stay.
+  expect((await rig.api('PATCH', '/groups/demo', { shadow: { maxPerMinute: 77 } })).status).toBe(200);
   expect(shadowed.experiment!.arms.map(({ ranges }) => size(ranges))).toEqual([0, 0]);
   await rig.pass(2 * MINUTE_MS);
   expect(await state()).toBe('shadow');
@@ -205,6 +207,7 @@ test("shadow first: copies only, then the ramp; the policy of mirroring is the g
   await rig.pass(MINUTE_MS);
   const ramping = await rig.published();
   expect([ramping.shadow.sampleBp, ramping.experiment!.phase]).toEqual([10_000, 2]);
+  expect(ramping.shadow.maxPerMinute).toBe(77);
   expect(await rig.weights()).toEqual({ a: 9_500, b: 500 });
 });
 
