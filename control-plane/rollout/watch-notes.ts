@@ -41,7 +41,7 @@ function guardNote({ plan, definition, ingest, started_at: startedAt }: Watched)
   const history = ingest.championHistory ?? null;
   if (history === null) {
     const policy = plan.onUnguarded === 'pause' ? 'it pauses' : 'it goes on';
-    return `There is no fast guard then: the log has none of the champion's inferences from before the start; ${policy} (onUnguarded).`;
+    return `There is no fast guard then: nothing is known of the champion's failures before the start; ${policy} (onUnguarded).`;
   }
   const { failingUnits, units, windowMs } = history;
   return `${what}: ${figure(failingUnits)} of ${figure(units)} in ${hours(windowMs)}.`;

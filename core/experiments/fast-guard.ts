@@ -79,7 +79,7 @@ export function unguardedIn(phase: PhaseUnits, arm: number, challenger: string, 
   if (championBp > 0 || challengerBp === 0 || allowedNow(phase, alone) !== null) return null;
   const why =
     alone.history === null || alone.history.units === 0
-      ? "and the log has none of the champion's inferences from before the start"
+      ? "and nothing is known of the champion's failures before the start"
       : "and what the champion's inferences before the start allow by now is everything";
   return `No fast guard: no champion serves beside "${challenger}", ${why}.`;
 }

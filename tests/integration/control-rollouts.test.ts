@@ -40,7 +40,7 @@ test('a draft is made with every default, moves nothing and is found by id and b
     ...{ step: null, weights: { a: 9_000, b: 1_000 }, waitsFor: 'Somebody to start it.', nextLookAt: null },
     ...{ possible: ['start', 'abort'], startedAt: null, endedAt: null, version: 1 },
     experiment: { primary: null, guardrails: [{ metric: 'error_rate', margin: 0.01, severity: 'rollback' }] },
-    plan: { strategy: CANARY, autoPromote: true, onInconclusive: 'pause', intervalMs: 10_000 },
+    plan: { strategy: CANARY, autoPromote: true, onInconclusive: 'pause', intervalMs: 30_000 },
   });
   expect(made.body.webhookSecret).toBeUndefined();
   for (const ref of [made.body.id, 'b-in-demo']) {
