@@ -218,3 +218,22 @@ test('shadow first: a challenger whose copies fail never serves anybody', async 
   await rig.pass(1_000);
   expect([await state(), await rig.weights()]).toEqual(['rolled_back', FIRST]);
 });
+
+test('of two challengers the one that harms is taken out alone, and its share goes back; the other goes on, in another phase', async () => {
+  expect((await rig.api('POST', '/models', { name: 'c', provider: 'p', upstreamModel: 'up-c' })).status).toBe(201);
+  rollout = await rig.draft({ strategy: { kind: 'ab', weightBp: 3_000 } }, { arms: ['a', 'b', 'c'] });
+  await rig.order(rollout, 'start');
+  rig.world.look = lookOf({ b: { guardrail: 'violated' }, c: {} });
+  await rig.pass(MINUTE_MS);
+  expect(await rig.weights()).toEqual({ a: 7_000, b: 0, c: 3_000 });
+  expect((await rig.published()).experiment!.phase).toBe(2);
+  const { body } = await rig.api('GET', `/rollouts/${rollout.id}`);
+  expect(body).toMatchObject({ state: 'holding', challengers: ['b', 'c'], removed: ['b'] });
+  // What is still counted of it changes nothing any more, and nobody promotes it.
+  await rig.pass(MINUTE_MS);
+  expect((await rig.story(rollout)).filter((step) => step.startsWith('remove'))).toHaveLength(1);
+  await expect(rig.order(rollout, 'promote', { model: 'b' })).rejects.toThrow('one of c');
+  rig.world.look = lookOf({ b: {}, c: { guardrail: 'violated' } });
+  await rig.pass(MINUTE_MS);
+  expect([await state(), await rig.weights()]).toEqual(['rolled_back', FIRST]);
+});
