@@ -43,7 +43,7 @@ async function champions(
 ): Promise<Record<string, number>> {
   const champion = rollout.arms[0]?.model ?? '';
   const rows = measuredRows(
-    sql`${historyOf(rollout, at)} AND row.assigned_variant = ${champion}`,
+    sql`${historyOf(rollout, daysBefore(rollout, at), at)} AND row.assigned_variant = ${champion}`,
     { ...ingest, caps: NO_CAPS },
     {},
   );
@@ -70,19 +70,25 @@ export async function fillHistory(tx: Tx, rollout: RolloutRow): Promise<void> {
   const metric = definition.primary?.metric;
   if (metric === undefined || startedAt === null || !readsHistory(rollout) || !isBuiltin(metric)) return;
   const { sum, count } = BUILTIN_METRICS[metric];
-  const rows = measuredRows(historyOf(rollout, startedAt), ingestSchema.parse(ingest), { unit: sql`row.unit` });
+  const rows = measuredRows(historyOf(rollout, daysBefore(rollout, startedAt), startedAt), ingestSchema.parse(ingest), {
+    unit: sql`row.unit`,
+  });
   await sql`INSERT INTO experiment_history (experiment_id, unit, organization_id, metric, n, sum)
     SELECT ${rollout.id}, md5(unit)::uuid, ${rollout.organization_id}, ${metric}, sum(${sql.ref(count)}), sum(${sql.ref(sum)})
     FROM (${rows}) AS measured GROUP BY unit HAVING sum(${sql.ref(count)}) > 0
     ON CONFLICT (experiment_id, metric, unit) DO NOTHING`.execute(tx);
 }
 
-/** The group's own traffic of the days before; what counts in no experiment does not count here. */
-function historyOf(
-  { organization_id, group_id, definition }: Pick<RolloutRow, 'organization_id' | 'group_id' | 'definition'>,
+function daysBefore({ definition }: Pick<RolloutRow, 'definition'>, at: Date): Date {
+  return new Date(at.getTime() - definition.historyDays * 86_400_000);
+}
+
+/** The group's own traffic between two moments; what counts in no experiment does not count here. */
+export function historyOf(
+  { organization_id, group_id }: Pick<RolloutRow, 'organization_id' | 'group_id'>,
+  since: Date,
   at: Date,
 ): RawBuilder<unknown> {
-  const since = new Date(at.getTime() - definition.historyDays * 86_400_000);
   return sql`row.organization_id = ${organization_id} AND row.group_id = ${group_id}
     AND row.created_at >= ${since} AND row.created_at < ${at} AND row.shadow_of IS NULL
     AND row.served_reason NOT IN ('pinned', 'shadow') AND row.operation <> 'realtime'`;

@@ -71,7 +71,8 @@ export function listWebhooks(
     .where('rollout_id', '=', rolloutId)
     .$if(page.beforeId !== undefined, (query) =>
       query.where(
-        sql<boolean>`(created_at, id) < (SELECT created_at, id FROM rollout_webhooks WHERE id = ${page.beforeId})`,
+        sql<boolean>`(created_at, id) < (SELECT created_at, id FROM rollout_webhooks
+          WHERE organization_id = ${organizationId} AND rollout_id = ${rolloutId} AND id = ${page.beforeId})`,
       ),
     )
     .orderBy('created_at', 'desc')

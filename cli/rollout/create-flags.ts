@@ -6,7 +6,7 @@ import { durationFlag, type Flags, optional, parseStrategy, weightFlag } from '.
 const TEXTS = [
   ...['group', 'name', 'strategy', 'steps', 'hold', 'return', 'from', 'to', 'increment', 'over', 'weight'],
   ...['shadow-first', 'sample', 'pairs', 'primary', 'alpha', 'interval', 'min-duration', 'max-duration'],
-  ...['on-inconclusive', 'on-equivalent', 'reason'],
+  ...['on-inconclusive', 'on-equivalent', 'on-unguarded', 'reason'],
 ] as const;
 const LISTS = ['challenger', 'guardrail', 'approve', 'webhook'] as const;
 const SWITCHES = ['dry-run', 'no-auto-promote', 'start'] as const;
@@ -38,6 +38,7 @@ export const CREATE_HELP = `usage: ringside rollout create --group <group> --cha
   --webhook confirm-promotion=https://…    confirm-start, confirm-step, confirm-promotion, on-rollback, on-end; may be repeated
   --min-duration 1d  --max-duration 14d  --interval 30s
   --on-inconclusive pause|rollback|end     --on-equivalent promote|pause|rollback|end
+  --on-unguarded go_on|pause               a challenger alone, and no history of the champion to guard it by
   --no-auto-promote  --dry-run             waits for approval even where the evidence is clear; moves nothing
   --start [--reason <why>]                 at once; otherwise it is a draft
   --json`;
@@ -89,6 +90,7 @@ function fromFlags(flags: Flags): object {
     ...optional('maxDurationMs', durationFlag(flags, 'max-duration')),
     ...optional('onInconclusive', flags['on-inconclusive']),
     ...optional('onEquivalent', flags['on-equivalent']),
+    ...optional('onUnguarded', flags['on-unguarded']),
     ...(flags['no-auto-promote'] === true ? { autoPromote: false } : {}),
     ...optional('dryRun', flags['dry-run']),
   };

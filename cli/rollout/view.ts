@@ -9,11 +9,13 @@ export interface Rollout {
   readonly paused: { readonly since: string; readonly reason: string } | null;
   readonly champion: string;
   readonly challengers: readonly string[];
+  readonly removed: readonly string[];
   readonly phase: number;
   readonly step: { readonly number: number; readonly of: number; readonly weightBp: number } | null;
   readonly since: string;
   readonly weights: Readonly<Record<string, number>>;
   readonly waitsFor: string;
+  readonly notes: readonly string[];
   readonly nextLookAt: string | null;
   readonly possible: readonly string[];
   readonly reason: string;
@@ -60,10 +62,11 @@ export function showLines(rollout: Rollout, nowMs: number): string[] {
       ? []
       : ([['step', `${step.number} of ${step.of}, ${formatWeight(step.weightBp)}`]] as [string, string][])),
     ['champion', rollout.champion],
-    ['challengers', rollout.challengers.join(', ')],
+    ['challengers', rollout.challengers.map((model) => nameOf(rollout, model)).join(', ')],
     ['weights', weights.join(', ')],
     ['reason', rollout.reason === '' ? '–' : rollout.reason],
     ['waits for', rollout.waitsFor],
+    ...rollout.notes.map((note): [string, string] => ['note', note]),
     ['next look', nextLookAt ?? 'none'],
     ['possible', rollout.possible.length === 0 ? 'nothing more' : rollout.possible.join(', ')],
   ];
@@ -106,6 +109,10 @@ export function transitionLine({ at, event, from, to, reason, actor, weights }: 
           .join(', ')}]`;
   const states = from === to ? from : `${from} → ${to}`;
   return `${at}  ${event.padEnd(13)} ${states}${moved}: ${reason} (${actor})`;
+}
+
+function nameOf({ removed }: Rollout, model: string): string {
+  return removed.includes(model) ? `${model} (taken out)` : model;
 }
 
 function stateOf({ state, paused }: Rollout): string {

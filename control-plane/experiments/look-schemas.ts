@@ -41,13 +41,44 @@ const guardrailResultSchema = metricResult
   })
   .openapi('GuardrailResult');
 
+const guardSchema = z.object({
+  eValue: z.number().openapi({
+    description: 'How many times likelier the failing units are if the challenger fails more often.',
+  }),
+  threshold: z.number(),
+  fired: z.boolean(),
+});
+
+const fastGuardSchema = z.discriminatedUnion('kind', [
+  guardSchema.extend({
+    kind: z.literal('two_arm').openapi({ description: "Held against the champion's units beside it." }),
+  }),
+  guardSchema.extend({
+    kind: z.literal('one_arm').openapi({
+      description: "Held against what the champion's history allows: hardly any of its units are beside.",
+    }),
+    units: z.int(),
+    failingUnits: z.int(),
+    allowedShare: z.number().openapi({
+      description:
+        "Of failing units: the upper end of the champion's 99 % interval before the start (0.001 at least), for as long as the phase has lasted, and the margin of `error_rate`.",
+    }),
+    history: z
+      .object({ units: z.int(), failingUnits: z.int(), windowMs: z.number() })
+      .openapi({ description: 'The champion before the start: at most 7 days, and the newest 100 000 inferences.' }),
+  }),
+]);
+
 export const comparisonResultSchema = z
   .object({
     challenger: z.string(),
     arm: z.int(),
     primary: metricResultSchema.nullable(),
     guardrails: z.array(guardrailResultSchema),
-    fastGuard: z.object({ eValue: z.number(), threshold: z.number(), fired: z.boolean() }).nullable(),
+    fastGuard: fastGuardSchema.nullable().openapi({ description: 'Null: it is off, or has nothing to go by.' }),
+    unguarded: z.string().nullable().optional().openapi({
+      description: 'Why the fast guard has nothing to hold the challenger against now; null: it has, or it is off.',
+    }),
     verdict: z.enum(VERDICTS),
     reasons: z.array(z.string()),
   })

@@ -37,6 +37,7 @@ export async function observe(
     metrics: await observedMetrics(tx, ref, names, rollout.arms.length),
     evidence: await observedEvidence(tx, rollout, phases, totals),
     minSrmP: last?.srm.minPValue ?? 1,
+    history: rollout.ingest.championHistory ?? null,
   };
 }
 
@@ -46,7 +47,10 @@ function metricNames({ primary, guardrails }: ExperimentDefinition): string[] {
 }
 
 /** What a phase has counted, by arm. */
-export function phaseUnits({ phase, weights_bp: weightsBp }: PhaseRow, totals: readonly ArmTotals[]): PhaseUnits {
+export function phaseUnits(
+  { phase, weights_bp: weightsBp, started_at }: PhaseRow,
+  totals: readonly ArmTotals[],
+): PhaseUnits {
   const byArm = (count: (total: ArmTotals) => number) =>
     weightsBp.map((_, arm) => {
       const total = totals.find((one) => one.phase === phase && one.arm === arm);
@@ -58,6 +62,7 @@ export function phaseUnits({ phase, weights_bp: weightsBp }: PhaseRow, totals: r
     failingUnits: byArm(({ failingUnits }) => failingUnits),
     requests: byArm(({ requests }) => requests),
     failures: byArm(({ failures }) => failures),
+    startedAtMs: started_at.getTime(),
   };
 }
 

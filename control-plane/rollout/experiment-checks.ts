@@ -1,4 +1,5 @@
 import type { ExperimentDefinition, Guardrail, PrimaryMetric } from '#core/experiments/definition.ts';
+import { specOf } from '#core/experiments/metric-spec.ts';
 import { BUILTIN_METRICS, isBuiltin } from '#core/experiments/metrics.ts';
 import type { RolloutPlan } from '#core/rollout/plan.ts';
 import type { Issue } from '../problem.ts';
@@ -26,32 +27,43 @@ export function checkExperiment(
   return issues;
 }
 
-function checkMetric({ metric, kind, direction }: PrimaryMetric | Guardrail, at: string): Issue[] {
+function checkMetric(written: PrimaryMetric | Guardrail, at: string): Issue[] {
+  const { metric, kind } = written;
   const [name, label] = splitRef(metric);
   if (!isBuiltin(name)) {
     return [
-      ...(direction === undefined
-        ? [
-            {
-              field: `${at}.direction`,
-              message: `is required: whether more of "${metric}" is better ("increase") or less ("decrease") is not known`,
-            },
-          ]
-        : []),
+      ...checkSpec(written, at),
       ...(label !== undefined && kind === 'mean'
         ? [{ field: `${at}.kind`, message: 'the share of a label is a rate; leave it out' }]
         : []),
     ];
   }
+  if (label !== undefined) {
+    return [{ field: `${at}.metric`, message: `"${name}" is measured by Ringside and has no labels; write "${name}"` }];
+  }
   const known = BUILTIN_METRICS[name].kind;
   return [
-    ...(label === undefined
-      ? []
-      : [{ field: `${at}.metric`, message: `"${name}" is measured by Ringside and has no labels; write "${name}"` }]),
+    ...checkSpec(written, at),
     ...(kind !== undefined && kind !== known
       ? [{ field: `${at}.kind`, message: `"${name}" is a ${known}; leave it out` }]
       : []),
   ];
+}
+
+/** By what looks are made with, so that no definition is taken that the engine could never look at. */
+function checkSpec(written: PrimaryMetric | Guardrail, at: string): Issue[] {
+  try {
+    specOf(written);
+    return [];
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    return [
+      {
+        field: `${at}.direction`,
+        message: `is required: whether more of "${written.metric}" is better ("increase") or less ("decrease") is not known`,
+      },
+    ];
+  }
 }
 
 /** A margin that is no share of anything would never be reached. */

@@ -23,7 +23,9 @@ export function movedVariants(
 ): MovedSplit {
   const { arms, before } = rollout;
   const { shadowBefore } = rolloutMemorySchema.parse(rollout.memory);
-  const mirrorsNo = { shadow: shadowBefore, memory: { shadowBefore: undefined } };
+  // The share alone is the rollout's: bounds that were changed meanwhile stay.
+  const shadow = shadowBefore === undefined ? undefined : { ...group.shadow, sampleBp: shadowBefore['sampleBp'] };
+  const mirrorsNo = { shadow, memory: { shadowBefore: undefined } };
   switch (move.kind) {
     case 'none':
       return { wanted: present.map(asWanted), shadow: undefined, memory: undefined };

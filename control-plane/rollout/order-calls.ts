@@ -2,6 +2,7 @@ import type { CommandKind } from '#core/rollout/step.ts';
 import type { Tx } from '#store/pool.ts';
 import { runningRollout } from '#store/rollouts.ts';
 import { groupView, requireGroup, variantsOfOne } from '../groups/groups.ts';
+import { refuseWhileRollout } from '../groups/running-rollout.ts';
 import type { ChangeCall } from '../http/operation.ts';
 import { requireMatch } from '../http/preconditions.ts';
 import type { Change } from '../publish/change.ts';
@@ -36,7 +37,11 @@ export function createRolloutOrders(deps: OrderDeps) {
       const rollout = running && (await requireRollout(tx, organizationId, running.id, 'update'));
       const group = await requireGroup(tx, organizationId, id, 'update');
       requireMatch(ifMatch, group.version);
-      if (rollout === undefined) return rollBackSplit(tx, group, body.reason);
+      if (rollout === undefined) {
+        // One may have started while the group's lock was waited for.
+        await refuseWhileRollout(tx, group);
+        return rollBackSplit(tx, group, body.reason);
+      }
       const change = await orderRollout(deps, tx, rollout, { kind: 'rollback', reason: body.reason }, actor);
       const after = await requireGroup(tx, organizationId, id);
       return { ...change, body: groupView(after, await variantsOfOne(tx, after)), version: after.version };

@@ -4,7 +4,7 @@ import type { Command, CommandKind } from '#core/rollout/step.ts';
 import type { AddressPolicy } from '#core/upstream-address.ts';
 import { findGroup } from '#store/groups.ts';
 import type { Tx } from '#store/pool.ts';
-import { type RolloutRow, updateRollout } from '#store/rollouts.ts';
+import { listTransitions, type RolloutRow, updateRollout } from '#store/rollouts.ts';
 import type { Clock } from '../clock.ts';
 import { notFound, Problem } from '../problem.ts';
 import type { Change } from '../publish/change.ts';
@@ -34,7 +34,7 @@ export async function orderRollout(
 ): Promise<Change & { readonly body: object }> {
   const { kind } = order;
   const nowMs = deps.clock.nowMs();
-  if (isDone(row, kind)) {
+  if (isDone(row, kind) && !(await hasPromotedAnother(tx, row, order))) {
     const view = await rolloutView(tx, row, nowMs);
     const audit = { action: `rollout.${kind}`, resource: `rollouts/${row.id}`, before: view, after: view };
     return { status: 200, body: view, version: row.version, audit, effect: { kind: 'snapshot' } };
@@ -82,6 +82,13 @@ function isDone({ state, started_at, ...row }: RolloutRow, kind: CommandKind): b
     default:
       return kind satisfies never;
   }
+}
+
+/** Whether a promotion is ordered of one challenger where another one has been promoted. */
+async function hasPromotedAnother(tx: Tx, row: RolloutRow, { kind, model }: Command): Promise<boolean> {
+  if (kind !== 'promote' || model === undefined) return false;
+  const [last] = await listTransitions(tx, row.organization_id, row.id, { limit: 1 });
+  return last?.weights?.[model] !== 10_000;
 }
 
 /** Since the draft was made the group may have got another champion, and its models other names. */

@@ -1,4 +1,5 @@
 import type { RolloutPlan, RolloutStrategy } from '#core/rollout/plan.ts';
+import { rulesOf } from '#core/rollout/strategies/rules.ts';
 import { BUCKETS } from '#core/split/bucket.ts';
 import type { AddressPolicy } from '#core/upstream-address.ts';
 import type { Issue } from '../problem.ts';
@@ -20,10 +21,17 @@ export function checkPlan(plan: RolloutPlan, challengers: number, policy: Addres
       message: 'would end at once; give durationMs or minPairs, or null for no shadow',
     });
   }
-  if (minDurationMs > maxDurationMs) {
+  if (minDurationMs > 0 && minDurationMs >= maxDurationMs) {
     issues.push({
       field: 'plan.minDurationMs',
-      message: `is longer than maxDurationMs (${maxDurationMs}): nothing could ever be decided`,
+      message: `must be shorter than maxDurationMs (${maxDurationMs}): nothing could ever be decided`,
+    });
+  }
+  const { holdMs } = rulesOf(strategy);
+  if (holdMs !== null && holdMs > 0 && holdMs >= maxDurationMs) {
+    issues.push({
+      field: 'plan.maxDurationMs',
+      message: `must be longer than the hold (${holdMs}): it would end as inconclusive before time could promote`,
     });
   }
   const rampMs = rampTimeMs(strategy);

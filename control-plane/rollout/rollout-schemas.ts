@@ -90,6 +90,9 @@ export const rolloutSchema = z
       .openapi({ description: 'A pause stops the clock of the state that it is in.' }),
     champion: z.string(),
     challengers: z.array(z.string()),
+    removed: z
+      .array(z.string())
+      .openapi({ description: 'Of the challengers, those that were taken out alone; the others go on.' }),
     phase: z.int().openapi({ description: 'Of the experiment: evidence of different phases is never pooled.' }),
     step: z
       .object({ number: z.int(), of: z.int(), weightBp: z.int() })
@@ -100,6 +103,10 @@ export const rolloutSchema = z
       .record(z.string(), z.int())
       .openapi({ description: 'What the models of the group have now, in basis points.' }),
     waitsFor: z.string().openapi({ description: 'What has to happen before it goes on, in a sentence.' }),
+    notes: z.array(z.string()).openapi({
+      description:
+        'What the strategy keeps from being judged, and what watches instead, in sentences; empty: everything is judged.',
+    }),
     nextLookAt: moment.nullable().openapi({ description: 'When it is looked at next; null: it is not.' }),
     possible: z.array(z.enum(COMMANDS)).openapi({ description: 'What may be ordered now.' }),
     reason: z.string().openapi({ description: 'Why it is where it is.' }),

@@ -10,6 +10,7 @@ import type { FreezeRow, RolloutRow, TransitionRow } from '#store/rollouts.ts';
 import { possibleOrders } from './possible.ts';
 import type { DeliveryView, RolloutView, TransitionView } from './rollout-schemas.ts';
 import { waitsFor } from './waits-for.ts';
+import { watchNotes } from './watch-notes.ts';
 
 /** Rollouts as answers show them, never with their secret. */
 export async function rolloutViews(
@@ -64,11 +65,13 @@ function viewOf(row: RolloutRow, { facts, weights, freeze, nowMs }: Around): Rol
     paused: pause === null ? null : { since: iso(pause.sinceMs), cause: pause.cause, reason: pause.reason },
     champion: row.arms[0]!.model,
     challengers: row.arms.slice(1).map(({ model }) => model),
+    removed: memory.removed.map((arm) => row.arms[arm]!.model),
     phase: row.phase,
     step: stage === undefined ? null : { number: memory.stage + 1, of: stages.length, weightBp: stage.weightBp },
     since: memory.sinceMs === 0 ? (row.ended_at ?? row.created_at).toISOString() : iso(memory.sinceMs),
     weights,
     waitsFor: waitsFor({ state, plan, memory, primary, gates: facts.gates, freeze: frozen }),
+    notes: watchNotes(row),
     nextLookAt: nextLookAt(row, facts.lastLookAt, nowMs),
     possible: possibleOrders(state, memory),
     reason: row.reason,

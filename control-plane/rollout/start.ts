@@ -1,4 +1,7 @@
+import type { Ingest } from '#core/experiments/definition.ts';
+import { firstStageAlone } from '#core/rollout/alone.ts';
 import { isAssigned } from '#core/weights.ts';
+import { championHistory } from '#store/champion-history.ts';
 import type { WeightVersionVariant } from '#store/database.ts';
 import { ingestOf } from '#store/experiment-history.ts';
 import type { GroupRow, VariantRow } from '#store/groups.ts';
@@ -32,8 +35,16 @@ export async function prepareStart(
       ranges,
     }),
   );
-  const ingest = await ingestOf(tx, rollout, new Date(nowMs));
-  return { started_at: new Date(nowMs), before: JSON.stringify(before), ingest: JSON.stringify(ingest) };
+  const at = new Date(nowMs);
+  const ingest = await withHistory(tx, rollout, await ingestOf(tx, rollout, at), at);
+  return { started_at: at, before: JSON.stringify(before), ingest: JSON.stringify(ingest) };
+}
+
+/** What the fast guard will go by while a challenger is alone. It is read now: later its own rows would be among the newest. */
+async function withHistory(tx: Tx, rollout: RolloutRow, ingest: Ingest, at: Date): Promise<Ingest> {
+  const isNeeded =
+    rollout.definition.fastGuard !== null && firstStageAlone(rollout.plan, rollout.arms.length - 1) !== null;
+  return isNeeded ? { ...ingest, championHistory: await championHistory(tx, rollout, { at, ingest }) } : ingest;
 }
 
 async function refuseMisfit(

@@ -68,7 +68,8 @@ const LOOK_EXAMPLE = {
   comparisons: [
     {
       ...{ challenger: 'gpt-next', arm: 1, primary: RESULT_EXAMPLE, guardrails: [] },
-      fastGuard: { eValue: 0.08, threshold: 100, fired: false },
+      fastGuard: { kind: 'two_arm' as const, eValue: 0.08, threshold: 100, fired: false },
+      unguarded: null,
       ...{ verdict: 'challenger_better', reasons: ['latency: −10 % against the champion (−13.7 % to −6.3 %)'] },
     },
   ],

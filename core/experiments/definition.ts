@@ -73,11 +73,26 @@ export type PrimaryMetric = z.output<typeof primaryMetricSchema>;
 export type Guardrail = z.output<typeof guardrailSchema>;
 export type ExperimentDefinition = z.output<typeof experimentDefinitionSchema>;
 
+/**
+ * How the champion's units did before a rollout, as its experiment counts them: what the fast guard has to go by where the champion does
+ * not serve beside its challenger.
+ */
+const championHistorySchema = z.object({
+  units: z.int().min(0),
+  /** With a failure at least. */
+  failingUnits: z.int().min(0),
+  /** How long before the start it reaches back. */
+  windowMs: z.number().positive(),
+});
+export type ChampionHistory = z.output<typeof championHistorySchema>;
+
 /** What the shipper needs to count an inference in an experiment; written when the rollout starts (`rollouts.ingest`). */
 export const ingestSchema = z.object({
   latencyObjectiveUs: z.number(),
   firstTokenObjectiveUs: z.number(),
   /** By sum column of `experiment_units`: a single inference adds no more. */
   caps: z.record(z.string(), z.number()).default({}),
+  /** For the engine; null: there was none. Missing: the plan never needs it. */
+  championHistory: championHistorySchema.nullable().optional(),
 });
 export type Ingest = z.output<typeof ingestSchema>;

@@ -1,10 +1,11 @@
 import type { ExperimentDefinition } from './definition.ts';
-import { fastGuard } from './fast-guard.ts';
+import { fastGuard, unguardedIn } from './fast-guard.ts';
 import { probability } from './figures.ts';
 import { judgeGuardrail } from './guardrails.ts';
 import type { Comparison, Evidence, Look, Observation, SrmResult } from './look.ts';
 import { type MeasureOptions, measure } from './metric-result.ts';
 import { specOf } from './metric-spec.ts';
+import { errorMargin } from './one-arm-guard.ts';
 import { splitOf } from './split-check.ts';
 import { conclude } from './verdict.ts';
 
@@ -55,15 +56,31 @@ function compare(
   const guardrails = definition.guardrails.map((guardrail) =>
     judgeGuardrail(measure(specOf(guardrail), sumsOf(guardrail.metric), options), guardrail),
   );
-  const fast =
-    definition.fastGuard !== null && defects.length === 0
-      ? fastGuard(observation.phases, arm, { alpha: definition.fastGuard.alpha, challengers })
-      : null;
+  const guard = defects.length === 0 ? guardOf(definition, observation, arm) : UNWATCHED;
   const { verdict, reasons } = conclude({
-    ...{ challenger, invalid, primary, guardrails, fastGuard: fast },
+    ...{ challenger, invalid, primary, guardrails, ...guard },
     minimumEffect: definition.primary?.minimumEffect ?? null,
   });
-  return { challenger, arm, primary, guardrails, fastGuard: fast, verdict, reasons };
+  return { challenger, arm, primary, guardrails, ...guard, verdict, reasons };
+}
+
+interface Watched {
+  readonly fastGuard: Comparison['fastGuard'];
+  readonly unguarded: string | null;
+}
+
+const UNWATCHED: Watched = { fastGuard: null, unguarded: null };
+
+function guardOf(definition: ExperimentDefinition, observation: Observation, arm: number): Watched {
+  if (definition.fastGuard === null) return UNWATCHED;
+  const { phases, arms, phase, atMs, history = null } = observation;
+  const alone = { history, margin: errorMargin(definition), atMs };
+  const present = phases.find((one) => one.phase === phase);
+  const unguarded = present === undefined ? null : unguardedIn(present, arm, arms[arm]!, alone);
+  // Of earlier phases, in which the champion served too, it still speaks.
+  if (unguarded !== null && phases.length === 1) return { fastGuard: null, unguarded };
+  const options = { alpha: definition.fastGuard.alpha, challengers: arms.length - 1, alone };
+  return { fastGuard: fastGuard(phases, arm, options), unguarded };
 }
 
 /** What makes an experiment's evidence useless, in sentences. */

@@ -1,4 +1,4 @@
-import type { Guardrail } from './definition.ts';
+import type { ChampionHistory, Guardrail } from './definition.ts';
 import type { Direction, MetricKind } from './metrics.ts';
 
 /** What is concluded about a challenger. */
@@ -49,6 +49,8 @@ export interface PhaseUnits {
   readonly failingUnits: readonly number[];
   readonly requests: readonly number[];
   readonly failures: readonly number[];
+  /** Missing: not known. */
+  readonly startedAtMs?: number;
 }
 
 /** What is known of whether the evidence is whole. */
@@ -75,6 +77,8 @@ export interface Observation {
   readonly evidence: Evidence;
   /** The smallest p-value of the split in earlier looks; 1 before the first. */
   readonly minSrmP: number;
+  /** The champion before the start; null or missing: nothing is known of it. */
+  readonly history?: ChampionHistory | null;
 }
 
 /** One metric of one challenger against the champion. */
@@ -109,14 +113,35 @@ export interface GuardrailResult extends MetricResult {
   readonly state: 'passed' | 'violated' | 'open' | 'missing';
 }
 
+/**
+ * The fast guard: how much likelier the failing units are if the challenger fails more often, than what it is held against.
+ * `two_arm`: the champion's units beside it. `one_arm`: what the champion's history allows, where hardly any unit of it is beside.
+ */
+export type FastGuard = {
+  readonly eValue: number;
+  readonly threshold: number;
+  readonly fired: boolean;
+} & ({ readonly kind: 'two_arm' } | ({ readonly kind: 'one_arm' } & OneArmFigures));
+
+/** What a challenger alone is judged by. */
+export interface OneArmFigures {
+  readonly units: number;
+  readonly failingUnits: number;
+  /** The share of failing units that is no evidence yet: the champion's at most, and the margin of error_rate. */
+  readonly allowedShare: number;
+  readonly history: ChampionHistory;
+}
+
 /** One challenger in one look. */
 export interface Comparison {
   readonly challenger: string;
   readonly arm: number;
   readonly primary: MetricResult | null;
   readonly guardrails: readonly GuardrailResult[];
-  /** The fast guard: how much more likely the failing units are if the challenger fails more often; null: off. */
-  readonly fastGuard: { readonly eValue: number; readonly threshold: number; readonly fired: boolean } | null;
+  /** Null: it is off, or has nothing to go by. */
+  readonly fastGuard: FastGuard | null;
+  /** Why nothing stands in for the champion now, though the fast guard is wanted; null: something does. */
+  readonly unguarded?: string | null;
   readonly verdict: Verdict;
   /** Why, in sentences; the first one is the shortest. */
   readonly reasons: readonly string[];

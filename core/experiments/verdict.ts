@@ -1,4 +1,5 @@
-import { effectFigure, effectSentence, figure } from './figures.ts';
+import { fastGuardSentence } from './fast-guard.ts';
+import { effectFigure, effectSentence } from './figures.ts';
 import { guardrailSentence } from './guardrails.ts';
 import type { Comparison, GuardrailResult, MetricResult, Verdict } from './look.ts';
 
@@ -12,6 +13,8 @@ export interface VerdictFacts {
   readonly minimumEffect: number | null;
   readonly guardrails: readonly GuardrailResult[];
   readonly fastGuard: Comparison['fastGuard'];
+  /** Why nothing stands in for the champion; null: something does. */
+  readonly unguarded: string | null;
 }
 
 export interface Conclusion {
@@ -124,16 +127,11 @@ function byGuardrails(guardrails: readonly GuardrailResult[]): Cause {
 }
 
 /** Everything that was looked at, in a fixed order. */
-function evidenceSentences({ challenger, primary, guardrails, fastGuard }: VerdictFacts): string[] {
+function evidenceSentences({ challenger, primary, guardrails, fastGuard, unguarded }: VerdictFacts): string[] {
   const sentences: string[] = [];
   if (primary !== null) sentences.push(`Primary metric of "${challenger}": ${effectSentence(primary)}.`);
   sentences.push(...guardrails.map(guardrailSentence));
   if (fastGuard !== null) sentences.push(fastGuardSentence(fastGuard));
+  if (unguarded !== null) sentences.push(unguarded);
   return sentences;
-}
-
-function fastGuardSentence({ eValue, threshold, fired }: NonNullable<VerdictFacts['fastGuard']>): string {
-  const figures = `the failing units are ${figure(eValue)} times as likely if the challenger fails more often`;
-  if (fired) return `Fast guard fired: ${figures}; ${figure(threshold)} suffices.`;
-  return `Fast guard silent: ${figures}; it takes ${figure(threshold)}.`;
 }

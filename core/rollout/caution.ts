@@ -14,7 +14,11 @@ export function caution(rollout: MachineRollout, seen: Judgement, nowMs: number)
   if (pausing !== undefined) {
     return pauseStep(rollout, 'evidence', pausing.reason, nowMs, { noted: [...memory.noted, pausing.key] });
   }
-  const warning = seen.warnings.find(isNew);
+  const unguarded = seen.unguarded.find(isNew);
+  if (unguarded !== undefined && plan.onUnguarded === 'pause') {
+    return pauseStep(rollout, 'evidence', unguarded.reason, nowMs, { noted: [...memory.noted, unguarded.key] });
+  }
+  const warning = unguarded ?? seen.warnings.find(isNew);
   if (warning !== undefined) {
     return makeStep(rollout, 'warn', { reason: warning.reason, memory: { noted: [...memory.noted, warning.key] } });
   }

@@ -1,3 +1,4 @@
+import { fastGuardSentence } from '../experiments/fast-guard.ts';
 import type { Comparison, GuardrailResult, Look, MetricResult } from '../experiments/look.ts';
 import type { MachineRollout } from './step.ts';
 
@@ -20,6 +21,8 @@ export interface Judgement {
   readonly harmful: readonly Finding[];
   readonly pausing: readonly Finding[];
   readonly warnings: readonly Finding[];
+  /** Challengers that the fast guard would watch and has nothing to hold against. */
+  readonly unguarded: readonly Finding[];
   /** Challengers that the champion is better than. */
   readonly lost: readonly Finding[];
   /** Challengers that may be promoted, the best first. */
@@ -47,6 +50,9 @@ export function judge(rollout: MachineRollout, look: Look | null, compares: bool
     harmful: findings(harmOf),
     pausing: findings((comparison) => violatedOf(comparison, 'pause')),
     warnings: findings((comparison) => violatedOf(comparison, 'warn')),
+    unguarded: findings(({ arm, unguarded }) =>
+      unguarded == null ? [] : [{ arm, key: `unguarded:${arm}`, reason: unguarded.replace(/\.$/, '') }],
+    ),
     lost: findings((comparison) => (comparison.verdict === 'champion_better' ? [verdictOf(comparison)] : [])),
     passing: [...comparisons]
       .filter((comparison) => passes(rollout, comparison))
@@ -107,7 +113,7 @@ function invalidityOf(look: Look | null, comparisons: readonly Comparison[]): st
 function harmOf(comparison: Comparison): Finding[] {
   const { arm, challenger, fastGuard } = comparison;
   if (!fastGuard?.fired) return violatedOf(comparison, 'rollback');
-  const reason = `fast guard: failures of ${challenger} are ${short(fastGuard.eValue)} times likelier if it fails more often than the champion (${short(fastGuard.threshold)} suffices)`;
+  const reason = `${challenger}: ${fastGuardSentence(fastGuard).replace(/\.$/, '')}`;
   return [{ arm, key: `fast_guard:${arm}`, reason }, ...violatedOf(comparison, 'rollback')];
 }
 

@@ -76,6 +76,11 @@ export const rolloutPlanSchema = z.strictObject({
   autoPromote: z.boolean().default(true),
   /** Guardrails or the primary metric are missing for so long: it pauses. */
   missingMetricHoldMs: durationMs.default(86_400_000),
+  /**
+   * What becomes of a challenger that serves without a champion beside it, where nothing is known of the champion's failures before, so
+   * that the fast guard has nothing to go by: `go_on`, and the story says so, or `pause`, so that a person decides.
+   */
+  onUnguarded: z.enum(['go_on', 'pause']).default('go_on'),
   /** Looks and decides, and writes down what it would do; moves nothing. */
   dryRun: z.boolean().default(false),
 });

@@ -22,6 +22,7 @@ interface Rollout {
   readonly paused: { readonly cause: string; readonly reason: string } | null;
   readonly reason: string;
   readonly weights: Readonly<Record<string, number>>;
+  readonly notes: readonly string[];
 }
 
 interface Transition {
@@ -208,6 +209,36 @@ describe('a rollout', () => {
     const [last] = (await storyOf(rollout)).toReversed();
     expect(last!.actor).toBe('rollout-engine');
     expect(last!.reason).toMatch(/fail/i);
+    await expectAudited(rollout);
+  });
+
+  test('that gives a failing challenger everything at once is taken back within seconds', async () => {
+    await makeGroup('switched', FAST, { ...FAST, errors: [{ status: 500, rate: 0.9 }] });
+    const before = await weightsOf('switched');
+    // The champion's history: what the challenger is held against when it is alone.
+    const stop = sendTraffic('switched');
+    await waitFor('a history in the log', async () => {
+      const { items } = await must<{ items: unknown[] }>('GET', '/inferences?group=switched&limit=200');
+      return items.length === 200 || undefined;
+    });
+    const rollout = await startRollout(
+      'switched',
+      { guardrails: [{ metric: 'error_rate', margin: 0.01 }], fastGuard: { alpha: 0.01 } },
+      { strategy: { kind: 'blue-green', returnMs: 3_600_000 }, intervalMs: 600_000 },
+    );
+    expect(rollout.weights).toEqual({ 'switched-a': 0, 'switched-b': 10_000 });
+    expect(rollout.notes.join(' ')).toMatch(/guardrails cannot be judged.* 0 of \d/);
+    await until(rollout, 'the way back', ({ state }) => state === 'rolled_back', 10_000);
+    await stop();
+    expect(await weightsOf('switched')).toEqual(before);
+    const [last] = (await storyOf(rollout)).toReversed();
+    expect(last!.actor).toBe('rollout-engine');
+    expect(last!.reason).toMatch(/\d+ of \d+ units failed, where .* are allowed/);
+    const { look } = await must<{ look: { comparisons: { fastGuard: object }[] } }>(
+      'GET',
+      `/experiments/${rollout.id}/analysis`,
+    );
+    expect(look.comparisons[0]!.fastGuard).toMatchObject({ kind: 'one_arm', fired: true });
     await expectAudited(rollout);
   });
 

@@ -1,4 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
+import { sql } from 'kysely';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { digestSecret, formatSecret } from '#core/credentials.ts';
 import type { Look } from '#core/experiments/look.ts';
@@ -49,14 +50,15 @@ const weights = async () =>
   );
 
 /** A look that finds nothing wrong. */
-async function plantLook(path: string): Promise<void> {
+async function plantLook(path: string, challengers: readonly string[] = ['b']): Promise<void> {
   const look: Look = {
     ...{ atMs: Date.now(), phase: 1, units: [0, 0], requests: [0, 0] },
     srm: { ...{ pValue: 1, minPValue: 1, alpha: 0.001, fired: false }, expected: [], observed: [], chiSquare: null },
     evidence: { lost: 0, underWay: 0, lastAtMs: null, broken: [] },
-    comparisons: [
-      { challenger: 'b', arm: 1, primary: null, guardrails: [], fastGuard: null, verdict: 'running', reasons: [] },
-    ],
+    comparisons: challengers.map((challenger, index) => ({
+      ...{ challenger, arm: index + 1, primary: null, guardrails: [], fastGuard: null },
+      ...{ verdict: 'running', reasons: [] },
+    })),
   };
   await control.admin
     .insertInto('experiment_looks')
@@ -271,4 +273,43 @@ test('operators steer, admins create, viewers look', async () => {
     expect((await operator('POST', `${path}/${kind}`)).status, kind).toBe(200);
   }
   expect((await viewer('POST', '/groups/demo/rollback')).status).toBe(403);
+});
+
+test('a promotion that was another challenger’s is not said to be done', async () => {
+  const { provider } = (await api('GET', '/models/b')).body;
+  expect((await api('POST', '/models', { name: 'c', provider, upstreamModel: 'c' })).status).toBe(201);
+  const strategy = { kind: 'canary', steps: [{ weightBp: 3_000 }] };
+  const path = await create({ strategy }, { challengers: ['b', 'c'] });
+  await order(path, 'start');
+  await plantLook(path, ['b', 'c']);
+  expect(await order(path, 'promote', { challenger: 'b' })).toMatchObject({ status: 200, body: { state: 'promoted' } });
+  expect((await order(path, 'promote', { challenger: 'b' })).status).toBe(200);
+  expect((await order(path, 'promote')).status).toBe(200);
+  const other = await order(path, 'promote', { challenger: 'c' });
+  expect(other).toMatchObject({ status: 409, body: { detail: expect.stringContaining('has ended') } });
+});
+
+test('a group is not rolled back beneath a rollout that starts at the same moment', async () => {
+  for (const b of [2_000, 3_000]) await api('PATCH', '/groups/demo/weights', { a: 10_000 - b, b });
+  const path = await create();
+  const row = { organizationId: api.organizationId, id: path.split('/').at(-1)! };
+  let rolledBack: ReturnType<typeof order> | undefined;
+  await control.admin.transaction().execute(async (tx) => {
+    // As a start does it: the group first, and then the rollout is one that runs.
+    await tx.selectFrom('groups').select('id').where('organization_id', '=', row.organizationId).forUpdate().execute();
+    rolledBack = api('POST', '/groups/demo/rollback');
+    await waitFor('the rollback to wait for the group', async () => {
+      const { rows } = await sql<{
+        waits: number;
+      }>`SELECT count(*)::integer AS waits FROM pg_locks WHERE NOT granted`.execute(control.admin);
+      return rows[0]!.waits > 0;
+    });
+    await tx
+      .updateTable('rollouts')
+      .set({ state: 'ramping', started_at: new Date() })
+      .where('id', '=', row.id)
+      .execute();
+  });
+  expect(await rolledBack).toMatchObject({ status: 409, body: { detail: expect.stringContaining('b-in-demo') } });
+  expect(await weights()).toEqual({ a: 7_000, b: 3_000 });
 });

@@ -136,6 +136,7 @@ test('sums are exact, whatever their size, and do not depend on batches', async 
         failingUnits: cells((some) => unitsOf(some.filter(({ failed }) => failed)), phase),
         requests: cells((some) => some.length, phase),
         failures: cells((some) => some.filter(({ failed }) => failed).length, phase),
+        startedAtMs: expect.any(Number),
       })),
     );
     expect(observation).toMatchObject({ atMs: 1_000, arms: ['a', 'b'], phase: 2, minSrmP: 1 });

@@ -86,7 +86,7 @@ test('a challenger that fails is sent back within a round, to the exact variants
   expect(await rig.variants()).toEqual(before);
   expect((await rig.audit(rollout)).at(-1)).toMatchObject({
     action: 'rollout.rollback',
-    reason: expect.stringContaining('fast guard: failures of b'),
+    reason: expect.stringContaining('b: Fast guard fired'),
   });
   expect(await rig.looks(rollout)).toHaveLength(2);
 });
@@ -216,6 +216,8 @@ test("shadow first: copies only, then the ramp; the policy of mirroring is the g
   expect(await rig.variants()).toMatchObject({ a: { weightBp: 10_000 }, b: { role: 'shadow', weightBp: 0 } });
   const shadowed = await rig.published();
   expect(shadowed.shadow.sampleBp).toBe(2_000);
+  // Bounds that somebody sets meanwhile are theirs, and stay.
+  expect((await rig.api('PATCH', '/groups/demo', { shadow: { maxPerMinute: 77 } })).status).toBe(200);
   expect(shadowed.experiment!.arms.map(({ ranges }) => size(ranges))).toEqual([0, 0]);
   await rig.pass(2 * MINUTE_MS);
   expect(await state()).toBe('shadow');
@@ -223,6 +225,7 @@ test("shadow first: copies only, then the ramp; the policy of mirroring is the g
   await rig.pass(MINUTE_MS);
   const ramping = await rig.published();
   expect([ramping.shadow.sampleBp, ramping.experiment!.phase]).toEqual([10_000, 2]);
+  expect(ramping.shadow.maxPerMinute).toBe(77);
   expect(await rig.weights()).toEqual({ a: 9_500, b: 500 });
 });
 
@@ -231,5 +234,24 @@ test('shadow first: a challenger whose copies fail never serves anybody', async 
   await rig.order(rollout, 'start');
   rig.world.pairs = [null, { pairs: 50, championErrors: 1, challengerErrors: 10 }];
   await rig.pass(1_000);
+  expect([await state(), await rig.weights()]).toEqual(['rolled_back', FIRST]);
+});
+
+test('of two challengers the one that harms is taken out alone, and its share goes back; the other goes on, in another phase', async () => {
+  expect((await rig.api('POST', '/models', { name: 'c', provider: 'p', upstreamModel: 'up-c' })).status).toBe(201);
+  rollout = await rig.draft({ strategy: { kind: 'ab', weightBp: 3_000 } }, { arms: ['a', 'b', 'c'] });
+  await rig.order(rollout, 'start');
+  rig.world.look = lookOf({ b: { guardrail: 'violated' }, c: {} });
+  await rig.pass(MINUTE_MS);
+  expect(await rig.weights()).toEqual({ a: 7_000, b: 0, c: 3_000 });
+  expect((await rig.published()).experiment!.phase).toBe(2);
+  const { body } = await rig.api('GET', `/rollouts/${rollout.id}`);
+  expect(body).toMatchObject({ state: 'holding', challengers: ['b', 'c'], removed: ['b'] });
+  // What is still counted of it changes nothing any more, and nobody promotes it.
+  await rig.pass(MINUTE_MS);
+  expect((await rig.story(rollout)).filter((step) => step.startsWith('remove'))).toHaveLength(1);
+  await expect(rig.order(rollout, 'promote', { model: 'b' })).rejects.toThrow('one of c');
+  rig.world.look = lookOf({ b: {}, c: { guardrail: 'violated' } });
+  await rig.pass(MINUTE_MS);
   expect([await state(), await rig.weights()]).toEqual(['rolled_back', FIRST]);
 });

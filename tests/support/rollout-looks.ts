@@ -39,7 +39,7 @@ export function comparisonOf(arm: number, challenger: string, saying: Saying = {
     guardrails: [
       { ...METRIC, metric: 'error_rate', direction: 'decrease', margin: 0.01, severity, state: guardrail, ...arms },
     ],
-    fastGuard: { eValue: fired ? 1_000 : 0.5, threshold: 100, fired },
+    fastGuard: { kind: 'two_arm', eValue: fired ? 1_000 : 0.5, threshold: 100, fired },
   };
 }
 

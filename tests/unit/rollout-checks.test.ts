@@ -2,8 +2,10 @@ import { expect, test } from 'vitest';
 import { checkExperiment } from '#control-plane/rollout/experiment-checks.ts';
 import { checkPlan } from '#control-plane/rollout/plan-checks.ts';
 import { experimentDefinitionSchema } from '#core/experiments/definition.ts';
+import { lookAt } from '#core/experiments/look-at.ts';
 import { rolloutPlanSchema } from '#core/rollout/plan.ts';
 import { parseAddressPolicy } from '#core/upstream-address.ts';
+import { observationOf } from '#tests/support/looks.ts';
 
 const fields = (strategy: unknown, rest: object = {}, challengers = 1) =>
   checkPlan(
@@ -116,4 +118,33 @@ test.each([
 
 test('an A/B test needs something to decide by', () => {
   expect(experimentFields({}, { kind: 'ab' })).toEqual(['experiment.primary']);
+});
+
+test('a definition that passes the checks can be looked at, whatever its metrics', () => {
+  const names = ['error_rate', 'latency', 'schema_validity', 'thumbs', 'mood=good', 'error_rate=x', 'latency=slow'];
+  for (const metric of names) {
+    for (const direction of [undefined, 'increase']) {
+      for (const kind of [undefined, 'mean', 'rate']) {
+        const part = { metric, direction, kind };
+        const definition = experimentDefinitionSchema.parse({ primary: part, guardrails: [{ ...part, margin: 0.01 }] });
+        const issues = checkExperiment(definition, { kind: 'ab', weightBp: 5_000 });
+        const observation = observationOf({ metrics: {} });
+        if (issues.length === 0) expect(() => lookAt(definition, observation)).not.toThrow();
+        else
+          expect(
+            issues.every(({ field }) => /^experiment\.(primary|guardrails\[0\])\.(metric|kind|direction)$/.test(field)),
+          ).toBe(true);
+        if (direction === undefined && !metric.startsWith('error_rate') && !metric.startsWith('latency'))
+          expect(issues.map(({ field }) => field)).toContain('experiment.primary.direction');
+      }
+    }
+  }
+});
+
+test('a hold that outlasts the whole rollout is refused: it would end undecided before time could promote', () => {
+  const day = 86_400_000;
+  expect(fields({ kind: 'direct', holdMs: 14 * day })).toEqual(['plan.maxDurationMs']);
+  expect(fields({ kind: 'blue-green', returnMs: 2 * day }, { maxDurationMs: day })).toEqual(['plan.maxDurationMs']);
+  expect(fields({ kind: 'direct', holdMs: 14 * day - 1 })).toEqual([]);
+  expect(fields({ kind: 'ab' }, { minDurationMs: day, maxDurationMs: day })).toEqual(['plan.minDurationMs']);
 });
