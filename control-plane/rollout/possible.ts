@@ -1,19 +1,20 @@
-import type { RolloutMemory } from '#core/rollout/memory.ts';
+import { awaitsApproval, type RolloutMemory } from '#core/rollout/memory.ts';
 import { hasEnded, type RolloutState } from '#core/rollout/state.ts';
 import { COMMANDS, type CommandKind } from '#core/rollout/step.ts';
 import { TRANSITIONS } from '#core/rollout/transitions.ts';
 
 /** What may be ordered of a rollout now, as far as its own state tells: a freeze, or evidence, may still be in the way. */
 export function possibleOrders(state: RolloutState, memory: RolloutMemory): CommandKind[] {
-  const { pause, asked, approved, requestedAtMs } = memory;
+  const { pause, requestedAtMs } = memory;
+  const isAsked = awaitsApproval(memory);
   const isPaused = pause !== null;
   const fits: Readonly<Record<CommandKind, boolean>> = {
     start: requestedAtMs === undefined,
     pause: !isPaused,
     resume: isPaused,
     skip: !isPaused,
-    approve: asked !== null && !approved.includes(asked),
-    reject: state === 'draft' ? requestedAtMs !== undefined : asked !== null && !isPaused,
+    approve: isAsked,
+    reject: state === 'draft' ? requestedAtMs !== undefined : memory.asked !== null && !isPaused,
     abort: true,
     promote: !isPaused,
     rollback: true,

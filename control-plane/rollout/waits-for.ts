@@ -1,5 +1,5 @@
 import { webhookOfGate } from '#core/rollout/gates.ts';
-import type { RolloutMemory } from '#core/rollout/memory.ts';
+import { awaitsApproval, type RolloutMemory } from '#core/rollout/memory.ts';
 import type { RolloutPlan } from '#core/rollout/plan.ts';
 import { hasEnded, type RolloutState } from '#core/rollout/state.ts';
 import { rulesOf } from '#core/rollout/strategies/rules.ts';
@@ -36,8 +36,8 @@ function gateOf({ gates, plan, memory, state }: Waiting): string | undefined {
     });
     return `The answer of the webhook ${whom.join(', and of ')}.`;
   }
-  if (memory.asked !== null && !memory.approved.includes(memory.asked)) {
-    return `Somebody to approve ${approvalOf(memory.asked)}.`;
+  if (awaitsApproval(memory)) {
+    return `Somebody to approve ${approvalOf(memory.asked!)}.`;
   }
   return state === 'draft' ? 'The engine to start it.' : undefined;
 }
