@@ -204,7 +204,8 @@ export async function shipSpool(options: ShipSpoolOptions): Promise<Shipped> {
   try {
     await removeStored();
     while (options.stopping() !== 'now') {
-      const step = await reader.next(options.sealed());
+      const wasSealed = options.sealed();
+      const step = await reader.next(wasSealed);
       if (step.kind === 'frames') {
         await take(step.frames);
       } else if (step.kind === 'gone') {
@@ -217,8 +218,9 @@ export async function shipSpool(options: ShipSpoolOptions): Promise<Shipped> {
         if ((items.length > 0 && (isOld || draining)) || (items.length === 0 && frees)) await commitAt(step.position);
         else {
           if (items.length === 0) options.onHealthy();
-          if (draining) return 'stopped';
-          await signal.sleep(options.pollMs);
+          // Adopted while we read: then there is an end to be reached.
+          if (draining && wasSealed === options.sealed()) return 'stopped';
+          if (!draining) await signal.sleep(options.pollMs);
           workingSince = options.monotonicMs();
         }
       }
