@@ -29,6 +29,8 @@ const ROUTES: Record<string, string[]> = {
   '/groups/{name}/weights': ['patch'],
   '/groups/{name}/comparison': ['get'],
   '/groups/{name}/split': ['get'],
+  '/groups/{name}/shadows': ['get'],
+  '/groups/{name}/evaluator-secret': ['post'],
   '/experiments': ['get'],
   '/experiments/{id}': ['get'],
   '/experiments/{id}/analysis': ['get'],
