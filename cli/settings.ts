@@ -35,6 +35,7 @@ export interface Settings {
   readonly maxBodyBytes: number;
   readonly maxHeldBodyBytes: number;
   readonly maxSpoolBytes: number;
+  readonly shipAfterMs: number;
   readonly drainMs: number;
   readonly timeouts: { readonly connectMs: number; readonly firstByteMs: number; readonly idleMs: number };
   readonly servedWaitMs: number;
@@ -71,6 +72,7 @@ const schema = z.object({
   RINGSIDE_MAX_BODY_BYTES: positive(32 * MEGABYTE, 1024 * MEGABYTE),
   RINGSIDE_MAX_HELD_BODY_BYTES: positive(512 * MEGABYTE),
   RINGSIDE_MAX_SPOOL_BYTES: positive(10 * 1024 * MEGABYTE),
+  RINGSIDE_SHIP_AFTER_MS: z.coerce.number().int().min(10).max(60_000).default(250),
   RINGSIDE_DRAIN_MS: z.coerce.number().int().min(0).max(3_600_000).default(30_000),
   RINGSIDE_UPSTREAM_CONNECT_TIMEOUT_MS: positive(5_000, 600_000),
   RINGSIDE_UPSTREAM_FIRST_BYTE_TIMEOUT_MS: positive(120_000, 3_600_000),
@@ -123,6 +125,7 @@ export function parseSettings(env: Readonly<Record<string, string | undefined>>)
     maxBodyBytes: values.RINGSIDE_MAX_BODY_BYTES,
     maxHeldBodyBytes: values.RINGSIDE_MAX_HELD_BODY_BYTES,
     maxSpoolBytes: values.RINGSIDE_MAX_SPOOL_BYTES,
+    shipAfterMs: values.RINGSIDE_SHIP_AFTER_MS,
     drainMs: values.RINGSIDE_DRAIN_MS,
     timeouts: {
       connectMs: values.RINGSIDE_UPSTREAM_CONNECT_TIMEOUT_MS,

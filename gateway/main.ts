@@ -101,6 +101,7 @@ async function startParts(start: Start, booted: readonly BootedWorker[]): Promis
   const shipper = createShipperThread({
     ...{ databaseUrl: settings.databaseUrl, spoolRoot, gatewayId, log },
     maxSpoolBytes: settings.maxSpoolBytes / settings.workers,
+    shipAfterMs: settings.shipAfterMs,
     clickhouse: settings.clickhouse,
   });
   undo.add(() => shipper.stop(SHIP_AT_STOP_MS));

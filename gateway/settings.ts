@@ -24,6 +24,8 @@ export interface GatewaySettings {
   readonly maxBodyBytes: number;
   readonly maxHeldBodyBytes: number;
   readonly maxSpoolBytes: number;
+  /** An inference that has ended waits at most so long for others before it is shipped. */
+  readonly shipAfterMs: number;
   readonly drainMs: number;
   readonly timeouts: DefaultTimeouts;
 }

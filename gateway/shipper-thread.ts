@@ -34,6 +34,8 @@ export interface ShipperThreadOptions {
   readonly gatewayId: string;
   /** The bound of each spool. */
   readonly maxSpoolBytes: number;
+  /** How long a record waits for others; the shipper's own default if left out. */
+  readonly shipAfterMs?: number;
   readonly log: (line: string) => void;
 }
 
@@ -58,6 +60,7 @@ export function createShipperThread(options: ShipperThreadOptions): ShipperThrea
       gatewayId: options.gatewayId,
       servingLoad,
       maxSpoolBytes: options.maxSpoolBytes,
+      ...(options.shipAfterMs === undefined ? {} : { maxBatchAgeMs: options.shipAfterMs }),
       ...(options.clickhouse === undefined ? {} : { clickhouse: options.clickhouse }),
     };
     const next = new Worker(new URL('../inference-log/thread.ts', import.meta.url), { workerData, name: 'shipper' });

@@ -12,7 +12,7 @@ let key: string;
 const model = 'media';
 
 beforeAll(async () => {
-  stack = await startStack();
+  stack = await startStack({ env: { RINGSIDE_SHIP_AFTER_MS: '10' } });
   key = await stack.createGroup(model, { 'sim-m': 10_000 });
   client = new OpenAI({ baseURL: `${stack.gatewayUrl}/v1`, apiKey: key, maxRetries: 0 });
 });

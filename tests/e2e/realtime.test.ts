@@ -12,7 +12,7 @@ const group = 'voices';
 const SECRET = 'sk-planted-canary';
 
 beforeAll(async () => {
-  stack = await startStack();
+  stack = await startStack({ env: { RINGSIDE_SHIP_AFTER_MS: '10' } });
   key = await stack.createGroup(group, { 'sim-voice': 10_000 });
 });
 afterAll(() => stack.stop());

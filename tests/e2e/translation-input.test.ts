@@ -14,7 +14,7 @@ let stack: Stack;
 let key: string;
 
 beforeAll(async () => {
-  stack = await startStack({ workers: 1 });
+  stack = await startStack({ workers: 1, env: { RINGSIDE_SHIP_AFTER_MS: '10' } });
   for (const [kind, path] of Object.entries(KINDS)) {
     const apiKey = kind === 'bedrock' ? BEDROCK_KEY : 'sk-planted-canary';
     await must('POST', '/providers', { name: kind, kind, baseUrl: `${stack.simulatorUrl}${path}`, apiKey });

@@ -29,7 +29,7 @@ let upstream: MeddlingUpstream;
 let key: string;
 
 beforeAll(async () => {
-  stack = await startStack({ workers: 1 });
+  stack = await startStack({ workers: 1, env: { RINGSIDE_SHIP_AFTER_MS: '10' } });
   upstream = await startMeddlingUpstream(stack.simulatorUrl);
   for (const [kind, { path }] of Object.entries(KINDS)) {
     const apiKey = kind === 'bedrock' ? BEDROCK_KEY : SECRET;

@@ -158,7 +158,7 @@ let key: string;
 let sent = 0;
 
 beforeAll(async () => {
-  stack = await startStack({ workers: 1 });
+  stack = await startStack({ workers: 1, env: { RINGSIDE_SHIP_AFTER_MS: '10' } });
   const capture = { mode: 'full', redaction: { detectors: ['email', 'phone', 'card', 'iban'] } };
   for (const { kind, path, apiKey } of KINDS) {
     await must('POST', '/providers', { name: kind, kind, baseUrl: `${stack.simulatorUrl}${path}`, apiKey });
