@@ -22,7 +22,8 @@ export default defineConfig({
           globalSetup: ['./tests/support/postgres-server.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
-          maxWorkers: 2,
+          // One more than the cores of a small machine: much of their time they wait for processes to start and rows to be stored.
+          maxWorkers: 3,
         },
       },
     ],
