@@ -8,13 +8,19 @@ const real = [
   'tests/e2e/**/*.test.ts',
 ];
 
+/**
+ * Files at a time. One more than the cores of a small machine: much of their time tests on real parts wait for processes to start and
+ * rows to be stored. The same for both projects, which then run side by side.
+ */
+const WORKERS = 3;
+
 /** `unit` needs nothing but Node; `real` runs on a PostgreSQL of its own and on real sockets and processes. */
 export default defineConfig({
   test: {
     reporters: ['default', './tests/support/fault-reporter.ts', './tests/support/count-reporter.ts'],
     projects: [
       // Some of them write hundreds of files: seconds, when the machine has other work.
-      { test: { name: 'unit', include: pure, testTimeout: 30_000 } },
+      { test: { name: 'unit', include: pure, testTimeout: 30_000, maxWorkers: WORKERS } },
       {
         test: {
           name: 'real',
@@ -22,8 +28,7 @@ export default defineConfig({
           globalSetup: ['./tests/support/postgres-server.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
-          // One more than the cores of a small machine: much of their time they wait for processes to start and rows to be stored.
-          maxWorkers: 3,
+          maxWorkers: WORKERS,
         },
       },
     ],

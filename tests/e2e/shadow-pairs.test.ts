@@ -15,7 +15,7 @@ beforeAll(async () => {
     const body = chatCompletion('{"reason":"so it is","winner":"first"}');
     response.writeHead(200, { 'content-type': 'application/json' }).end(body);
   });
-  stack = await startStack({ workers: 1 });
+  stack = await startStack({ workers: 1, env: { RINGSIDE_SHIP_AFTER_MS: '10' } });
   db = new pg.Client({ connectionString: stack.databaseUrl });
   await db.connect();
 });

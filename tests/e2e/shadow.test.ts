@@ -17,7 +17,7 @@ const VARIANTS = [
 ];
 
 beforeAll(async () => {
-  stack = await startStack({ workers: 1 });
+  stack = await startStack({ workers: 1, env: { RINGSIDE_SHIP_AFTER_MS: '10' } });
   db = new pg.Client({ connectionString: stack.databaseUrl });
   await db.connect();
   const { simulatorUrl } = stack;

@@ -43,7 +43,7 @@ const GROUPS = {
 };
 
 beforeAll(async () => {
-  stack = await startStack({ workers: 1 });
+  stack = await startStack({ workers: 1, env: { RINGSIDE_SHIP_AFTER_MS: '10' } });
   upstream = createServer((request, response) => {
     request.resume().on('end', () => answer(response));
   });

@@ -28,7 +28,7 @@ const redaction = {
 };
 
 beforeAll(async () => {
-  stack = await startStack({ workers: 1 });
+  stack = await startStack({ workers: 1, env: { RINGSIDE_SHIP_AFTER_MS: '10' } });
   upstream = createServer((request, response) => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
