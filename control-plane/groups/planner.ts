@@ -1,19 +1,25 @@
 import type { ArmSums } from '#core/experiments/look.ts';
 import { daysFor, type UnitGrowth, unitGrowth, unitsIn } from '#core/experiments/unit-growth.ts';
-import { minimumDetectableEffect, type PerTest, requiredUnits, requiredWeight } from '#core/statistics/planner.ts';
+import { MIN_UNITS_PER_ARM } from '#core/statistics/mean-difference.ts';
+import {
+  minimumDetectableEffect,
+  type PerTest,
+  type PlanBasis,
+  requiredUnits,
+  requiredWeight,
+} from '#core/statistics/planner.ts';
 import { ratioVariance } from '#core/statistics/ratio.ts';
-import { isTooSlow } from '#store/failures.ts';
 import { unitTraffic, variantSums } from '#store/planning.ts';
 import type { Tx } from '#store/pool.ts';
-import { openReading } from '#store/reading.ts';
+import type { Reading } from '#store/reading.ts';
 import type { ReadCall } from '../http/operation.ts';
+import { boundedRead } from '../inferences/reading.ts';
 import { invalid } from '../problem.ts';
 import { requireGroup, variantsOfOne } from './groups.ts';
 import type { PlannerQuery, PlannerView } from './planner-schemas.ts';
 
 const DAY_MS = 86_400_000;
 const READ_MS = 9_000;
-const MIN_UNITS = 100;
 const CURVE_DAYS = [1, 2, 3, 5, 7, 10, 14, 21, 28, 42, 56, 84];
 const DEFAULT_WEIGHT_BP = 5_000;
 const DEFAULT_DAYS = 14;
@@ -38,19 +44,15 @@ export async function planExperiment(
     latencyObjectiveUs: query.latencyObjectiveMs * 1_000,
     firstTokenObjectiveUs: query.firstTokenObjectiveMs * 1_000,
   };
-  const reading = openReading(tx, READ_MS);
-  try {
-    const traffic = await reading.run((step) => unitTraffic(step, window));
-    const sums = await reading.run((step) => variantSums(step, window, champion, query.metric, objectives));
+  const read = async ({ run }: Reading): Promise<PlannerView> => {
+    const traffic = await run((step) => unitTraffic(step, window));
+    const sums = await run((step) => variantSums(step, window, champion, query.metric, objectives));
     const days = traffic.firstAt === null ? 0 : (nowMs - traffic.firstAt.getTime()) / DAY_MS;
     const growth = unitGrowth(traffic.units, traffic.unitDays, days);
     const known = { days, inferences: traffic.inferences, units: traffic.units };
     return { group: group.name, ...planOf(query, champion, sums, growth, known) };
-  } catch (error) {
-    if (!isTooSlow(error)) throw error;
-    const message = `going through the log took longer than ${READ_MS / 1_000} s; ask for fewer days`;
-    throw invalid([{ field: 'historyDays', message }]);
-  }
+  };
+  return boundedRead(tx, read, { limitMs: READ_MS, field: 'historyDays', advice: 'ask for fewer days' });
 }
 
 interface KnownTraffic {
@@ -92,58 +94,62 @@ function planOf(
   const variance = relative ? unitVariance / (mean * mean) : unitVariance;
   const basis = { variance, alpha: query.alpha / query.challengers, power, champion: comparison };
   const weightBp = query.weightBp ?? DEFAULT_WEIGHT_BP;
-  const days = query.days ?? DEFAULT_DAYS;
-  const effectIn = (someDays: number, bp: number): PerTest<number | null> => {
-    const share = shareOf(bp, comparison);
-    const found = minimumDetectableEffect({ ...basis, challengerShare: share, units: unitsIn(growth, someDays) });
-    return found.kind === 'refused' ? NONE : testsOf(found);
-  };
-  const answers = () => {
-    switch (asked) {
-      case 'effect':
-        return {
-          effect: effectIn(days, weightBp),
-          days: same(days),
-          weightBp: same(weightBp),
-          units: same(unitsIn(growth, days)),
-        };
-      case 'days': {
-        const needed = requiredUnits({
-          ...basis,
-          challengerShare: shareOf(weightBp, comparison),
-          effect: query.effect!,
-        });
-        const units = needed.kind === 'refused' ? NONE : mapTests(testsOf(needed), (one) => one.units);
-        return {
-          ...{ effect: same(query.effect!), weightBp: same(weightBp), units },
-          days: mapTests(units, (count) => (count === null ? null : daysFor(growth, count))),
-        };
-      }
-      case 'weightBp': {
-        const unitsPerDay = unitsIn(growth, days) / days;
-        const needed = requiredWeight({ ...basis, effect: query.effect!, unitsPerDay, days });
-        const share = needed.kind === 'refused' ? NONE : testsOf(needed);
-        return {
-          ...{ effect: same(query.effect!), days: same(days), units: same(unitsIn(growth, days)) },
-          weightBp: mapTests(share, (one) => (one === null ? null : Math.ceil(one * 10_000))),
-        };
-      }
-      default:
-        return asked satisfies never;
-    }
-  };
-  const curve = CURVE_DAYS.map((some) => ({
-    days: some,
-    units: unitsIn(growth, some),
-    effect: effectIn(some, weightBp),
+  const curve = CURVE_DAYS.map((days) => ({
+    ...{ days, units: unitsIn(growth, days) },
+    effect: effectIn({ basis, growth, days, weightBp }),
   }));
-  return { ...common, ...answers(), curve, warnings: warningsOf(query, sums!, known) };
+  const answers = answersOf({ basis, growth, days: query.days ?? DEFAULT_DAYS, weightBp }, query.effect, asked);
+  return { ...common, ...answers, curve, warnings: warningsOf(query, sums!, known) };
+}
+
+/** How long, and with which weight: what all three questions share. */
+interface Layout {
+  readonly basis: PlanBasis;
+  readonly growth: UnitGrowth;
+  readonly days: number;
+  readonly weightBp: number;
+}
+
+type Answers = Pick<PlannerView, 'effect' | 'days' | 'weightBp' | 'units'>;
+
+/** What was given stays as it is, and what was left out is computed. @param effect given, unless it is what is asked for */
+function answersOf(layout: Layout, effect: number | undefined, asked: PlannerView['asked']): Answers {
+  const { basis, growth, days, weightBp } = layout;
+  const units = unitsIn(growth, days);
+  switch (asked) {
+    case 'effect':
+      return { effect: effectIn(layout), days: same(days), weightBp: same(weightBp), units: same(units) };
+    case 'days': {
+      const found = requiredUnits({ ...basis, challengerShare: shareOf(layout), effect: effect! });
+      const needed = found.kind === 'refused' ? NONE : mapTests(found, (one) => one.units);
+      return {
+        ...{ effect: same(effect!), weightBp: same(weightBp), units: needed },
+        days: mapTests(needed, (count) => (count === null ? null : daysFor(growth, count))),
+      };
+    }
+    case 'weightBp': {
+      const found = requiredWeight({ ...basis, effect: effect!, unitsPerDay: units / days, days });
+      const share = found.kind === 'refused' ? NONE : found;
+      return {
+        ...{ effect: same(effect!), days: same(days), units: same(units) },
+        weightBp: mapTests(share, (one) => (one === null ? null : Math.ceil(one * 10_000))),
+      };
+    }
+    default:
+      return asked satisfies never;
+  }
+}
+
+function effectIn(layout: Layout): PerTest<number | null> {
+  const { basis, growth, days } = layout;
+  const found = minimumDetectableEffect({ ...basis, challengerShare: shareOf(layout), units: unitsIn(growth, days) });
+  return found.kind === 'refused' ? NONE : mapTests(found, (effect) => effect);
 }
 
 /** Two equal slices have half of the units each at most: a challenger with more is compared with what the champion has left. */
-function shareOf(weightBp: number, comparison: PlannerQuery['comparison']): number {
+function shareOf({ weightBp, basis }: Layout): number {
   const share = weightBp / 10_000;
-  return comparison === 'equal' ? Math.min(share, 1 - share) : share;
+  return basis.champion === 'equal' ? Math.min(share, 1 - share) : share;
 }
 
 function troubleOf(
@@ -166,7 +172,7 @@ function troubleOf(
 
 function warningsOf({ metric, historyDays }: PlannerQuery, sums: ArmSums, known: KnownTraffic): string[] {
   return [
-    ...(sums.units < MIN_UNITS
+    ...(sums.units < MIN_UNITS_PER_ARM
       ? [`Only ${sums.units} units of the champion reported "${metric}": the variance is a rough guess.`]
       : []),
     ...(known.days < Math.min(1.5, historyDays)
@@ -177,10 +183,6 @@ function warningsOf({ metric, historyDays }: PlannerQuery, sums: ArmSums, known:
 
 function same(value: number): PerTest<number> {
   return { fixed: value, sequence: value, sequenceTypical: value };
-}
-
-function testsOf<T>({ fixed, sequence, sequenceTypical }: PerTest<T>): PerTest<T> {
-  return { fixed, sequence, sequenceTypical };
 }
 
 function mapTests<From, To>({ fixed, sequence, sequenceTypical }: PerTest<From>, of: (value: From) => To): PerTest<To> {

@@ -1,15 +1,15 @@
 import { type ReplayFigure, replay } from '#core/replay/replay.ts';
-import { type Holding, moveRanges } from '#core/split/ranges.ts';
 import { checkVariants, isAssigned } from '#core/weights.ts';
-import { isTooSlow } from '#store/failures.ts';
 import type { VariantRow } from '#store/groups.ts';
 import type { Tx } from '#store/pool.ts';
-import { openReading } from '#store/reading.ts';
+import type { Reading } from '#store/reading.ts';
 import { countInferences, type ProposedShare, replayCells, replayPeaks } from '#store/replay.ts';
 import type { ReadCall } from '../http/operation.ts';
+import { boundedRead } from '../inferences/reading.ts';
 import { type Issue, invalid, refuseIssues } from '../problem.ts';
 import { requireGroup, variantsOfOne } from './groups.ts';
 import type { ReplayQuery, ReplayView } from './replay-schemas.ts';
+import { holdingsOf, type WantedVariant, withWeights } from './split.ts';
 
 const DAY_MS = 86_400_000;
 const MAX_DAYS = 31;
@@ -28,10 +28,9 @@ export async function replayWeights(
   const wanted = wantedWeights(present, query.weights);
   const window = windowOf(query, nowMs);
   const proposed = proposedShares(present, wanted);
-  const reading = openReading(tx, READ_MS);
-  try {
+  const read = async ({ run }: Reading): Promise<ReplayView> => {
     const place = { organizationId, groupId: group.id, ...window };
-    const count = await reading.run((step) => countInferences(step, { ...place, shareOf256: 256 }));
+    const count = await run((step) => countInferences(step, { ...place, shareOf256: 256 }));
     const shareOf256 = Math.max(1, Math.min(256, Math.floor((256 * MAX_INFERENCES) / Math.max(1, count))));
     const sample = { ...place, shareOf256 };
     const ingest = {
@@ -39,8 +38,8 @@ export async function replayWeights(
       firstTokenObjectiveUs: 3_600_000_000,
       caps: {},
     };
-    const cells = await reading.run((step) => replayCells(step, sample, proposed, ingest));
-    const peaks = await reading.run((step) => replayPeaks(step, sample, proposed));
+    const cells = await run((step) => replayCells(step, sample, proposed, ingest));
+    const peaks = await run((step) => replayPeaks(step, sample, proposed));
     const share = shareOf256 / 256;
     const { figures, unknown, ...counts } = replay(cells, share);
     const scaled = (side: typeof peaks.before) =>
@@ -66,15 +65,8 @@ export async function replayWeights(
       busiestMinute: { before: scaled(peaks.before), after: scaled(peaks.after) },
       warnings: warningsOf({ count, seen: counts.inferences, unknown, hasCost: figures.cost.before !== null, share }),
     };
-  } catch (error) {
-    if (!isTooSlow(error)) throw error;
-    throw invalid([
-      {
-        field: 'since',
-        message: `going through the log took longer than ${READ_MS / 1_000} s; ask for a shorter time`,
-      },
-    ]);
-  }
+  };
+  return boundedRead(tx, read, { limitMs: READ_MS, advice: 'ask for a shorter time' });
 }
 
 function windowOf({ since, until }: ReplayQuery, nowMs: number): { since: Date; until: Date } {
@@ -86,14 +78,7 @@ function windowOf({ since, until }: ReplayQuery, nowMs: number): { since: Date; 
   return window;
 }
 
-interface WantedWeight {
-  readonly modelId: string;
-  readonly model: string;
-  readonly role: VariantRow['role'];
-  readonly weightBp: number;
-}
-
-function wantedWeights(present: readonly VariantRow[], text: string): WantedWeight[] {
+function wantedWeights(present: readonly VariantRow[], text: string): WantedVariant[] {
   const pairs = text.split(',').map((pair) => pair.split('=') as [string, string]);
   const named = new Map(pairs.map(([model, weightBp]) => [model, Number(weightBp)]));
   const issues: Issue[] = [];
@@ -107,23 +92,15 @@ function wantedWeights(present: readonly VariantRow[], text: string): WantedWeig
   }
   if (named.size !== pairs.length) issues.push({ field: 'weights', message: 'names a model twice' });
   refuseIssues(issues);
-  const wanted = present.map(({ model, model_id, role, weight_bp }) => ({
-    ...{ model, modelId: model_id, role },
-    weightBp: named.get(model) ?? named.get(model_id) ?? weight_bp,
-  }));
+  const wanted = withWeights(present, named);
   refuseIssues(checkVariants(wanted, 'weights').map(({ message }) => ({ field: 'weights', message })));
   return wanted;
 }
 
 /** The buckets as the change itself would move them. */
-function proposedShares(present: readonly VariantRow[], wanted: readonly WantedWeight[]): ProposedShare[] {
-  const held: Holding[] = present
-    .filter(({ role }) => isAssigned(role))
-    .map(({ model, ranges }) => ({ name: model, ranges }));
-  const shares = wanted
-    .filter(({ role }) => isAssigned(role))
-    .map(({ model, weightBp }) => ({ name: model, weightBp }));
-  return moveRanges(held, shares).map(({ name, ranges }) => ({ variant: name, ranges }));
+function proposedShares(present: readonly VariantRow[], wanted: readonly WantedVariant[]): ProposedShare[] {
+  const models = new Map(wanted.map(({ modelId, model }) => [modelId, model]));
+  return holdingsOf(present, wanted).map(({ name, ranges }) => ({ variant: models.get(name)!, ranges }));
 }
 
 function inMs({ before, after, difference }: ReplayFigure): ReplayFigure {

@@ -67,16 +67,19 @@ export async function changeGroupWeights(
   }
   if (weights.size === 0) issues.push({ field: 'weights', message: 'name at least one model' });
   refuseIssues(issues);
-  const wanted = present.map((variant) => ({
-    modelId: variant.model_id,
-    model: variant.model,
-    role: variant.role,
-    weightBp: weights.get(variant.model) ?? weights.get(variant.model_id) ?? variant.weight_bp,
-  }));
+  const wanted = withWeights(present, weights);
   refuseIssues(
     checkVariants(wanted, 'weights').map(({ field, message }) => ({ field: byModel(field, wanted), message })),
   );
   return changeByHand(tx, group, wanted, 'group.weights.change');
+}
+
+/** The variants with the weights that are given, by a model's name or id; the others keep theirs. */
+export function withWeights(present: readonly VariantRow[], weights: ReadonlyMap<string, number>): WantedVariant[] {
+  return present.map(({ model, model_id, role, weight_bp }) => ({
+    ...{ modelId: model_id, model, role },
+    weightBp: weights.get(model) ?? weights.get(model_id) ?? weight_bp,
+  }));
 }
 
 /** Turns `weights[1].weightBp` into `weights.<model>`, which is how the request spells it. */
@@ -162,7 +165,8 @@ export async function changeSplit(
   };
 }
 
-function holdingsOf(present: readonly VariantRow[], wanted: readonly WantedVariant[]): Holding[] {
+/** What each wanted variant would own, by model id: the buckets that must move, and no others. */
+export function holdingsOf(present: readonly VariantRow[], wanted: readonly WantedVariant[]): Holding[] {
   const held = present
     .filter((variant) => isAssigned(variant.role))
     .map((variant) => ({ name: variant.model_id, ranges: variant.ranges }));

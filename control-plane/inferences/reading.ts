@@ -5,6 +5,14 @@ import { invalid } from '../problem.ts';
 
 /** What a whole read may take: long enough for a whole partition, short enough for who waits, and for the database. */
 const READ_MS = 5_000;
+const ADVICE = 'name a group, or a shorter time with since and until';
+
+/** How long a read may take, and what to say when it took longer: the parameter at fault, and what to do. */
+export interface ReadBound {
+  readonly limitMs?: number;
+  readonly field?: string;
+  readonly advice?: string;
+}
 
 /**
  * Reads the log with a bound on the work, however many statements it takes.
@@ -13,7 +21,7 @@ const READ_MS = 5_000;
 export async function boundedRead<Result>(
   tx: Tx,
   work: (reading: Reading) => Promise<Result>,
-  limitMs = READ_MS,
+  { limitMs = READ_MS, field = 'since', advice = ADVICE }: ReadBound = {},
 ): Promise<Result> {
   try {
     const result = await work(openReading(tx, limitMs));
@@ -22,9 +30,7 @@ export async function boundedRead<Result>(
     return result;
   } catch (error) {
     if (!isTooSlow(error)) throw error;
-    const message =
-      `looking through the log for this took longer than ${limitMs / 1_000} s; ` +
-      'name a group, or a shorter time with since and until';
-    throw invalid([{ field: 'since', message }]);
+    const message = `looking through the log for this took longer than ${limitMs / 1_000} s; ${advice}`;
+    throw invalid([{ field, message }]);
   }
 }

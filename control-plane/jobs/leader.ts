@@ -7,7 +7,7 @@ import type { ClickHouseAddress } from '#inference-log/sinks/clickhouse/address.
 import { createClickHouseExpiry } from '#inference-log/sinks/clickhouse/expiry.ts';
 import { createClickHouseFinder } from '#inference-log/sinks/clickhouse/find-inferences.ts';
 import { seekLeadership } from '#store/leadership.ts';
-import { createPool } from '#store/pool.ts';
+import { createPool, type DatabaseRole } from '#store/pool.ts';
 import { stagePairs } from '#store/shadow-sums.ts';
 import type { Clock } from '../clock.ts';
 import type { Entropy } from '../entropy.ts';
@@ -94,45 +94,18 @@ const QUERY_TIMEOUT_MS = 600_000;
  * @returns the function that ends them, after what is under way
  */
 export function startLeader(options: LeaderOptions): () => Promise<void> {
-  const {
-    databaseUrl,
-    archive,
-    clickhouse,
-    times,
-    keyring,
-    pepper,
-    gatewayUrl,
-    privateUpstreams,
-    clock,
-    entropy,
-    log,
-  } = options;
+  const { databaseUrl, archive, clickhouse, times, keyring, pepper, gatewayUrl, privateUpstreams } = options;
+  const { clock, entropy, log } = options;
   const { leaderRetryMs, leaderCheckMs, ...every } = { ...TIMES, ...times };
   const random = () => Buffer.from(entropy.bytes(4)).readUInt32BE() / 2 ** 32;
-  const db = createPool({
-    databaseUrl,
-    role: 'leader',
-    maxConnections: CONNECTIONS,
-    applicationName: 'ringside jobs',
-    queryTimeoutMs: QUERY_TIMEOUT_MS,
-    onConnectionError: (error) => log(`a database connection broke: ${error.message}`),
-  });
-  const rolloutsDb = createPool({
-    databaseUrl,
-    role: 'application',
-    maxConnections: ENGINE_CONNECTIONS,
-    applicationName: 'ringside rollouts',
-    queryTimeoutMs: QUERY_TIMEOUT_MS,
-    onConnectionError: (error) => log(`a database connection broke: ${error.message}`),
-  });
-  const pairsDb = createPool({
-    databaseUrl,
-    role: 'application',
-    maxConnections: PAIRS_CONNECTIONS,
-    applicationName: 'ringside pairs',
-    queryTimeoutMs: QUERY_TIMEOUT_MS,
-    onConnectionError: (error) => log(`a database connection broke: ${error.message}`),
-  });
+  const open = (role: DatabaseRole, maxConnections: number, what: string) =>
+    createPool({
+      ...{ databaseUrl, role, maxConnections, applicationName: `ringside ${what}`, queryTimeoutMs: QUERY_TIMEOUT_MS },
+      onConnectionError: (error) => log(`a database connection broke: ${error.message}`),
+    });
+  const db = open('leader', CONNECTIONS, 'jobs');
+  const rolloutsDb = open('application', ENGINE_CONNECTIONS, 'rollouts');
+  const pairsDb = open('application', PAIRS_CONNECTIONS, 'pairs');
   const checker = createSchemaChecker();
   const outbound = createOutbound({ policy: privateUpstreams });
   const engine = createRolloutEngine({

@@ -2,7 +2,7 @@ import type { ExperimentDefinition } from '#core/experiments/definition.ts';
 import type { RolloutPlan } from '#core/rollout/plan.ts';
 import type { AddressPolicy } from '#core/upstream-address.ts';
 import { isAssigned } from '#core/weights.ts';
-import type { RolloutArm } from '#store/database.ts';
+import type { RolloutArm } from '#store/experiment-tables.ts';
 import type { GroupRow, VariantRow } from '#store/groups.ts';
 import { findModel } from '#store/models.ts';
 import type { Tx } from '#store/pool.ts';

@@ -48,7 +48,7 @@ test('a search that goes on and on ends when the time of the whole read is up', 
           { groupIds: [groupId], metadata: { tenant: 'acme' }, until: new Date(), since: new Date(0) },
           { order: NEWEST_FIRST, after: undefined, limit: 51 },
         ),
-      LIMIT_MS,
+      { limitMs: LIMIT_MS },
     ),
   );
   await expect(read).rejects.toMatchObject({ code: 'invalid', issues: [{ field: 'since' }] });
@@ -64,7 +64,7 @@ test('many short statements are as much as one long one', async () => {
         for (; ran < 1_000; ran++)
           await reading.run((inner) => sql`SELECT pg_sleep(0.05), ${randomUUID()}`.execute(inner));
       },
-      LIMIT_MS,
+      { limitMs: LIMIT_MS },
     ),
   );
   await expect(read).rejects.toMatchObject({ code: 'invalid' });
