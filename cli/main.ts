@@ -127,6 +127,12 @@ Addresses (host:port or a port): RINGSIDE_GATEWAY_LISTEN (127.0.0.1:8080), RINGS
 RINGSIDE_SIMULATOR_LISTEN (…:8082), RINGSIDE_METRICS_LISTEN (…:9464). Data: RINGSIDE_DATA_DIR (.ringside).
 All of them, with defaults: docs/production.md. Providers are added through the control API, a line for each kind there.`;
 
+// Who reads has seen enough (`| head`): that is no failure of the command.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit();
+  throw error;
+});
+
 const [name, ...rest] = process.argv.slice(2);
 const known = name !== undefined && Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
 const wantsHelp = [name, ...rest].some((arg) => arg === '--help' || arg === '-h');
