@@ -74,6 +74,14 @@ async function stored(wanted: readonly string[], state?: string): Promise<Row[]>
   );
 }
 
+/** Reports in one call with a marker, and waits until that is stored: what is in one call is stored together. */
+async function reportAgain(feedback: readonly object[], markedId: string): Promise<void> {
+  const marker = randomUUID();
+  const marked = { id: marker, inferenceId: markedId, metric: 'marker', value: 1 };
+  expect((await report({ feedback: [...feedback, marked] })).status).toBe(202);
+  await stored([marker], 'joined');
+}
+
 /** An experiment that is under way. */
 async function plantExperiment(definition: object = {}): Promise<string> {
   const id = randomUUID();
@@ -118,8 +126,9 @@ test('a report is joined with its inference and shown with it, once, however oft
   const id = randomUUID();
   const given = { id, inferenceId, metric: 'thumbs_up', value: true, comment: 'Solved it.' };
   expect(await report(given)).toMatchObject({ status: 202, body: { accepted: 1, ids: [id] } });
-  expect((await report({ ...given, value: false })).status).toBe(202);
   await stored([id], 'joined');
+  // What is stored stands, whatever is reported under its id later.
+  await reportAgain([{ ...given, value: false }], await infer());
   const detail = await stack.api<{ feedback: Row[] }>('GET', `/inferences/${inferenceId}`);
   expect(detail.body.feedback).toMatchObject([
     {
@@ -209,12 +218,10 @@ test('what was acknowledged is stored, once, though the gateway is killed right 
     await Promise.all(callers);
     await stack.startGateway();
   }
+  await stored(acknowledged, 'joined');
   // The last ones again: their ids are known.
   const feedback = acknowledged.slice(-20).map((id) => ({ id, inferenceId, metric: 'thumbs_up', value: false }));
-  expect((await report({ feedback })).status).toBe(202);
-  await stored(acknowledged, 'joined');
-  const marker = (await report({ inferenceId, metric: 'marker', value: 1 })).body.ids[0] as string;
-  await stored([marker], 'joined');
+  await reportAgain(feedback, inferenceId);
   const { rows } = await sql<{ reports: number; ups: number }>`
     SELECT count(*) AS reports, count(*) FILTER (WHERE value = 1) AS ups FROM ringside.feedback
     WHERE id = ANY (${acknowledged}::text[])`.execute(db);
