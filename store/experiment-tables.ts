@@ -93,6 +93,8 @@ export interface ExperimentTables {
     shadow_of: string | null;
     created_at: Date;
     is_derived: Generated<boolean>;
+    derive_at: ColumnType<Date | null, Date | null | undefined, Date | null>;
+    derive_detail: Generated<string>;
   };
   experiment_history: {
     experiment_id: string;
