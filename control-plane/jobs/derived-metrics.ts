@@ -34,7 +34,7 @@ export function createDerivedMetricsJob({ leaderDb, everyMs, random, log, ...dep
             if (signal.aborted) break;
             const batch = await retryContention(() => deriveValidity(deps, experiment, DERIVED_AT_ONCE), random);
             givenUp += batch.givenUp;
-            if (batch.taken === DERIVED_AT_ONCE) more.push(experiment);
+            if (batch.taken === DERIVED_AT_ONCE && !batch.isRefused) more.push(experiment);
           }
           busy = more;
         }

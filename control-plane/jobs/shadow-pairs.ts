@@ -47,7 +47,7 @@ export function createShadowPairsJob({ leaderDb, everyMs, random, log, ...deps }
             if (signal.aborted) break;
             const batch = await retryContention(() => comparePairs(deps, organizationId, COMPARED_AT_ONCE), random);
             note(batch);
-            if (batch.taken === COMPARED_AT_ONCE) more.push(organizationId);
+            if (batch.taken === COMPARED_AT_ONCE && batch.refused === 0) more.push(organizationId);
           }
           busy = more;
         }

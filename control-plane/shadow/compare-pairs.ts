@@ -29,6 +29,8 @@ export interface ComparedBatch {
   /** Of those compared: by their rows alone, since bodies that were kept never came. */
   readonly withoutBodies: number;
   readonly givenUp: number;
+  /** Pairs that wait since the log refused to give what it has of them; more are not asked for at once. */
+  readonly refused: number;
   /** Pairs that our own code failed at, which are given up. */
   readonly defects: readonly string[];
 }
@@ -78,7 +80,8 @@ export function comparePairs(
     const lost = settled.filter(({ state }) => state === 'given_up').length;
     const bare = settled.filter(({ state, detail }) => state === 'compared' && detail !== '').length;
     return {
-      ...{ taken: due.length, compared: settled.length - lost, withoutBodies: bare, givenUp: lost, defects },
+      ...{ taken: due.length, compared: settled.length - lost, withoutBodies: bare, givenUp: lost },
+      ...{ refused: loaded.refused.length, defects },
     };
   });
 }

@@ -30,12 +30,14 @@ export interface DerivedBatch {
   readonly taken: number;
   /** Inferences that add nothing since the log lacks them, or the bodies that were kept of them, after a day. */
   readonly givenUp: number;
+  /** The log refused to give what it has of some; more are not asked for at once. */
+  readonly isRefused: boolean;
 }
 
 /** What was found for an inference. `valid`: null where there is nothing to say. */
 type Verdict =
   | { readonly kind: 'said'; readonly valid: boolean | null }
-  | { readonly kind: 'given_up' | 'waits'; readonly detail: string };
+  | { readonly kind: 'given_up' | 'waits' | 'refused'; readonly detail: string };
 
 /**
  * Derives for inferences of an experiment whether their answers have the form that was asked for, and adds 1 or 0 to their units; in one
@@ -58,14 +60,16 @@ export function deriveValidity(
     const added: Contribution[] = [];
     const derived: Derivation[] = [];
     const waiting: Derivation[] = [];
-    let givenUp = 0;
+    let [givenUp, isRefused] = [0, false];
     for (const [groupId, inferences] of Map.groupBy(taken, (one) => one.groupId)) {
       const verdicts = await verdictsOn({ captured, checker }, (work) => work(tx), organizationId, groupId, inferences);
       for (const [at, { inferenceId, experimentId, phase, arm, unit }] of inferences.entries()) {
         const verdict = verdicts[at]!;
         const detail = verdict.kind === 'said' ? '' : verdict.detail;
         if (verdict.kind === 'given_up') givenUp++;
-        (verdict.kind === 'waits' ? waiting : derived).push({ inferenceId, detail });
+        if (verdict.kind === 'refused') isRefused = true;
+        const isSettled = verdict.kind === 'said' || verdict.kind === 'given_up';
+        (isSettled ? derived : waiting).push({ inferenceId, detail });
         if (verdict.kind !== 'said' || verdict.valid === null) continue;
         const place = { experimentId, phase, arm, unit, organizationId };
         added.push({ ...place, metric: SCHEMA_VALIDITY, value: verdict.valid ? '1' : '0' });
@@ -74,7 +78,7 @@ export function deriveValidity(
     await addToUnitMetrics(tx, added);
     await markDerived(tx, organizationId, derived);
     await postponeDeriving(tx, organizationId, waiting);
-    return { taken: taken.length, givenUp };
+    return { taken: taken.length, givenUp, isRefused };
   });
 }
 
@@ -91,7 +95,7 @@ async function verdictsOn(
     found = await captured.find(inTransaction, { organizationId, groupId, ids });
   } catch (error) {
     if (!(error instanceof LogUnavailableError && error.isRefusal)) throw error;
-    return inferences.map(() => ({ kind: 'waits', detail: error.message }));
+    return inferences.map(() => ({ kind: 'refused', detail: error.message }));
   }
   const valid = await checkForms(
     checker,
