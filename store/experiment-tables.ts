@@ -153,6 +153,7 @@ export interface ExperimentTables {
     evaluation_attempts: Generated<number>;
     evaluation_next_at: ColumnType<Date, Date | undefined, Date>;
     evaluation_at: Date | null;
+    evaluation_since: ColumnType<Date | null, Date | null | undefined, Date | null>;
     evaluation_detail: Generated<string>;
   };
   shadow_evaluators: {

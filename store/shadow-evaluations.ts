@@ -41,7 +41,9 @@ export async function claimEvaluations(
   await sql`SELECT pg_advisory_xact_lock(hashtextextended(${`evaluate ${groupId}`}, 0))`.execute(tx);
   await sql`UPDATE shadow_pairs SET evaluation = 'failed', evaluation_detail = 'its turn did not come in a day; raise maxPerMinute'
     WHERE organization_id = ${organizationId} AND group_id = ${groupId} AND evaluation = 'pending'
-      AND evaluation_at IS NULL AND evaluation_next_at < now() - ${DAY_S} * interval '1 second'`.execute(tx);
+      AND evaluation_at IS NULL AND coalesce(evaluation_since, created_at) < now() - ${DAY_S} * interval '1 second'`.execute(
+    tx,
+  );
   const { rows } = await sql<ClaimedPair>`
     WITH due AS (
       SELECT shadow_id FROM shadow_pairs
@@ -96,7 +98,7 @@ export async function releaseEvaluation(
   shadowId: string,
   released: { readonly detail: string; readonly waitMs: number },
 ): Promise<void> {
-  await sql`UPDATE shadow_pairs SET evaluation_attempts = greatest(0, evaluation_attempts - 1), evaluation_at = NULL,
+  await sql`UPDATE shadow_pairs SET evaluation_attempts = greatest(0, evaluation_attempts - 1), evaluation_at = NULL, evaluation_since = now(),
       evaluation_detail = ${released.detail}, evaluation_next_at = now() + ${released.waitMs} * interval '1 millisecond'
     WHERE organization_id = ${organizationId} AND shadow_id = ${shadowId} AND evaluation = 'pending'`.execute(tx);
 }

@@ -51,7 +51,7 @@ export async function settlePairs(tx: Tx, organizationId: string, settled: reado
   const sorted = settled.toSorted((a, b) => (a.shadowId < b.shadowId ? -1 : 1));
   await sql`
     UPDATE shadow_pairs AS p SET state = s.state, detail = s.detail, measures = s.measures, attempts = p.attempts + 1,
-      evaluation_next_at = now(), evaluation = CASE WHEN s.key_id IS NOT NULL
+      evaluation_since = now(), evaluation = CASE WHEN s.key_id IS NOT NULL
         AND EXISTS (SELECT FROM groups AS g WHERE g.id = p.group_id AND jsonb_typeof(g.shadow -> 'evaluator') = 'object')
         AND NOT EXISTS (SELECT FROM api_keys AS k WHERE k.id = s.key_id AND starts_with(k.name, ${EVALUATOR_KEY_PREFIX}))
         THEN 'pending' ELSE 'none' END

@@ -80,9 +80,11 @@ const stopServer = await describeWithClickHouse('rows and bodies in ClickHouse',
       );
 
       now = rig.captured;
-      // The day that a turn may take begins when its pair is compared, or its answers were asked for in vain.
-      const longAgo = { created_at: new Date(Date.now() - 3 * 86_400_000), evaluation_next_at: new Date() };
-      await rig.admin.updateTable('shadow_pairs').set(longAgo).execute();
+      // The day that its turn may take begins when a pair is compared, and anew where its answers were asked for in vain.
+      await rig.admin
+        .updateTable('shadow_pairs')
+        .set({ created_at: new Date(Date.now() - 3 * 86_400_000), evaluation_next_at: new Date() })
+        .execute();
       for (const job of ['compare', 'derive', 'evaluate'] as const) await rig.run(job, captured);
       expect(rig.logged.slice(1)).toEqual(['the log can be read again: what waited is compared']);
       expect(await pairOf(rig.admin, waiting.id)).toMatchObject({ state: 'pending', attempts: 1 });

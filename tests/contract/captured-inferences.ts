@@ -91,6 +91,24 @@ export function describeCaptured(name: string, open: (databaseUrl: string) => Pr
     });
 
     describe('pairs', () => {
+      test('killed when it has read, it has done nothing; each is done once afterwards, by any number at once', async () => {
+        const experiment = { id: await rig.experiment(), phase: 1, arm: 0 };
+        const pairs = Array.from({ length: 25 }, () => rig.pair());
+        await rig.ship([...pairs.flat(), ...pairs.map(() => rig.shipped({ ...valid, begin: { experiment } }))]);
+        for (const job of ['compare', 'derive'] as const) {
+          await expect(rig.run(job, rig.killing())).rejects.toThrow(/terminat|not queryable/);
+        }
+        const states = () => rig.admin.selectFrom('shadow_pairs').select(['state', 'attempts']).execute();
+        expect(new Set((await states()).map(({ state, attempts }) => `${state} ${attempts}`))).toEqual(
+          new Set(['pending 0']),
+        );
+        await Promise.all((['compare', 'derive', 'compare', 'derive'] as const).map((job) => rig.run(job)));
+        for (const job of ['compare', 'derive'] as const) await rig.run(job);
+        expect(await states()).toEqual(pairs.map(() => ({ state: 'compared', attempts: 1 })));
+        const [sums] = await rig.admin.selectFrom('experiment_unit_metrics').select(['n', 'sum']).execute();
+        expect(sums).toEqual({ n: 25, sum: '25' });
+      });
+
       const shadowPair = (shadowId: string) => pairOf(rig.admin, shadowId);
 
       test('are compared, rows and bodies; once, also when they lie there twice', async () => {

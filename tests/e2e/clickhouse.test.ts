@@ -95,7 +95,7 @@ const stopServer = await describeWithClickHouse('ringside with RINGSIDE_CLICKHOU
     expect(elsewhere).toEqual([]);
     expect(stack.log()).not.toContain(`${store.address.password}@`);
     await store.close();
-  });
+  }, 150_000);
 });
 afterAll(stopServer);
 

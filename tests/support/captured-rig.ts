@@ -1,4 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
+import { sql } from 'kysely';
 import { systemEntropy } from '#control-plane/entropy.ts';
 import { createOutbound } from '#control-plane/http/outbound.ts';
 import { createDerivedMetricsJob } from '#control-plane/jobs/derived-metrics.ts';
@@ -124,6 +125,16 @@ export async function createCapturedRig(open: (databaseUrl: string) => Promise<L
       const sought = { organizationId: ORGANIZATION_ID, groupId: GROUP_ID, ids, ...changes };
       return store.captured.find((work) => inOrganization(db, sought.organizationId, work), sought);
     },
+
+    /** A reader whose caller's transaction is dead when it has read. */
+    killing: (): CapturedInferences => ({
+      async find(inTransaction, sought) {
+        const found = await store.captured.find(inTransaction, sought);
+        await sql`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+          WHERE datname = current_database() AND state = 'idle in transaction'`.execute(admin);
+        return found;
+      },
+    }),
 
     /** The leader's jobs, once. */
     async run(job: 'compare' | 'derive' | 'evaluate', captured = store.captured): Promise<void> {
