@@ -98,8 +98,8 @@ export async function releaseEvaluation(
   shadowId: string,
   released: { readonly detail: string; readonly waitMs: number },
 ): Promise<void> {
-  await sql`UPDATE shadow_pairs SET evaluation_attempts = greatest(0, evaluation_attempts - 1), evaluation_at = NULL, evaluation_since = now(),
-      evaluation_detail = ${released.detail}, evaluation_next_at = now() + ${released.waitMs} * interval '1 millisecond'
+  await sql`UPDATE shadow_pairs SET evaluation_attempts = greatest(0, evaluation_attempts - 1), evaluation_at = NULL,
+      evaluation_since = now(), evaluation_detail = ${released.detail}, evaluation_next_at = now() + ${released.waitMs} * interval '1 millisecond'
     WHERE organization_id = ${organizationId} AND shadow_id = ${shadowId} AND evaluation = 'pending'`.execute(tx);
 }
 
