@@ -112,7 +112,6 @@ async function evaluate(
 ): Promise<void> {
   const { shadowId } = claimed;
   const shadowFirst = showsShadowFirst(shadowId);
-  const write = (work: (tx: Tx) => Promise<void>) => inOrganization(db, organizationId, work);
   const inTransaction: InTransaction = (work) => inOrganization(db, organizationId, work);
   const pair = await loadPair(captured, inTransaction, group, claimed, shadowFirst).catch((error: unknown) => {
     if (error instanceof LogUnavailableError) return error;
@@ -120,7 +119,7 @@ async function evaluate(
   });
   if (pair instanceof LogUnavailableError) {
     const released = { detail: pair.message, waitMs: FIRST_WAIT_MS };
-    return write((tx) => releaseEvaluation(tx, organizationId, shadowId, released));
+    return inTransaction((tx) => releaseEvaluation(tx, organizationId, shadowId, released));
   }
   // What was there when the pair was compared may still be on its way to another replica.
   const answer = pair === null ? GONE : await ask(pair).catch(failedCall);
@@ -128,10 +127,10 @@ async function evaluate(
   if (answer.kind === 'failed' && signal.aborted) return;
   if (answer.kind === 'verdict') {
     const measures = verdictMeasures(answer.preference, shadowFirst);
-    return write((tx) => scorePair(tx, organizationId, shadowId, { measures, reason: answer.reason }));
+    return inTransaction((tx) => scorePair(tx, organizationId, shadowId, { measures, reason: answer.reason }));
   }
   const waitMs = claimed.attempts >= MAX_ATTEMPTS ? null : FIRST_WAIT_MS * 2 ** (claimed.attempts - 1);
-  return write((tx) => failEvaluation(tx, organizationId, shadowId, { detail: answer.detail, waitMs }));
+  return inTransaction((tx) => failEvaluation(tx, organizationId, shadowId, { detail: answer.detail, waitMs }));
 }
 
 function failedCall(error: unknown): JudgeAnswer {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { sayTrouble } from '#control-plane/jobs/say-trouble.ts';
+import { unixMsOfId } from '#core/ids.ts';
 import { createCapturedInClickHouse } from '#inference-log/sinks/clickhouse/captured-in-clickhouse.ts';
 import { createClickHouseSink } from '#inference-log/sinks/clickhouse/sink.ts';
 import { createPostgresSink } from '#inference-log/sinks/postgres.ts';
@@ -13,7 +14,7 @@ import {
   describeWithClickHouse,
 } from '#tests/support/clickhouse-store.ts';
 import { pairOf } from '#tests/support/planted-pairs.ts';
-import { GROUP_ID, ORGANIZATION_ID } from '#tests/support/records.ts';
+import { GROUP_ID, newInferenceId, ORGANIZATION_ID } from '#tests/support/records.ts';
 import { describeCaptured } from './captured-inferences.ts';
 
 describeCaptured('PostgreSQL', async (databaseUrl) => {
@@ -114,6 +115,18 @@ const stopServer = await describeWithClickHouse('rows and bodies in ClickHouse',
         .execute();
       await rig.run('compare');
       expect(await pairOf(rig.admin, pair[1].id)).toMatchObject({ state: 'compared', detail: '' });
+    });
+
+    test('a row that was put there by hand, and is none of ours, is told apart from an outage', async () => {
+      const own = rig.shipped();
+      await rig.ship([own]);
+      const odd = newInferenceId(unixMsOfId(own.id));
+      await store.client.query(`INSERT INTO inferences SELECT * REPLACE (toUUID('${odd}') AS id, '{' AS attempts)
+        FROM inferences AS i WHERE i.id = '${own.id}'`);
+      const refused = await rig.find([odd]).catch((error: unknown) => error);
+      expect(refused).toBeInstanceOf(LogUnavailableError);
+      expect(refused).toMatchObject({ isRefusal: true });
+      expect((await rig.find([own.id])).size).toBe(1);
     });
 
     test('bodies come in answers of a bounded size, and one that is too long counts as not kept', async () => {

@@ -103,6 +103,11 @@ function unavailable(error: unknown): unknown {
   if (error instanceof ClickHouseUnreachableError) {
     return new LogUnavailableError(error.message, { isRefusal: false, cause: error });
   }
+  if (error instanceof SyntaxError || error instanceof RangeError) {
+    return new LogUnavailableError(`what ClickHouse answered cannot be read: ${error.message}`, {
+      ...{ isRefusal: true, cause: error },
+    });
+  }
   if (!(error instanceof ClickHouseError)) return error;
   return new LogUnavailableError(error.message, { isRefusal: error.exceptionCode !== 0, cause: error });
 }
