@@ -93,6 +93,8 @@ export interface ExperimentTables {
     shadow_of: string | null;
     created_at: Date;
     is_derived: Generated<boolean>;
+    derive_at: ColumnType<Date | null, Date | null | undefined, Date | null>;
+    derive_detail: Generated<string>;
   };
   experiment_history: {
     experiment_id: string;
@@ -151,6 +153,7 @@ export interface ExperimentTables {
     evaluation_attempts: Generated<number>;
     evaluation_next_at: ColumnType<Date, Date | undefined, Date>;
     evaluation_at: Date | null;
+    evaluation_since: ColumnType<Date | null, Date | null | undefined, Date | null>;
     evaluation_detail: Generated<string>;
   };
   shadow_evaluators: {

@@ -30,7 +30,7 @@ export async function groupsToEvaluate(db: Db): Promise<EvaluatedGroup[]> {
 
 /**
  * Takes pairs for one attempt each: no more than are left of a minute's calls, and nobody else takes them for three minutes. Those that
- * have waited for a day for their turn fail.
+ * have waited for a day for their turn fail; that a pair was compared late, or its answers could not be read, is not its waiting.
  */
 export async function claimEvaluations(
   tx: Tx,
@@ -41,7 +41,9 @@ export async function claimEvaluations(
   await sql`SELECT pg_advisory_xact_lock(hashtextextended(${`evaluate ${groupId}`}, 0))`.execute(tx);
   await sql`UPDATE shadow_pairs SET evaluation = 'failed', evaluation_detail = 'its turn did not come in a day; raise maxPerMinute'
     WHERE organization_id = ${organizationId} AND group_id = ${groupId} AND evaluation = 'pending'
-      AND evaluation_at IS NULL AND created_at < now() - ${DAY_S} * interval '1 second'`.execute(tx);
+      AND evaluation_at IS NULL AND coalesce(evaluation_since, created_at) < now() - ${DAY_S} * interval '1 second'`.execute(
+    tx,
+  );
   const { rows } = await sql<ClaimedPair>`
     WITH due AS (
       SELECT shadow_id FROM shadow_pairs
@@ -86,6 +88,18 @@ export async function failEvaluation(
 ): Promise<void> {
   await sql`UPDATE shadow_pairs SET evaluation = ${failed.waitMs === null ? 'failed' : 'pending'}, evaluation_detail = ${failed.detail},
       evaluation_next_at = now() + ${failed.waitMs ?? 0} * interval '1 millisecond'
+    WHERE organization_id = ${organizationId} AND shadow_id = ${shadowId} AND evaluation = 'pending'`.execute(tx);
+}
+
+/** Gives back what was taken for an attempt that was not made: nobody was asked, so it counts neither as one nor as a minute's call. */
+export async function releaseEvaluation(
+  tx: Tx,
+  organizationId: string,
+  shadowId: string,
+  released: { readonly detail: string; readonly waitMs: number },
+): Promise<void> {
+  await sql`UPDATE shadow_pairs SET evaluation_attempts = greatest(0, evaluation_attempts - 1), evaluation_at = NULL,
+      evaluation_since = now(), evaluation_detail = ${released.detail}, evaluation_next_at = now() + ${released.waitMs} * interval '1 millisecond'
     WHERE organization_id = ${organizationId} AND shadow_id = ${shadowId} AND evaluation = 'pending'`.execute(tx);
 }
 

@@ -1,34 +1,14 @@
 import { type Selectable, sql } from 'kysely';
-import { unixMsOfId } from '#core/ids.ts';
 import type { PairMeasures } from '#core/shadow/measures.ts';
 import type { Database } from './database.ts';
-import type { InferenceRow } from './inferences.ts';
 import type { Db, Tx } from './pool.ts';
 
 export type PairRow = Selectable<Database['shadow_pairs']>;
 
-/** What of a row of the log says how an inference went, and what was kept of it. */
-export type PairedRow = Pick<InferenceRow, (typeof PAIRED_COLUMNS)[number]>;
-const PAIRED_COLUMNS = [
-  ...([
-    'id',
-    'group_id',
-    'created_at',
-    'operation',
-    'dialect',
-    'assigned_variant',
-    'outcome',
-    'error_code',
-    'key_id',
-  ] as const),
-  ...(['attempts', 'input_tokens', 'output_tokens', 'cost_micro_usd'] as const),
-  ...(['capture_facts', 'request_bytes', 'response_bytes'] as const),
-] as const;
-
 /** A pair that waits to be compared. */
 export type DuePair = Pick<
   PairRow,
-  'shadow_id' | 'inference_id' | 'group_id' | 'experiment_id' | 'shadow_variant' | 'unit'
+  'shadow_id' | 'inference_id' | 'group_id' | 'experiment_id' | 'shadow_variant' | 'unit' | 'attempts'
 > & {
   /** Since the mirrored call began. */
   readonly waitedMs: number;
@@ -58,31 +38,11 @@ export async function organizationsWithDuePairs(db: Db): Promise<string[]> {
 /** Pairs that are due, the longest due first, locked until the transaction ends; those that another one works on are left to it. */
 export async function takeDuePairs(tx: Tx, organizationId: string, limit: number): Promise<DuePair[]> {
   const { rows } = await sql<DuePair>`
-    SELECT shadow_id, inference_id, group_id, experiment_id, shadow_variant, unit,
+    SELECT shadow_id, inference_id, group_id, experiment_id, shadow_variant, unit, attempts,
       (1000 * extract(epoch FROM now() - created_at))::float8 AS "waitedMs"
     FROM shadow_pairs WHERE organization_id = ${organizationId} AND state = 'pending' AND next_at <= now()
     ORDER BY next_at LIMIT ${limit} FOR UPDATE SKIP LOCKED`.execute(tx);
   return rows;
-}
-
-/** Those of some inferences of a group that are in the log, by id. The times in their ids rule out partitions. */
-export async function pairedRows(
-  tx: Tx,
-  organizationId: string,
-  groupId: string,
-  ids: readonly string[],
-): Promise<Map<string, PairedRow>> {
-  if (ids.length === 0) return new Map();
-  const times = [...new Set(ids.map(unixMsOfId))].map((unixMs) => new Date(unixMs));
-  const rows = await tx
-    .selectFrom('inferences')
-    .select(PAIRED_COLUMNS)
-    .where('organization_id', '=', organizationId)
-    .where('group_id', '=', groupId)
-    .where('created_at', 'in', times)
-    .where('id', 'in', ids)
-    .execute();
-  return new Map(rows.map((row) => [row.id, row]));
 }
 
 /** Writes down what has become of pairs, in one order for everyone. */
@@ -91,7 +51,7 @@ export async function settlePairs(tx: Tx, organizationId: string, settled: reado
   const sorted = settled.toSorted((a, b) => (a.shadowId < b.shadowId ? -1 : 1));
   await sql`
     UPDATE shadow_pairs AS p SET state = s.state, detail = s.detail, measures = s.measures, attempts = p.attempts + 1,
-      evaluation = CASE WHEN s.key_id IS NOT NULL
+      evaluation_since = now(), evaluation = CASE WHEN s.key_id IS NOT NULL
         AND EXISTS (SELECT FROM groups AS g WHERE g.id = p.group_id AND jsonb_typeof(g.shadow -> 'evaluator') = 'object')
         AND NOT EXISTS (SELECT FROM api_keys AS k WHERE k.id = s.key_id AND starts_with(k.name, ${EVALUATOR_KEY_PREFIX}))
         THEN 'pending' ELSE 'none' END

@@ -4,8 +4,10 @@ import { reasonOf } from '#core/reason.ts';
 import type { AddressPolicy } from '#core/upstream-address.ts';
 import { type ArchiveSettings, createArchiveStorage } from '#inference-log/archive/storage.ts';
 import type { ClickHouseAddress } from '#inference-log/sinks/clickhouse/address.ts';
+import { createCapturedInClickHouse } from '#inference-log/sinks/clickhouse/captured-in-clickhouse.ts';
 import { createClickHouseExpiry } from '#inference-log/sinks/clickhouse/expiry.ts';
 import { createClickHouseFinder } from '#inference-log/sinks/clickhouse/find-inferences.ts';
+import { capturedInPostgres } from '#store/captured-in-postgres.ts';
 import { seekLeadership } from '#store/leadership.ts';
 import { createPool, type DatabaseRole } from '#store/pool.ts';
 import { stagePairs } from '#store/shadow-sums.ts';
@@ -24,6 +26,7 @@ import { createFeedbackExpiryJob, createFeedbackJob } from './feedback.ts';
 import { createPartitionsJob } from './partitions.ts';
 import { createRetentionJob } from './retention.ts';
 import { createRolloutsJob } from './rollouts.ts';
+import { sayTrouble } from './say-trouble.ts';
 import { runJobs } from './scheduler.ts';
 import { createShadowEvaluationsJob } from './shadow-evaluations.ts';
 import { createShadowPairsExpiryJob, createShadowPairsJob } from './shadow-pairs.ts';
@@ -115,12 +118,15 @@ export function startLeader(options: LeaderOptions): () => Promise<void> {
   const storage = archive && createArchiveStorage(archive);
   const expiry = clickhouse && createClickHouseExpiry(clickhouse);
   const finder = clickhouse && createClickHouseFinder(clickhouse);
+  const elsewhere = clickhouse && createCapturedInClickHouse(clickhouse);
+  const captured = elsewhere === undefined ? capturedInPostgres : sayTrouble(elsewhere, log);
   const retention = { db, everyMs: every.retentionMs, entropy, random, log };
-  const comparing = () => [
-    createShadowPairsJob({ db: pairsDb, leaderDb: db, checker, everyMs: every.shadowPairsMs, random, log }),
-    createDerivedMetricsJob({ db: pairsDb, leaderDb: db, checker, everyMs: every.derivedMetricsMs, random }),
+  const pairs = { db: pairsDb, leaderDb: db, captured };
+  const comparing = [
+    createShadowPairsJob({ ...pairs, checker, everyMs: every.shadowPairsMs, random, log }),
+    createDerivedMetricsJob({ ...pairs, checker, everyMs: every.derivedMetricsMs, random, log }),
     createShadowEvaluationsJob({
-      ...{ db: pairsDb, leaderDb: db, keyring, pepper, entropy, clock, outbound },
+      ...{ ...pairs, keyring, pepper, entropy, clock, outbound },
       ...{ gatewayUrl, gatewayOutbound: createOutbound({ policy: OWN_GATEWAY }), everyMs: every.evaluationsMs },
     }),
   ];
@@ -137,8 +143,7 @@ export function startLeader(options: LeaderOptions): () => Promise<void> {
     }),
     createFeedbackJob({ db, everyMs: every.feedbackMs, random, log, findElsewhere: finder?.find }),
     createFeedbackExpiryJob({ db, everyMs: every.expiryMs, random, log }),
-    // They read rows and bodies, which are elsewhere then; what waits for them stays as it is.
-    ...(clickhouse === undefined ? comparing() : []),
+    ...comparing,
     createShadowPairsExpiryJob({ leaderDb: db, everyMs: every.expiryMs, random, log }),
   ];
   let work = Promise.resolve();
@@ -146,7 +151,6 @@ export function startLeader(options: LeaderOptions): () => Promise<void> {
     ...{ databaseUrl, random, retryMs: leaderRetryMs, checkMs: leaderCheckMs },
     onElected: (signal) => {
       log('leads the background jobs');
-      if (clickhouse !== undefined) log('mirrored calls are not compared: the rows of the log are in ClickHouse');
       // A term begins when the work of the one before has ended.
       work = work.then(() => runJobs({ jobs, random, log }, signal));
     },
@@ -160,6 +164,7 @@ export function startLeader(options: LeaderOptions): () => Promise<void> {
     await rolloutsDb.destroy();
     await checker.close();
     await pairsDb.destroy();
+    elsewhere?.close();
     finder?.close();
     await db.destroy();
   };

@@ -1,7 +1,8 @@
+import { type CapturedInferences, LogUnavailableError } from '#store/captured-inferences.ts';
 import { retryContention } from '#store/contention.ts';
 import type { Db } from '#store/pool.ts';
 import { expirePairs, organizationsWithDuePairs } from '#store/shadow-pairs.ts';
-import { comparePairs } from '../shadow/compare-pairs.ts';
+import { type ComparedBatch, comparePairs } from '../shadow/compare-pairs.ts';
 import type { SchemaChecker } from '../shadow/schema-checker.ts';
 import type { Job } from './scheduler.ts';
 
@@ -10,6 +11,7 @@ export interface ShadowPairsJobDeps {
   readonly db: Db;
   /** Of the role `leader`, which sees whose pairs are due. */
   readonly leaderDb: Db;
+  readonly captured: CapturedInferences;
   readonly checker: SchemaChecker;
   readonly everyMs: number;
   readonly random: () => number;
@@ -22,29 +24,38 @@ const EXPIRED_AT_ONCE = 5_000;
 /** Pairs are kept for so long. */
 const PAIR_DAYS = 400;
 
-/** Compares mirrored calls with what they mirror, as long as any are due: organizations take turns, so that none waits for another's backlog. */
-export function createShadowPairsJob({ db, leaderDb, checker, everyMs, random, log }: ShadowPairsJobDeps): Job {
+/**
+ * Compares mirrored calls with what they mirror, as long as any are due: organizations take turns, so that none waits for another's
+ * backlog. When the log is away, its reader has said so, and they wait for the next time.
+ */
+export function createShadowPairsJob({ leaderDb, everyMs, random, log, ...deps }: ShadowPairsJobDeps): Job {
   return {
     name: 'shadow-pairs',
     everyMs,
     async run(signal) {
-      let givenUp = 0;
-      let busy = await organizationsWithDuePairs(leaderDb);
-      while (busy.length > 0 && !signal.aborted) {
-        const more: string[] = [];
-        for (const organizationId of busy) {
-          if (signal.aborted) break;
-          const batch = await retryContention(
-            () => comparePairs({ db, checker }, organizationId, COMPARED_AT_ONCE),
-            random,
-          );
-          for (const defect of batch.defects) log(`a pair could not be compared: ${defect}`);
-          givenUp += batch.givenUp;
-          if (batch.taken === COMPARED_AT_ONCE) more.push(organizationId);
+      let [givenUp, withoutBodies] = [0, 0];
+      const note = (batch: ComparedBatch) => {
+        for (const defect of batch.defects) log(`a pair could not be compared: ${defect}`);
+        givenUp += batch.givenUp;
+        withoutBodies += batch.withoutBodies;
+      };
+      try {
+        let busy = await organizationsWithDuePairs(leaderDb);
+        while (busy.length > 0 && !signal.aborted) {
+          const more: string[] = [];
+          for (const organizationId of busy) {
+            if (signal.aborted) break;
+            const batch = await retryContention(() => comparePairs(deps, organizationId, COMPARED_AT_ONCE), random);
+            note(batch);
+            if (batch.taken === COMPARED_AT_ONCE && batch.refused === 0) more.push(organizationId);
+          }
+          busy = more;
         }
-        busy = more;
+      } catch (error) {
+        if (!(error instanceof LogUnavailableError)) throw error;
       }
       if (givenUp > 0) log(`gave up ${givenUp} pairs of mirrored calls`);
+      if (withoutBodies > 0) log(`compared ${withoutBodies} pairs of mirrored calls without bodies, which never came`);
     },
   };
 }
@@ -55,7 +66,7 @@ export function createShadowPairsExpiryJob({
   everyMs,
   random,
   log,
-}: Omit<ShadowPairsJobDeps, 'db' | 'checker'>): Job {
+}: Omit<ShadowPairsJobDeps, 'db' | 'captured' | 'checker'>): Job {
   return {
     name: 'shadow-pairs-expiry',
     everyMs,

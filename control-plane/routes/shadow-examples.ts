@@ -9,7 +9,9 @@ export const SHADOWS_EXAMPLE = {
     {
       model: 'gpt-next',
       pairs: { pending: 2, compared: 8_120, givenUp: 1 },
-      givenUp: [{ reason: 'the row of the inference has not come in a day', pairs: 1 }],
+      givenUp: [
+        { reason: 'the row of the inference is not in the log after a day: never brought, or removed', pairs: 1 },
+      ],
       firstAt: '2030-01-01T00:03:11.000Z',
       lastAt: '2030-01-07T23:58:40.000Z',
       failures: { pairs: 8_120, original: 9, shadow: 14, both: 3 },

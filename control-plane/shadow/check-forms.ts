@@ -1,12 +1,12 @@
 import type { ComparedAnswer } from '#core/shadow/measures.ts';
+import type { CapturedRow } from '#store/captured-inferences.ts';
 import type { PayloadRow } from '#store/inferences.ts';
-import type { PairedRow } from '#store/shadow-pairs.ts';
 import { requestOf } from '../inferences/captured.ts';
 import { questionOf, type RequestedForm, requestedFormOf } from './requested-form.ts';
 import type { SchemaChecker, SchemaQuestion } from './schema-checker.ts';
 
 /** The form that an inference's request asked for; null when it asked for none, or was not captured whole. */
-export function formOf(row: PairedRow, payload: PayloadRow | undefined): RequestedForm | null {
+export function formOf(row: CapturedRow, payload: PayloadRow | undefined): RequestedForm | null {
   const request = requestOf(row, payload);
   if (row.operation !== 'chat' || request.kind === 'missing' || !request.isWhole) return null;
   return requestedFormOf(row.dialect, request.bytes);

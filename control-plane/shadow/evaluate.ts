@@ -1,8 +1,8 @@
 import { reasonOf } from '#core/reason.ts';
 import { showsShadowFirst, verdictMeasures } from '#core/shadow/verdict.ts';
 import { type Evaluator, shadowPolicySchema } from '#core/snapshot/shadow-policy.ts';
+import { type CapturedInferences, type InTransaction, LogUnavailableError } from '#store/captured-inferences.ts';
 import { findGroup, type GroupRow } from '#store/groups.ts';
-import { findPayloads } from '#store/inferences.ts';
 import { type Db, inOrganization, type Tx } from '#store/pool.ts';
 import {
   type ClaimedPair,
@@ -10,9 +10,9 @@ import {
   dropEvaluations,
   type EvaluatedGroup,
   failEvaluation,
+  releaseEvaluation,
   scorePair,
 } from '#store/shadow-evaluations.ts';
-import { pairedRows } from '#store/shadow-pairs.ts';
 import type { Clock } from '../clock.ts';
 import { type Outbound, OutboundError } from '../http/outbound.ts';
 import { requestOf } from '../inferences/captured.ts';
@@ -23,6 +23,7 @@ import { answerOf } from './pair-side.ts';
 export interface EvaluateDeps extends EvaluatorAccessDeps {
   /** Of the role `application`. */
   readonly db: Db;
+  readonly captured: CapturedInferences;
   /** Where the gateway answers; our own, so that its address may be private. */
   readonly gatewayUrl: string;
   readonly gatewayOutbound: Outbound;
@@ -37,13 +38,15 @@ type Ask = (pair: JudgedPair) => Promise<JudgeAnswer>;
 const AT_ONCE = 8;
 const MAX_ATTEMPTS = 4;
 const FIRST_WAIT_MS = 60_000;
+const GONE: JudgeAnswer = { kind: 'failed', detail: 'its answers are gone' };
 
 /**
  * Asks a group's evaluator for its verdict on some pairs.
  *
  *   pending ──taken for one attempt──▶ asked ──verdict──▶ scored
  *      ▲                                 └──anything else──▶ pending, after a growing wait; after the fourth attempt failed
- *      └──nobody wrote down what came of it, in three minutes──┘
+ *      ├──nobody wrote down what came of it, in three minutes──┤
+ *      └──the log could not be read: no attempt, asked in a minute──┘
  *
  * A process that dies in between has the judge asked again, the same question; the first verdict that is written down stays.
  * @returns how many were asked
@@ -100,7 +103,7 @@ async function askWith(
 }
 
 async function evaluate(
-  { db }: EvaluateDeps,
+  { db, captured }: EvaluateDeps,
   { organizationId }: EvaluatedGroup,
   group: GroupRow,
   claimed: ClaimedPair,
@@ -109,42 +112,49 @@ async function evaluate(
 ): Promise<void> {
   const { shadowId } = claimed;
   const shadowFirst = showsShadowFirst(shadowId);
-  const write = (work: (tx: Tx) => Promise<void>) => inOrganization(db, organizationId, work);
-  const pair = await inOrganization(db, organizationId, (tx) => loadPair(tx, group, claimed, shadowFirst));
-  if (pair === null) {
-    return write((tx) =>
-      failEvaluation(tx, organizationId, shadowId, { detail: 'its answers are gone', waitMs: null }),
-    );
-  }
-  const answer = await ask(pair).catch((error: unknown): JudgeAnswer => {
-    if (error instanceof OutboundError) return { kind: 'failed', detail: reasonOf(error) };
+  const inTransaction: InTransaction = (work) => inOrganization(db, organizationId, work);
+  const pair = await loadPair(captured, inTransaction, group, claimed, shadowFirst).catch((error: unknown) => {
+    if (error instanceof LogUnavailableError) return error;
     throw error;
   });
+  if (pair instanceof LogUnavailableError) {
+    const released = { detail: pair.message, waitMs: FIRST_WAIT_MS };
+    return inTransaction((tx) => releaseEvaluation(tx, organizationId, shadowId, released));
+  }
+  // What was there when the pair was compared may still be on its way to another replica.
+  const answer = pair === null ? GONE : await ask(pair).catch(failedCall);
   // Stopped in the middle: the lease runs out, and whoever leads then asks again.
   if (answer.kind === 'failed' && signal.aborted) return;
   if (answer.kind === 'verdict') {
     const measures = verdictMeasures(answer.preference, shadowFirst);
-    return write((tx) => scorePair(tx, organizationId, shadowId, { measures, reason: answer.reason }));
+    return inTransaction((tx) => scorePair(tx, organizationId, shadowId, { measures, reason: answer.reason }));
   }
   const waitMs = claimed.attempts >= MAX_ATTEMPTS ? null : FIRST_WAIT_MS * 2 ** (claimed.attempts - 1);
-  return write((tx) => failEvaluation(tx, organizationId, shadowId, { detail: answer.detail, waitMs }));
+  return inTransaction((tx) => failEvaluation(tx, organizationId, shadowId, { detail: answer.detail, waitMs }));
+}
+
+function failedCall(error: unknown): JudgeAnswer {
+  if (error instanceof OutboundError) return { kind: 'failed', detail: reasonOf(error) };
+  throw error;
 }
 
 async function loadPair(
-  tx: Tx,
+  captured: CapturedInferences,
+  inTransaction: InTransaction,
   group: GroupRow,
   { shadowId, inferenceId }: ClaimedPair,
   shadowFirst: boolean,
 ): Promise<JudgedPair | null> {
-  const rows = await pairedRows(tx, group.organization_id, group.id, [shadowId, inferenceId]);
-  const payloads = await findPayloads(tx, group.organization_id, [...rows.values()]);
+  const found = await captured.find(inTransaction, {
+    ...{ organizationId: group.organization_id, groupId: group.id, ids: [shadowId, inferenceId] },
+  });
   const [original, shadow] = [inferenceId, shadowId].map((id) => {
-    const row = rows.get(id);
-    const answer = row && answerOf(row, payloads.get(id));
+    const one = found.get(id);
+    const answer = one && answerOf(one.row, one.payload);
     return answer?.kind === 'chat' ? answer : null;
   });
-  const row = rows.get(inferenceId);
-  const request = row && requestOf(row, payloads.get(inferenceId));
+  const asked = found.get(inferenceId);
+  const request = asked && requestOf(asked.row, asked.payload);
   if (!original || !shadow || request?.kind !== 'kept') return null;
   const [first, second] = shadowFirst ? [shadow, original] : [original, shadow];
   return {

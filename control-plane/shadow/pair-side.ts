@@ -3,8 +3,8 @@ import { judgeFirstAttempt } from '#core/experiments/first-attempt.ts';
 import type { ComparedAnswer, PairSide } from '#core/shadow/measures.ts';
 import { readTensors } from '#core/shadow/tensors.ts';
 import type { AttemptRecord } from '#inference-log/record.ts';
+import type { CapturedRow } from '#store/captured-inferences.ts';
 import type { PayloadRow } from '#store/inferences.ts';
-import type { PairedRow } from '#store/shadow-pairs.ts';
 import { responseOf } from '../inferences/captured.ts';
 import { chatAnswerOf } from '../inferences/chat-answer.ts';
 import { isShallow } from '../inferences/depth.ts';
@@ -13,7 +13,7 @@ import { readSaid } from './said.ts';
 const NS_PER_US = 1_000;
 
 /** An inference as a side of a pair, all but whether its answer has the form that was asked for. */
-export function pairSideOf(row: PairedRow, payload: PayloadRow | undefined): Omit<PairSide, 'isSchemaValid'> {
+export function pairSideOf(row: CapturedRow, payload: PayloadRow | undefined): Omit<PairSide, 'isSchemaValid'> {
   const attempts = row.attempts as readonly AttemptRecord[];
   const [first] = attempts;
   return {
@@ -36,7 +36,7 @@ function latencyOf({ startNs, endNs }: AttemptRecord): number | null {
 }
 
 /** The answer that was given, if all of it was kept: the end of a text that was cut would be a difference that there was not. */
-export function answerOf(row: PairedRow, payload: PayloadRow | undefined): ComparedAnswer | null {
+export function answerOf(row: CapturedRow, payload: PayloadRow | undefined): ComparedAnswer | null {
   const response = responseOf(row, payload);
   if (row.outcome !== 'completed' || response.kind === 'missing' || !response.isWhole) return null;
   const body = response.bytes.toString('utf8');

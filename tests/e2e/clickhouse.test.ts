@@ -73,12 +73,29 @@ const stopServer = await describeWithClickHouse('ringside with RINGSIDE_CLICKHOU
     await waitFor('the ledger', async () => metric.test(await stack!.metrics()));
     const client = new pg.Client({ connectionString: stack.databaseUrl });
     await client.connect();
+    // The leader reads rows and bodies there: a mirrored call is compared. A thread that has other work drops some.
+    await stack.api('PUT', '/groups/columnar/variants', [
+      { model: 'champ', role: 'champion', weightBp: 10_000 },
+      { model: 'chall', role: 'shadow' },
+    ]);
+    const measures = await waitFor(
+      'a pair to be compared',
+      async () => {
+        await (await stack!.chat(key, { model: 'columnar' })).arrayBuffer();
+        const { rows: pairs } = await client.query(
+          `SELECT measures FROM ringside.shadow_pairs WHERE state = 'compared'`,
+        );
+        return pairs[0]?.measures as Record<string, number> | undefined;
+      },
+      40_000,
+    );
+    expect(measures).toMatchObject({ failure: 0, latency_us: expect.any(Number), text_similarity: expect.any(Number) });
     const { rows: elsewhere } = await client.query('SELECT id FROM ringside.inferences');
     await client.end();
     expect(elsewhere).toEqual([]);
     expect(stack.log()).not.toContain(`${store.address.password}@`);
     await store.close();
-  });
+  }, 150_000);
 });
 afterAll(stopServer);
 

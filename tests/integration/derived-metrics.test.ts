@@ -5,6 +5,7 @@ import { createDerivedMetricsJob } from '#control-plane/jobs/derived-metrics.ts'
 import { deriveValidity } from '#control-plane/shadow/derive-validity.ts';
 import { createSchemaChecker } from '#control-plane/shadow/schema-checker.ts';
 import { experimentDefinitionSchema } from '#core/experiments/definition.ts';
+import { capturedInPostgres } from '#store/captured-in-postgres.ts';
 import { createPool, type Db } from '#store/pool.ts';
 import {
   type ApiClient,
@@ -25,6 +26,7 @@ const STRUCTURED = JSON.stringify({
 let control: TestControlPlane;
 let api: ApiClient;
 let leader: Db;
+const logged: string[] = [];
 let groupId: string;
 
 beforeAll(async () => {
@@ -90,7 +92,8 @@ async function plant(experimentId: string, answered: Answered): Promise<void> {
 
 const runJob = () =>
   createDerivedMetricsJob({
-    ...{ db: control.application, leaderDb: leader, checker, everyMs: 1, random: () => 0 },
+    ...{ db: control.application, leaderDb: leader, captured: capturedInPostgres, checker, everyMs: 1 },
+    ...{ random: () => 0, log: (line: string) => logged.push(line) },
   }).run(new AbortController().signal);
 
 const sums = async () => {
@@ -154,7 +157,7 @@ test('killed between two statements, it counts each once afterwards', async () =
     // It has read everything, and waits to write.
     await sql`LOCK TABLE ringside.experiment_unit_metrics IN ACCESS EXCLUSIVE MODE`.execute(tx);
     const doomed = deriveValidity(
-      { db: control.application, checker },
+      { db: control.application, captured: capturedInPostgres, checker },
       { id, organizationId: api.organizationId },
       50,
     ).then(

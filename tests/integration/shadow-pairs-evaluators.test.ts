@@ -7,6 +7,7 @@ import { createSchemaChecker } from '#control-plane/shadow/schema-checker.ts';
 import { digestSecret } from '#core/credentials.ts';
 import { showsShadowFirst } from '#core/shadow/verdict.ts';
 import { parseAddressPolicy } from '#core/upstream-address.ts';
+import { capturedInPostgres } from '#store/captured-in-postgres.ts';
 import { createPool, type Db } from '#store/pool.ts';
 import {
   type ApiClient,
@@ -59,11 +60,13 @@ const plant = (original: string, shadow: string, row: Record<string, unknown> = 
     original: { request: CHAT_REQUEST, response: chatCompletion(original), row },
     shadow: { request: CHAT_REQUEST, response: chatCompletion(shadow) },
   });
-const compare = () => comparePairs({ db: control.application, checker }, api.organizationId, 100);
+const compare = () =>
+  comparePairs({ db: control.application, captured: capturedInPostgres, checker }, api.organizationId, 100);
 const outbound = createOutbound({ policy: parseAddressPolicy('127.0.0.0/8') });
 const runJob = () =>
   createShadowEvaluationsJob({
-    ...{ db: control.application, leaderDb: leader, everyMs: 1, outbound, gatewayOutbound: outbound },
+    ...{ db: control.application, leaderDb: leader, captured: capturedInPostgres, everyMs: 1 },
+    ...{ outbound, gatewayOutbound: outbound },
     ...{ keyring: control.keyring, pepper: control.pepper, entropy: systemEntropy, gatewayUrl: receiver.url },
     clock: { nowMs: () => Date.now() },
   }).run(new AbortController().signal);

@@ -4,6 +4,7 @@ import { createShadowPairsExpiryJob, createShadowPairsJob } from '#control-plane
 import { comparePairs } from '#control-plane/shadow/compare-pairs.ts';
 import { createSchemaChecker } from '#control-plane/shadow/schema-checker.ts';
 import { missingFacts, packFacts, WHOLE } from '#core/capture-facts.ts';
+import { capturedInPostgres } from '#store/captured-in-postgres.ts';
 import { createPool, type Db } from '#store/pool.ts';
 import {
   type ApiClient,
@@ -58,10 +59,12 @@ beforeEach(async () => {
 
 const plant = (original: PlantedSide, shadow: PlantedSide, more: Partial<PlantedPair> = {}) =>
   plantPair(control.admin, { organizationId: api.organizationId, groupId, original, shadow, ...more });
-const compare = (limit = 20) => comparePairs({ db: control.application, checker }, api.organizationId, limit);
+const compare = (limit = 20) =>
+  comparePairs({ db: control.application, captured: capturedInPostgres, checker }, api.organizationId, limit);
 const runJob = () =>
   createShadowPairsJob({
-    ...{ db: control.application, leaderDb: leader, checker, everyMs: 1, random: () => 0 },
+    ...{ db: control.application, leaderDb: leader, captured: capturedInPostgres, checker, everyMs: 1 },
+    random: () => 0,
     log: (line) => logged.push(line),
   }).run(new AbortController().signal);
 const measuresOf = async (shadowId: string) => (await pairOf(control.admin, shadowId)).measures;
@@ -80,7 +83,7 @@ describe('measures', () => {
       { row: { attempts: attempt(5), output_tokens: 10, cost_micro_usd: 7 } },
       { row: { attempts: attempt(8, 200, { model: 's' }), output_tokens: 4, cost_micro_usd: 9 } },
     );
-    expect(await compare()).toEqual({ taken: 1, compared: 1, givenUp: 0, defects: [] });
+    expect(await compare()).toEqual({ taken: 1, compared: 1, withoutBodies: 0, givenUp: 0, refused: 0, defects: [] });
     expect(await pairOf(control.admin, shadowId)).toMatchObject({ state: 'compared', attempts: 1, detail: '' });
     expect(await measuresOf(shadowId)).toEqual({
       ...{ failure: 0, both_failed: 0, latency_us: 3_000, output_tokens: -6, cost_micro_usd: 2 },
@@ -327,12 +330,18 @@ describe('waiting', () => {
     const gone = await plant({}, {}, { without: 'original', atMs: Date.now() - 1.1 * DAY_MS });
     const lost = await plant({}, {}, { without: 'shadow', atMs: Date.now() - 1.1 * DAY_MS });
     await runJob();
+    // Brought late themselves, they get a second look.
+    expect(await pairOf(control.admin, gone.shadowId)).toMatchObject({ state: 'pending', attempts: 1 });
+    await control.admin
+      .updateTable('shadow_pairs')
+      .set({ next_at: new Date(0) })
+      .execute();
+    await runJob();
+    const never = 'not in the log after a day: never brought, or removed';
     expect(await pairOf(control.admin, gone.shadowId)).toMatchObject({
-      ...{ state: 'given_up', detail: 'the row of the inference has not come in a day', measures: {} },
+      ...{ state: 'given_up', detail: `the row of the inference is ${never}`, measures: {} },
     });
-    expect((await pairOf(control.admin, lost.shadowId)).detail).toBe(
-      'the row of the mirrored call has not come in a day',
-    );
+    expect((await pairOf(control.admin, lost.shadowId)).detail).toBe(`the row of the mirrored call is ${never}`);
     expect(logged).toEqual(['gave up 2 pairs of mirrored calls']);
   });
 });

@@ -25,7 +25,8 @@ def run(parameters, body, encoding):
     with turn:
         engine.query(f"USE {parameters.get('database', 'default')}")
         if "query" not in parameters:
-            return engine.query(body.decode(), "TabSeparated").bytes()
+            bound = {name[6:]: value for name, value in parameters.items() if name.startswith("param_")}
+            return engine.query(body.decode(), "TabSeparated", params=bound).bytes()
         head, form = INSERT.match(parameters["query"]).groups()
         settings = ", ".join(f"{name} = '{value}'" for name, value in parameters.items() if name not in OURS)
         with tempfile.NamedTemporaryFile(dir=FOLDER) as file:

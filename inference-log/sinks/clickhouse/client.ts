@@ -10,7 +10,7 @@ export interface ClickHouseClient {
    * Runs a statement and gives its answer, as tab-separated text unless it has a FORMAT of its own.
    * @throws ClickHouseError, ClickHouseUnreachableError
    */
-  query(statement: string, options?: { readonly inDatabase: boolean }): Promise<string>;
+  query(statement: string, options?: QueryOptions): Promise<string>;
   /**
    * Runs `INSERT … FORMAT …` with its rows; returns when they are in the table. Within the table's deduplication window
    * a second insert with the same token does nothing.
@@ -18,6 +18,13 @@ export interface ClickHouseClient {
    */
   insert(statement: string, rows: Uint8Array, token: string): Promise<void>;
   close(): void;
+}
+
+export interface QueryOptions {
+  /** Whether names of tables are those of the address's database (true). */
+  readonly inDatabase?: boolean;
+  /** What stands in the statement as `{name:Type}`, as text of that type; arrays in brackets, what is no number in single quotes. */
+  readonly parameters?: Readonly<Record<string, string>>;
 }
 
 export interface ClickHouseClientOptions {
@@ -45,9 +52,9 @@ export function createClickHouseClient({ address, timeoutMs = 30_000 }: ClickHou
   const { database, compression, password } = address;
   const { post, close } = createHttpExchange(address, timeoutMs);
   return {
-    query: (statement, { inDatabase } = { inDatabase: true }) =>
+    query: (statement, { inDatabase = true, parameters = {} } = {}) =>
       post({
-        parameters: { ...WHOLE, ...(inDatabase ? { database } : {}) },
+        parameters: { ...WHOLE, ...(inDatabase ? { database } : {}), ...bound(parameters) },
         ...{ body: statement, withRows: false },
       }),
     async insert(statement, rows, token) {
@@ -63,4 +70,8 @@ export function createClickHouseClient({ address, timeoutMs = 30_000 }: ClickHou
     },
     close,
   };
+}
+
+function bound(parameters: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(parameters).map(([name, text]) => [`param_${name}`, text]));
 }

@@ -60,7 +60,8 @@ export function errorOf({ status, codeHeader, text, withRows, password }: ErrorA
   const code = Number(codeHeader ?? /^Code: (\d+)\./.exec(text)?.[1] ?? 0);
   if (code === 0)
     return new ClickHouseError(`ClickHouse's address answered ${status}, without an error of ClickHouse's`, 0, status);
-  const name = /\(([A-Z][A-Z0-9_]{3,})\)/.exec(text)?.[1];
+  // It stands at the end: what comes before may repeat the statement, with types in brackets.
+  const name = [...text.matchAll(/\(([A-Z][A-Z0-9_]{3,})\)/g)].at(-1)?.[1];
   const detail = withRows && !TELLING.has(code) ? '' : `: ${detailOf(text, password)}`;
   const hint = SCHEMA.has(code) && withRows ? '; run: ringside migrate' : '';
   return new ClickHouseError(
