@@ -117,6 +117,16 @@ export const lookSchema = z
     evidence: evidenceSchema,
     units: z.array(z.number()),
     requests: z.array(z.number()),
+    values: z
+      .record(
+        z.string(),
+        z.array(z.object({ n: z.number(), requests: z.number(), sinceMs: z.number(), longestMs: z.number() })),
+      )
+      .optional()
+      .openapi({
+        description:
+          'By metric and arm: how many values there are, how many requests the arm had when the newest was found, when that was, and the longest time without one before it.',
+      }),
     comparisons: z.array(comparisonResultSchema),
   })
   .openapi('Look');

@@ -1,4 +1,4 @@
-import { type ExperimentDefinition, experimentDefinitionSchema } from '#core/experiments/definition.ts';
+import { experimentDefinitionSchema, metricNames } from '#core/experiments/definition.ts';
 import type { ArmSums, Evidence, Observation, PhaseSums, PhaseUnits } from '#core/experiments/look.ts';
 import { lastLook } from '#store/experiment-looks.ts';
 import { groupLedger, listPhases, lossesOf, type PhaseRow } from '#store/experiment-phases.ts';
@@ -38,12 +38,8 @@ export async function observe(
     evidence: await observedEvidence(tx, rollout, phases, totals),
     minSrmP: last?.srm.minPValue ?? 1,
     history: rollout.ingest.championHistory ?? null,
+    values: last?.values,
   };
-}
-
-/** The metrics that a definition asks for. */
-function metricNames({ primary, guardrails }: ExperimentDefinition): string[] {
-  return [...(primary === null ? [] : [primary.metric]), ...guardrails.map(({ metric }) => metric)];
 }
 
 /** What a phase has counted, by arm. */

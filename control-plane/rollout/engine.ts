@@ -79,13 +79,13 @@ export function createRolloutEngine(deps: RolloutEngineDeps): RolloutEngine {
     const { rollout, alarm } = seen;
     histories.fill(rollout);
     if (alarm !== null) {
-      pace.moved(id, await takeSteps(db, await alarmed(deps, rollout, alarm, nowMs), nowMs));
+      pace.moved(id, await takeSteps(deps, await alarmed(deps, rollout, alarm, nowMs), nowMs));
       return null;
     }
     if (rollout.state !== 'draft' || machineRollout(rollout).preparesAtLength) {
       return pace.isDue(rollout, nowMs) ? rollout : null;
     }
-    await takeSteps(db, { rollout, look: null, pairs: [] }, nowMs);
+    await takeSteps(deps, { rollout, look: null, pairs: [] }, nowMs);
     return null;
   };
 
@@ -95,7 +95,7 @@ export function createRolloutEngine(deps: RolloutEngineDeps): RolloutEngine {
       const seen = await lookAtWhole(deps, wanted, nowMs, LOOK_LIMIT_MS);
       if (seen === null) return;
       const tookMs = clock.nowMs() - nowMs;
-      const version = await takeSteps(db, seen, nowMs);
+      const version = await takeSteps(deps, seen, nowMs);
       // A draft waits for answers, of which its version knows nothing.
       if (wanted.state === 'draft') pace.forget(wanted.id);
       else pace.looked({ ...seen.rollout, version }, nowMs, tookMs);
@@ -110,7 +110,7 @@ export function createRolloutEngine(deps: RolloutEngineDeps): RolloutEngine {
   const tell = async (rollout: RolloutRow, error: unknown, nowMs: number) => {
     const failure = failureOf(error, LOOK_LIMIT_MS);
     try {
-      pace.moved(rollout.id, await takeSteps(db, { rollout, look: null, failure, pairs: [] }, nowMs));
+      pace.moved(rollout.id, await takeSteps(deps, { rollout, look: null, failure, pairs: [] }, nowMs));
     } catch (second) {
       throw new AggregateError([error, second], `${reasonOf(error)}; and its story cannot say so: ${reasonOf(second)}`);
     }

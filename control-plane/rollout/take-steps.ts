@@ -23,15 +23,20 @@ export interface Seen {
   readonly pairs: readonly (ShadowPairs | null)[];
 }
 
+/** What steps are taken with. */
+interface TakingDeps {
+  readonly db: Db;
+}
+
 /** More steps than any rollout has to take at once; the rest comes after the next look. */
 const MOST_STEPS = 8;
 const ACTOR = 'rollout-engine';
 
 /** Takes the steps that follow from what was seen, each in a transaction. @returns the version that they left */
-export async function takeSteps(db: Db, seen: Seen, nowMs: number): Promise<number> {
+export async function takeSteps(deps: TakingDeps, seen: Seen, nowMs: number): Promise<number> {
   let { version } = seen.rollout;
   for (let taken = 0; taken < MOST_STEPS; taken++) {
-    const after = await takeStep(db, { ...seen, isFirst: taken === 0 }, version, nowMs);
+    const after = await takeStep(deps, { ...seen, isFirst: taken === 0 }, version, nowMs);
     if (after === null) break;
     version = after.version;
     // Where traffic begins, what follows is for the first look at it.
@@ -43,7 +48,7 @@ export async function takeSteps(db: Db, seen: Seen, nowMs: number): Promise<numb
 
 /** @returns the rollout after the next step; null: there is none, or it is somebody else's to take */
 async function takeStep(
-  db: Db,
+  { db }: TakingDeps,
   { rollout, look, isGlance = false, failure = null, pairs, isFirst }: Seen & { readonly isFirst: boolean },
   version: number,
   nowMs: number,
