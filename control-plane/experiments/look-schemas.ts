@@ -130,3 +130,9 @@ export const lookSchema = z
     comparisons: z.array(comparisonResultSchema),
   })
   .openapi('Look');
+
+/** Of an answer with a look. */
+export const staleSchema = z.object({ at: z.iso.datetime(), reason: z.string() }).nullable().openapi({
+  description:
+    'Null: the look is as of now. Else that takes too long: when the look was made that is shown, and why it is not newer.',
+});
