@@ -204,7 +204,16 @@ test('another organization finds none of it, and reads none of its rows', async 
     }
   }
   expect((await rival('GET', '/experiments?group=demo')).status).toBe(422);
-  // Also where the application forgets its own filter.
+  // Also where the application forgets its own filter, and where a plan has several processes.
+  const countUnits = (organizationId: string) =>
+    inOrganization(control.application, organizationId, async (tx) => {
+      await sql`SET LOCAL debug_parallel_query = on`.execute(tx);
+      const counting = sql<{ n: string }>`SELECT count(*)::text AS n FROM experiment_units`;
+      const plan = await sql<{ 'QUERY PLAN': string }>`EXPLAIN ${counting}`.execute(tx);
+      expect(plan.rows.map((row) => row['QUERY PLAN']).join()).toContain('Gather');
+      return (await counting.execute(tx)).rows[0]!.n;
+    });
+  expect([await countUnits(rival.organizationId), await countUnits(api.organizationId)]).toEqual(['0', '1500']);
   await inOrganization(control.application, rival.organizationId, async (tx) => {
     for (const table of [
       'rollouts',
