@@ -58,6 +58,11 @@ export function withoutEvidence(rollout: MachineRollout, lack: Lack, nowMs: numb
   return pauseStep(rollout, 'missing', `${why}, for ${Math.round(forMs / 1_000)} s`, nowMs, { missing: null });
 }
 
+/** The same, in words. */
+export function lackOf({ metrics, failure }: Lack): string {
+  return failure === null ? `nothing is measured of ${metrics.join(', ')}` : `it cannot be looked after: ${failure}`;
+}
+
 export function pauseStep(
   rollout: MachineRollout,
   cause: PauseCause,
@@ -78,6 +83,6 @@ export function blockedBy(
   // The engine is about to send it back, and no order is faster than that.
   const [harm] = seen.harmful;
   if (harm !== undefined) return harm.reason;
-  if (seen.missing.length > 0) return `nothing is measured of ${seen.missing.join(', ')}`;
+  if (seen.missing.length > 0) return lackOf({ metrics: seen.missing, failure: null });
   return seen.thin.length > 0 ? `too little is measured of ${seen.thin.join(', ')}` : null;
 }

@@ -227,6 +227,7 @@ test('a look that fails is tried again ever later; the story says so, and pauses
     reason: `holds: it cannot be looked after: ${said}`,
     waitsFor: expect.stringContaining(`A look that succeeds: ${said}, since `),
   });
+  await expect(rig.order(rollout, 'skip')).rejects.toThrow('it cannot be looked after');
   works = true;
   await rig.pass(MINUTE_MS, engine);
   works = false;
