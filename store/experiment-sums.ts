@@ -88,11 +88,11 @@ function aggregatesOf(kind: MetricKind, s: RawBuilder<unknown>, n: RawBuilder<un
   ];
 }
 
+/** Of `experiment_history.x` (migrations/0015). */
 const X_SCALE = 2 ** 28;
-const X_MOST = 2 ** 34;
 
 /**
- * The sums of a built-in metric beside those of its units' history; empty where no unit has one. X is taken in units of 2^-28 and up to 2^34, a
+ * The sums of a built-in metric beside those of its units' history; empty where no unit has one. X is kept in units of 2^-28 and up to 2^34, a
  * whole number: so its sums are exact too. Any fixed function of the time before is a fair covariate. It is centred after it has been summed:
  *
  *     Σ(X − c) = ΣX − cm      Σ(X − c)² = ΣX² − 2cΣX + c²m      ΣS(X − c) = ΣSX − cΣS      over the m units that have a history
@@ -101,11 +101,10 @@ export async function historySums(tx: Tx, ref: ExperimentRef, metric: BuiltinMet
   const { kind, sum, count } = BUILTIN_METRICS[metric];
   const { rows } = await sql<FlatPlace & { sums: FlatSums } & Record<'x' | 'xSquares' | 'sumX' | 'nX', string>>`
     WITH units AS (
-      SELECT u.phase, u.arm, u.${sql.ref(sum)} AS s, u.${sql.ref(count)} AS n, 
-        CASE WHEN h.n > 0 THEN round(least(h.sum::float8 / h.n, ${X_MOST}::float8) * ${X_SCALE}::float8)::bigint END AS x
+      SELECT u.phase, u.arm, u.${sql.ref(sum)} AS s, u.${sql.ref(count)} AS n, h.x
       FROM experiment_units AS u LEFT JOIN experiment_history AS h
         ON h.organization_id = ${ref.organizationId} AND h.experiment_id = ${ref.experimentId} AND h.metric = ${metric}
-          AND h.unit = u.unit AND h.n > 0
+          AND h.unit = u.unit
       WHERE u.organization_id = ${ref.organizationId} AND u.experiment_id = ${ref.experimentId} AND u.${sql.ref(count)} > 0),
     arms AS (
       SELECT phase, arm, jsonb_build_object(${sql.join(aggregatesOf(kind, sql.ref('s'), sql.ref('n')))}) AS sums, count(x) AS m,

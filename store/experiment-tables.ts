@@ -1,4 +1,4 @@
-import type { ColumnType, Generated, JSONColumnType } from 'kysely';
+import type { ColumnType, Generated, GeneratedAlways, JSONColumnType } from 'kysely';
 import type { ExperimentDefinition, Ingest } from '#core/experiments/definition.ts';
 import type { Look } from '#core/experiments/look.ts';
 import type { RolloutPlan } from '#core/rollout/plan.ts';
@@ -6,7 +6,7 @@ import type { RolloutState } from '#core/rollout/state.ts';
 import type { BucketRange } from '#core/split/ranges.ts';
 import type { WeightVersionVariant } from './database.ts';
 
-/** The tables of rollouts and of what they are decided by: experiments, feedback, mirrored calls. migrations/0014 says what they hold. */
+/** The tables of rollouts and of what they are decided by: experiments, feedback, mirrored calls. migrations/0014 and 0015 say what they hold. */
 export interface ExperimentTables {
   rollouts: RolloutTable;
   rollout_transitions: {
@@ -103,6 +103,8 @@ export interface ExperimentTables {
     metric: string;
     n: number;
     sum: ColumnType<string, string | number, string | number>;
+    /** For sums in SQL: it may be beyond what a number can be. */
+    x: GeneratedAlways<number | null>;
   };
   experiment_looks: {
     id: Generated<number>;

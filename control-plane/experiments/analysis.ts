@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { type ExperimentDefinition, experimentDefinitionSchema } from '#core/experiments/definition.ts';
 import type { ArmSums, Look, Observation } from '#core/experiments/look.ts';
 import { armMean } from '#core/statistics/ratio.ts';
 import { type LookRow, listLooks } from '#store/experiment-looks.ts';
+import { listPhases } from '#store/experiment-phases.ts';
 import { armTotals } from '#store/experiments.ts';
 import type { Tx } from '#store/pool.ts';
 import type { ReadCall } from '../http/operation.ts';
@@ -10,10 +10,8 @@ import { decodeCursor, toPage } from '../paging.ts';
 import { displayOf } from './display.ts';
 import type { AnalysisView, LooksView } from './experiment-schemas.ts';
 import { experimentView, requireExperiment } from './experiments.ts';
-import { observe } from './observe.ts';
-
-/** core/experiments/look-at.ts */
-export type LookAt = (definition: ExperimentDefinition, observation: Observation) => Look;
+import { type LookAt, lookNow } from './look-now.ts';
+import { phaseUnits } from './observe.ts';
 
 /** How late the feedback of an experiment comes (store/feedback.ts). */
 export type LabelDelays = (tx: Tx, experimentId: string) => Promise<Readonly<object>>;
@@ -22,27 +20,31 @@ export interface AnalysisDeps {
   readonly lookAt: LookAt;
   readonly labelDelays: LabelDelays;
   readonly clock: { nowMs(): number };
+  /** What a look as of now may take. */
+  readonly lookLimitMs?: number;
 }
 
 const placeSchema = z.int().min(1);
 
-/** An experiment looked at now, beside every look that was kept. */
+/** An experiment looked at now, beside every look that was kept. @throws Problem `unavailable` (look-now.ts) */
 export async function showAnalysis(
   tx: Tx,
   { organizationId, ref, query }: ReadCall<{ limit: number; cursor?: string | undefined }>,
-  { lookAt, labelDelays, clock }: AnalysisDeps,
+  { lookAt, labelDelays, clock, lookLimitMs }: AnalysisDeps,
 ): Promise<AnalysisView> {
   const row = await requireExperiment(tx, organizationId, ref);
   const kept = await looksOf(tx, organizationId, row.id, query);
   const { lossWindows, ...looks } = looksView(kept, query.limit);
-  const observation = await observe(tx, row, clock.nowMs());
-  const where = { organizationId, experimentId: row.id };
+  const now = await lookNow(tx, row, { lookAt, nowMs: clock.nowMs(), limitMs: lookLimitMs });
+  const totals = await armTotals(tx, { organizationId, experimentId: row.id });
+  const phases = (await listPhases(tx, organizationId, row.id)).map((phase) => phaseUnits(phase, totals));
   return {
     experiment: await experimentView(tx, row),
-    look: lookView(lookAt(experimentDefinitionSchema.parse(row.definition), observation)),
-    metrics: metricsView(observation),
+    look: lookView(now.look),
+    stale: now.kind === 'stale' ? now.stale : null,
+    metrics: now.kind === 'stale' ? {} : metricsView(now.observation),
     labelDelays: (await labelDelays(tx, row.id)) as AnalysisView['labelDelays'],
-    display: displayOf(row.arms.length, observation.phases, await armTotals(tx, where)),
+    display: displayOf(row.arms.length, phases, totals),
     lossWindows,
     looks,
   };

@@ -11,9 +11,10 @@ import { countRows, type Dimension, type RowFilter, type RowSums, rowSums, topVa
 import type { ReadCall } from '../http/operation.ts';
 import { boundedRead } from '../inferences/reading.ts';
 import { invalid } from '../problem.ts';
-import type { AnalysisDeps, LookAt } from './analysis.ts';
+import type { AnalysisDeps } from './analysis.ts';
 import { type BreakdownQuery, type BreakdownView, METADATA_DIMENSION } from './experiment-schemas.ts';
 import { requireExperiment } from './experiments.ts';
+import type { LookAt } from './look-now.ts';
 
 /** What a look at rows may read. */
 export const MAX_ROWS = 1_000_000;
@@ -21,7 +22,7 @@ export const MAX_ROWS = 1_000_000;
 /** Where the rows of the log are. */
 export type LogStore = 'postgres' | 'clickhouse';
 
-export interface BreakdownDeps extends Pick<AnalysisDeps, 'lookAt' | 'clock'> {
+export interface BreakdownDeps extends Pick<AnalysisDeps, 'lookAt' | 'clock' | 'lookLimitMs'> {
   readonly logStore: LogStore;
 }
 

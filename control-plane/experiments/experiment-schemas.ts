@@ -4,7 +4,7 @@ import { BUILTIN_METRICS, type BuiltinMetricName } from '#core/experiments/metri
 import { nameSchema } from '#core/names.ts';
 import { ROLLOUT_STATES } from '#core/rollout/state.ts';
 import { pageQuerySchema, pageSchema } from '../paging.ts';
-import { lookSchema, metricResultSchema } from './look-schemas.ts';
+import { lookSchema, metricResultSchema, staleSchema } from './look-schemas.ts';
 
 const time = z.iso.datetime();
 const moment = z.iso.datetime({ offset: true });
@@ -105,8 +105,13 @@ export const analysisQuerySchema = pageQuerySchema;
 export const analysisSchema = z
   .object({
     experiment: experimentSchema,
-    look: lookSchema.openapi({ description: 'As of now; it is not kept.' }),
-    metrics: z.record(z.string(), z.array(metricPhaseSchema)).openapi({ description: 'By metric and phase.' }),
+    look: lookSchema.openapi({
+      description: 'As of now, and not kept; where `stale` says so, the last one that was kept.',
+    }),
+    stale: staleSchema,
+    metrics: z
+      .record(z.string(), z.array(metricPhaseSchema))
+      .openapi({ description: 'By metric and phase; empty where the look is stale.' }),
     labelDelays: labelDelaysSchema,
     display: z
       .object({

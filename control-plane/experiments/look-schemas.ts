@@ -117,6 +117,22 @@ export const lookSchema = z
     evidence: evidenceSchema,
     units: z.array(z.number()),
     requests: z.array(z.number()),
+    values: z
+      .record(
+        z.string(),
+        z.array(z.object({ n: z.number(), requests: z.number(), sinceMs: z.number(), longestMs: z.number() })),
+      )
+      .optional()
+      .openapi({
+        description:
+          'By metric and arm: how many values there are, how many requests the arm had when the newest was found, when that was, and the longest time without one before it.',
+      }),
     comparisons: z.array(comparisonResultSchema),
   })
   .openapi('Look');
+
+/** Of an answer with a look. */
+export const staleSchema = z.object({ at: z.iso.datetime(), reason: z.string() }).nullable().openapi({
+  description:
+    'Null: the look is as of now. Else that takes too long: when the look was made that is shown, and why it is not newer.',
+});

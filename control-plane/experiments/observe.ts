@@ -1,4 +1,4 @@
-import { type ExperimentDefinition, experimentDefinitionSchema } from '#core/experiments/definition.ts';
+import { experimentDefinitionSchema, metricNames } from '#core/experiments/definition.ts';
 import type { ArmSums, Evidence, Observation, PhaseSums, PhaseUnits } from '#core/experiments/look.ts';
 import { lastLook } from '#store/experiment-looks.ts';
 import { groupLedger, listPhases, lossesOf, type PhaseRow } from '#store/experiment-phases.ts';
@@ -11,18 +11,25 @@ import {
 } from '#store/experiment-sums.ts';
 import { type ArmTotals, armTotals } from '#store/experiments.ts';
 import type { Tx } from '#store/pool.ts';
+import type { Reading } from '#store/reading.ts';
 import type { RolloutRow } from '#store/rollouts.ts';
 import { adjustedArms } from './adjusted-arms.ts';
+
+interface ObserveOptions {
+  readonly more?: readonly string[];
+  readonly run?: Reading['run'];
+}
 
 /**
  * All that is known of an experiment at this moment, for `lookAt`. Each part counts whole batches; what comes later, later looks see.
  * @param more metrics beside those of its definition
+ * @param run what statements that may take long are run with
  */
 export async function observe(
   tx: Tx,
   rollout: RolloutRow,
   nowMs: number,
-  more: readonly string[] = [],
+  { more = [], run = (statement) => statement(tx) }: ObserveOptions = {},
 ): Promise<Observation> {
   const ref = { organizationId: rollout.organization_id, experimentId: rollout.id };
   const names = [...new Set([...metricNames(experimentDefinitionSchema.parse(rollout.definition)), ...more])];
@@ -34,16 +41,12 @@ export async function observe(
     arms: rollout.arms.map(({ model }) => model),
     phase: rollout.phase,
     phases: phases.map((phase) => phaseUnits(phase, totals)),
-    metrics: await observedMetrics(tx, ref, names, rollout.arms.length),
+    metrics: await observedMetrics(ref, names, rollout.arms.length, run),
     evidence: await observedEvidence(tx, rollout, phases, totals),
     minSrmP: last?.srm.minPValue ?? 1,
     history: rollout.ingest.championHistory ?? null,
+    values: last?.values,
   };
-}
-
-/** The metrics that a definition asks for. */
-function metricNames({ primary, guardrails }: ExperimentDefinition): string[] {
-  return [...(primary === null ? [] : [primary.metric]), ...guardrails.map(({ metric }) => metric)];
 }
 
 /** What a phase has counted, by arm. */
@@ -67,15 +70,15 @@ export function phaseUnits(
 }
 
 async function observedMetrics(
-  tx: Tx,
   ref: ExperimentRef,
   names: readonly string[],
   arms: number,
+  run: Reading['run'],
 ): Promise<Record<string, PhaseSums[]>> {
-  const byMetric = Map.groupBy(await metricSums(tx, ref, names), ({ metric }) => metric);
+  const byMetric = Map.groupBy(await run((tx) => metricSums(tx, ref, names)), ({ metric }) => metric);
   const metrics = Object.fromEntries([...byMetric].map(([metric, rows]) => [metric, phaseSums(rows, arms)]));
-  for (const metric of await metricsWithHistory(tx, ref, [...byMetric.keys()])) {
-    const byPhase = Map.groupBy(await historySums(tx, ref, metric), ({ phase }) => phase);
+  for (const metric of await run((tx) => metricsWithHistory(tx, ref, [...byMetric.keys()]))) {
+    const byPhase = Map.groupBy(await run((tx) => historySums(tx, ref, metric)), ({ phase }) => phase);
     metrics[metric] = metrics[metric]!.map((sums) => {
       const adjusted = adjustedArms(byPhase.get(sums.phase) ?? [], arms);
       return adjusted === undefined ? sums : { ...sums, adjusted };

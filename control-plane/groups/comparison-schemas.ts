@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi';
 import { VERDICTS } from '#core/experiments/look.ts';
 import { ROLES } from '#core/weights.ts';
-import { lookSchema, metricResultSchema, srmSchema } from '../experiments/look-schemas.ts';
+import { lookSchema, metricResultSchema, srmSchema, staleSchema } from '../experiments/look-schemas.ts';
 
 const time = z.iso.datetime();
 
@@ -25,10 +25,13 @@ const armSchema = z.object({
     .object({ p50: z.number(), p95: z.number(), p99: z.number() })
     .nullable()
     .openapi({ description: 'Of first attempts that succeeded; from rollups: of whole inferences.' }),
-  inputTokens: z.number(),
-  outputTokens: z.number(),
-  costMicroUsd: z.number().nullable().openapi({ description: 'Null: it is known of none.' }),
-  withCost: z.int().openapi({ description: 'Of how many inferences the cost is known.' }),
+  inputTokens: z.number().nullable().openapi({ description: 'Null: the look is stale.' }),
+  outputTokens: z.number().nullable().openapi({ description: 'Null: the look is stale.' }),
+  costMicroUsd: z.number().nullable().openapi({ description: 'Null: it is known of none, or the look is stale.' }),
+  withCost: z
+    .int()
+    .nullable()
+    .openapi({ description: 'Of how many inferences the cost is known. Null: the look is stale.' }),
 });
 
 export const comparisonSchema = z
@@ -45,20 +48,26 @@ export const comparisonSchema = z
     phase: z.int(),
     experiment: z.object({ id: z.uuid(), name: z.string(), state: z.string() }).nullable(),
     look: lookSchema.nullable(),
+    stale: staleSchema,
     arms: z.array(armSchema).openapi({ description: 'The champion first.' }),
-    metrics: z.array(
-      z.object({
-        metric: z.string(),
-        challengers: z.array(
-          z.object({
-            challenger: z.string(),
-            result: metricResultSchema,
-            verdict: z.enum(VERDICTS),
-            reasons: z.array(z.string()),
-          }),
-        ),
+    metrics: z
+      .array(
+        z.object({
+          metric: z.string(),
+          challengers: z.array(
+            z.object({
+              challenger: z.string(),
+              result: metricResultSchema,
+              verdict: z.enum(VERDICTS),
+              reasons: z.array(z.string()),
+            }),
+          ),
+        }),
+      )
+      .openapi({
+        description:
+          'Each with the α of the experiment; empty where the look is stale, which has those of the definition.',
       }),
-    ),
     srm: srmSchema.nullable(),
     shadows: z.array(z.object({ model: z.string(), pending: z.int(), compared: z.int(), givenUp: z.int() })).openapi({
       description: 'Mirrored calls of this time, by variant.',

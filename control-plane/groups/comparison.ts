@@ -9,9 +9,9 @@ import type { GroupRow, VariantRow } from '#store/groups.ts';
 import type { Tx } from '#store/pool.ts';
 import { type RolloutRow, runningRollout } from '#store/rollouts.ts';
 import { countRows, type RowFigures, type RowFilter, rowFigures, rowSums } from '#store/row-sums.ts';
-import type { LookAt } from '../experiments/analysis.ts';
 import { type BreakdownDeps, MAX_ROWS, objectivesOf } from '../experiments/breakdown.ts';
-import { observe, phaseSums } from '../experiments/observe.ts';
+import { type LookAt, lookNow } from '../experiments/look-now.ts';
+import { phaseSums } from '../experiments/observe.ts';
 import type { ReadCall } from '../http/operation.ts';
 import { boundedRead } from '../inferences/reading.ts';
 import { invalid } from '../problem.ts';
@@ -28,14 +28,14 @@ const COMPARED = ['error_rate', 'latency', 'output_tokens', 'cost'] as const sat
 export async function showComparison(
   tx: Tx,
   { organizationId, ref, query }: ReadCall<ComparisonQuery>,
-  { lookAt, clock, logStore }: BreakdownDeps,
+  { lookAt, clock, logStore, lookLimitMs }: BreakdownDeps,
 ): Promise<ComparisonView> {
   const group = await requireGroup(tx, organizationId, ref);
   const until = new Date(clock.nowMs());
   const since = query.since === undefined ? new Date(until.getTime() - DAY_MS) : new Date(query.since);
   if (since >= until) throw invalid([{ field: 'since', message: 'is not in the past' }]);
   const running = await runningRollout(tx, organizationId, group.id);
-  const context = { group, variants: await variantsOfOne(tx, group), until, lookAt };
+  const context = { group, variants: await variantsOfOne(tx, group), until, lookAt, lookLimitMs };
   if (running !== undefined) return ofExperiment(tx, running, context);
   const rows = logStore === 'clickhouse' ? Number.POSITIVE_INFINITY : await countRows(tx, group.id, since, until);
   if (rows <= MAX_ROWS) return ofRows(tx, since, context);
@@ -49,15 +49,17 @@ interface Context {
   readonly variants: readonly VariantRow[];
   readonly until: Date;
   readonly lookAt: LookAt;
+  readonly lookLimitMs: number | undefined;
 }
 
 async function ofExperiment(tx: Tx, running: RolloutRow, context: Context): Promise<ComparisonView> {
   const { group, variants, until, lookAt } = context;
   const ref = { organizationId: group.organization_id, experimentId: running.id };
-  const observation = await observe(tx, running, until.getTime(), [...COMPARED, 'input_tokens']);
+  const more = [...COMPARED, 'input_tokens'];
+  const now = await lookNow(tx, running, { lookAt, nowMs: until.getTime(), more, limitMs: context.lookLimitMs });
+  const { look } = now;
   const definition = experimentDefinitionSchema.parse(running.definition);
-  const look = lookAt(definition, observation);
-  const sums = sumsOf(observation);
+  const sums = now.kind === 'stale' ? null : sumsOf(now.observation);
   const totals = await armTotals(tx, ref);
   const since = running.started_at ?? running.created_at;
   return {
@@ -67,28 +69,34 @@ async function ofExperiment(tx: Tx, running: RolloutRow, context: Context): Prom
       'Exact sums of the experiment that runs, since its start: by unit of assignment, for the assigned variant. Intervals hold at every look.',
     experiment: { id: running.id, name: running.name, state: running.state },
     look: structuredClone(look) as NonNullable<ComparisonView['look']>,
+    stale: now.kind === 'stale' ? now.stale : null,
     arms: running.arms.map(({ model }, arm) => {
       const own = totals.filter((total) => total.arm === arm);
-      const of = (metric: string) =>
-        sums
-          .filter((one) => one.metric === metric && one.arm === arm)
-          .reduce((all, one) => all + (one.sums?.sum ?? 0), 0);
       const add = (amount: (total: (typeof own)[number]) => number) =>
         own.reduce((all, total) => all + amount(total), 0);
-      const costs = sums.filter((one) => one.metric === 'cost' && one.arm === arm);
       return armView(model, variants, {
         ...{ units: add(({ units }) => units), requests: add(({ requests }) => requests) },
-        ...{
-          failures: add(({ failures }) => failures),
-          inputTokens: of('input_tokens'),
-          outputTokens: of('output_tokens'),
-        },
-        ...{ costMicroUsd: of('cost'), withCost: costs.reduce((all, one) => all + (one.sums?.n ?? 0), 0) },
+        ...{ failures: add(({ failures }) => failures), ...amountsOf(sums, arm) },
         latencyMs: quantilesMs(own.reduce<Histogram>((all, { latency }) => mergeHistograms(all, latency), {})),
       });
     }),
-    metrics: metricViews(lookAt, definition, observation, sums),
+    metrics: now.kind === 'stale' ? [] : metricViews(lookAt, definition, now.observation, sums ?? []),
     srm: structuredClone(look.srm) as ComparisonView['srm'],
+  };
+}
+
+type Amounts = Pick<ComparisonView['arms'][number], 'inputTokens' | 'outputTokens' | 'costMicroUsd' | 'withCost'>;
+
+/** What an arm has used. @param sums null: not known at this moment */
+function amountsOf(sums: readonly MetricSums[] | null, arm: number): Amounts {
+  if (sums === null) return { inputTokens: null, outputTokens: null, costMicroUsd: null, withCost: null };
+  const of = (metric: string, key: 'sum' | 'n') =>
+    sums
+      .filter((one) => one.metric === metric && one.arm === arm)
+      .reduce((all, one) => all + (one.sums?.[key] ?? 0), 0);
+  return {
+    ...{ inputTokens: of('input_tokens', 'sum'), outputTokens: of('output_tokens', 'sum') },
+    ...{ costMicroUsd: of('cost', 'sum'), withCost: of('cost', 'n') },
   };
 }
 
@@ -120,7 +128,7 @@ async function ofRows(tx: Tx, since: Date, context: Context): Promise<Comparison
     notice:
       `Exact sums by unit of assignment, of the rows since ${since.toISOString()} that the present split (phase ${group.phase}) has assigned. ` +
       'No experiment runs: each interval holds at every look while this window grows, and nothing is decided by it.',
-    ...{ experiment: null, look: null },
+    ...{ experiment: null, look: null, stale: null },
     arms: arms.map(({ model }, arm) => {
       const own = figures.find((one) => one.arm === arm);
       return armView(model, context.variants, {
@@ -144,7 +152,7 @@ async function ofRollups(tx: Tx, since: Date, why: string, context: Context): Pr
     notice:
       `For display only, since ${why}: figures of all inferences since ${since.toISOString()}, over every split of that time. Units are not ` +
       'known, and without them no effect can be told from chance. Start an experiment to compare.',
-    ...{ experiment: null, look: null, metrics: [], srm: null },
+    ...{ experiment: null, look: null, stale: null, metrics: [], srm: null },
     arms: armsOf(variants).map(({ model }) => {
       const own = figures.find((one) => one.model === model);
       return armView(model, variants, {

@@ -15,7 +15,7 @@ import type { Clock } from '../clock.ts';
 import type { Entropy } from '../entropy.ts';
 import { observe } from '../experiments/observe.ts';
 import { createOutbound } from '../http/outbound.ts';
-import { createRolloutEngine, ENGINE_WIDTH } from '../rollout/engine.ts';
+import { createRolloutEngine, ENGINE_CONNECTIONS } from '../rollout/engine.ts';
 import { observeTotals } from '../rollout/observe-totals.ts';
 import { createSchemaChecker } from '../shadow/schema-checker.ts';
 import { createClickHouseRetentionJob } from './clickhouse-retention.ts';
@@ -83,8 +83,6 @@ const TIMES: JobTimes = {
 };
 /** One for each job. */
 const CONNECTIONS = 13;
-/** One for each rollout that is looked after at once, and for histories that are read beside. */
-const ENGINE_CONNECTIONS = ENGINE_WIDTH + 2;
 /** One for each job that works on pairs or on what was captured. */
 const PAIRS_CONNECTIONS = 4;
 /** The gateway's address is the operator's to name. */
@@ -112,7 +110,7 @@ export function startLeader(options: LeaderOptions): () => Promise<void> {
   const checker = createSchemaChecker();
   const outbound = createOutbound({ policy: privateUpstreams });
   const engine = createRolloutEngine({
-    ...{ db: rolloutsDb, leaderDb: db, clock, log },
+    ...{ db: rolloutsDb, leaderDb: db, clock, random, log },
     ...{ observe, observeTotals, lookAt, shadowPairs: stagePairs },
   });
   const storage = archive && createArchiveStorage(archive);

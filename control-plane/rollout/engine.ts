@@ -1,23 +1,22 @@
 import type { ExperimentDefinition } from '#core/experiments/definition.ts';
 import type { Look, Observation } from '#core/experiments/look.ts';
 import { reasonOf, traceOf } from '#core/reason.ts';
-import { nextStep } from '#core/rollout/machine.ts';
 import { rolloutMemorySchema } from '#core/rollout/memory.ts';
-import { refuseStart } from '#core/rollout/start.ts';
 import { hasEnded } from '#core/rollout/state.ts';
-import type { ShadowPairs, Step } from '#core/rollout/step.ts';
-import { insertLook, lastLook } from '#store/experiment-looks.ts';
+import type { ShadowPairs } from '#core/rollout/step.ts';
 import { type Db, inOrganization, type Tx } from '#store/pool.ts';
+import { openReading } from '#store/reading.ts';
 import { type DueRollout, dueRollouts, findRollout, type RolloutRow } from '#store/rollouts.ts';
 import type { Clock } from '../clock.ts';
-import { Problem } from '../problem.ts';
-import { applyStep } from './apply.ts';
-import { createHistories } from './histories.ts';
-import { machineFacts, machineRollout } from './machine-input.ts';
-import { publishStep } from './publish-step.ts';
+import { createHistories, HISTORIES_WIDTH } from './histories.ts';
+import { createLanes, inParallel } from './lanes.ts';
+import { failureOf } from './look-failure.ts';
+import { createLookPace } from './look-pace.ts';
+import { machineRollout } from './machine-input.ts';
+import { type Seen, takeSteps } from './take-steps.ts';
 
 export interface RolloutEngineDeps {
-  /** Of the role `application`: everything is done within the rollout's organization. */
+  /** Of the role `application`: everything is done within the rollout's organization. `ENGINE_CONNECTIONS` wide. */
   readonly db: Db;
   /** Of the role `leader`, which sees the rollouts of all. */
   readonly leaderDb: Db;
@@ -28,196 +27,197 @@ export interface RolloutEngineDeps {
   readonly lookAt: (definition: ExperimentDefinition, observation: Observation) => Look;
   readonly shadowPairs: (tx: Tx, rollout: RolloutRow) => Promise<readonly (ShadowPairs | null)[]>;
   readonly clock: Clock;
+  /** In [0, 1). */
+  readonly random: () => number;
   readonly log: (line: string) => void;
 }
 
 export interface RolloutEngine {
-  /** Looks after every rollout once. What fails for one is said, and stops no other. */
+  /** Glances at every rollout once, and has those looked at whose time it is. What fails for one is said, and stops no other. */
   round(signal: AbortSignal): Promise<void>;
-  /** Ends when what runs beside the rounds has ended. */
+  /** Ends when what runs beside the rounds has ended: looks, and histories that are read. */
   settle(): Promise<void>;
 }
 
-/** Rollouts that are looked after at once; each takes one connection. */
-export const ENGINE_WIDTH = 4;
-/**
- * A look takes no more than this part of the time between looks: one over a million units reads hundreds of megabytes, and twenty
- * rollouts look at the same database.
- */
-const LOOK_SHARE = 0.1;
-/** More steps in one round than any rollout has to take at once; the rest comes in the next. */
-const STEPS_A_ROUND = 8;
-const ACTOR = 'rollout-engine';
+/** Rollouts that are glanced at, and looked at, at once. Each takes one connection, so that no look can keep a glance waiting for one. */
+const GLANCES_WIDTH = 4;
+const LOOKS_WIDTH = 4;
+export const ENGINE_CONNECTIONS = GLANCES_WIDTH + LOOKS_WIDTH + HISTORIES_WIDTH;
+/** What one statement of a look may take: ten times what a million units took on a busy machine. */
+const LOOK_LIMIT_MS = 120_000;
+/** The same, where a challenger is to be sent back meanwhile: its story shows the whole look if there is one by then. */
+const ALARM_LIMIT_MS = 1_000;
+/** The first failure is said in the log alone: a connection that broke is not worth a line in the rollout's story. */
+const FAILURES_UNTOLD = 1;
 
-/** A rollout as it was read for this round, and what was seen of it. */
-interface Seen {
-  readonly rollout: RolloutRow;
-  /** Null: a draft has nothing to look at, or a shadow stage. */
-  readonly look: Look | null;
-  readonly pairs: readonly (ShadowPairs | null)[];
-  /** How long looking took. */
-  readonly tookMs: number;
-}
-
-/** When a rollout was last looked at, at which version, and how long that took. */
-interface Looked {
-  readonly atMs: number;
-  readonly version: number;
-  readonly tookMs: number;
-}
+/** What a glance leaves to a look; null: nothing. */
+type Wanted = RolloutRow | null;
 
 /**
- * Drives rollouts: looks at each as often as its plan says, and at its failures each round; asks the machine what follows; does it.
+ * Drives rollouts: glances at each every round, looks at it as often as its plan says, asks the machine what follows, does it.
+ *
+ *   round ──▶ glance: counts alone, milliseconds ──alarm──▶ back it goes
+ *                └──a look is due──▶ lanes: the whole look, seconds to minutes ──▶ the steps that follow
+ *
+ * Rounds wait for no look, so that a bad challenger goes back within seconds, whatever the looks at others take.
  *
  * Between any two statements the process may die. Nothing is remembered here that matters: what is done is done in one transaction, and
- * what is not done follows again from what is stored. Two engines at once are harmless: a step is applied to the locked row, at the
- * version that its evidence was read for, so that the second one finds another version and leaves it.
+ * what is not done follows again from what is stored. A glance beside a look at the same rollout, and two engines at once, are harmless:
+ * a step is applied to the locked row, at the version that its evidence was read for, so that the second one finds another version and
+ * leaves it.
  */
 export function createRolloutEngine(deps: RolloutEngineDeps): RolloutEngine {
   const { db, leaderDb, clock, log } = deps;
-  /** Each rollout is not looked at again before its interval is over, unless it has changed. */
-  const looked = new Map<string, Looked>();
-  const troubles = new Map<string, string>();
+  const pace = createLookPace(deps.random);
   const histories = createHistories({ db, clock, log });
+  const troubles = createTroubles(log);
 
-  const tend = async ({ id, organizationId }: DueRollout) => {
+  const glance = async ({ id, organizationId }: DueRollout): Promise<Wanted> => {
     const nowMs = clock.nowMs();
-    const seen = await inOrganization(db, organizationId, (tx) =>
-      see(deps, tx, { id, organizationId }, nowMs, looked.get(id)),
-    );
-    if (seen === null) return;
-    histories.fill(seen.rollout);
-    const version = await advance(db, seen, nowMs);
-    looked.set(id, { atMs: nowMs, version, tookMs: seen.tookMs });
+    const seen = await inOrganization(db, organizationId, (tx) => glanceAt(deps, tx, { id, organizationId }, nowMs));
+    if (seen === null) return null;
+    const { rollout, alarm } = seen;
+    histories.fill(rollout);
+    if (alarm !== null) {
+      pace.moved(id, await takeSteps(deps, await alarmed(deps, rollout, alarm, nowMs), nowMs));
+      return null;
+    }
+    if (rollout.state !== 'draft' || machineRollout(rollout).preparesAtLength) {
+      return pace.isDue(rollout, nowMs) ? rollout : null;
+    }
+    await takeSteps(deps, { rollout, look: null, pairs: [] }, nowMs);
+    return null;
   };
 
-  const tendSafely = async (due: DueRollout) => {
+  const look = async (wanted: RolloutRow) => {
+    const nowMs = clock.nowMs();
     try {
-      await tend(due);
-      if (troubles.delete(due.id)) log(`rollout ${due.id}: it works again`);
+      const seen = await lookAtWhole(deps, wanted, nowMs, LOOK_LIMIT_MS);
+      if (seen === null) return;
+      const tookMs = clock.nowMs() - nowMs;
+      const version = await takeSteps(deps, seen, nowMs);
+      // A draft waits for answers, of which its version knows nothing.
+      if (wanted.state === 'draft') pace.forget(wanted.id);
+      else pace.looked({ ...seen.rollout, version }, nowMs, tookMs);
     } catch (error) {
-      const trouble = reasonOf(error);
-      if (troubles.get(due.id) !== trouble) log(`rollout ${due.id} is not looked after: ${traceOf(error)}`);
-      troubles.set(due.id, trouble);
+      const failures = pace.failed(wanted, clock.nowMs());
+      if (failures > FAILURES_UNTOLD && wanted.state !== 'draft') await tell(wanted, error, nowMs);
+      throw error;
     }
   };
+
+  /** Has the story of a rollout say that looking fails, and in time a pause follow from it. */
+  const tell = async (rollout: RolloutRow, error: unknown, nowMs: number) => {
+    const failure = failureOf(error, LOOK_LIMIT_MS);
+    try {
+      pace.moved(rollout.id, await takeSteps(deps, { rollout, look: null, failure, pairs: [] }, nowMs));
+    } catch (second) {
+      throw new AggregateError([error, second], `${reasonOf(error)}; and its story cannot say so: ${reasonOf(second)}`);
+    }
+  };
+
+  const lanes = createLanes(LOOKS_WIDTH, (wanted: RolloutRow) =>
+    troubles.guard('looked at', wanted.id, () => look(wanted)),
+  );
 
   return {
     async round(signal) {
       const due = await dueRollouts(leaderDb);
       const ids = new Set(due.map(({ id }) => id));
-      for (const known of [looked, troubles]) for (const id of known.keys()) if (!ids.has(id)) known.delete(id);
-      const queue = [...due];
-      const worker = async () => {
-        for (let next = queue.shift(); next !== undefined && !signal.aborted; next = queue.shift())
-          await tendSafely(next);
-      };
-      await Promise.all(Array.from({ length: ENGINE_WIDTH }, worker));
+      pace.keepOnly(ids);
+      troubles.keepOnly(ids);
+      const wanted: RolloutRow[] = [];
+      await inParallel(due, GLANCES_WIDTH, signal, (each) =>
+        troubles.guard('looked after', each.id, async () => {
+          const rollout = await glance(each);
+          if (rollout !== null) wanted.push(rollout);
+        }),
+      );
+      wanted.sort((a, b) => pace.lastAtMs(a.id) - pace.lastAtMs(b.id));
+      lanes.offer(wanted, signal);
     },
-    settle: histories.settle,
+    async settle() {
+      await lanes.settle();
+      await histories.settle();
+    },
   };
 }
 
-/** Reads a rollout and looks at it; null: nothing can follow in this round. */
-async function see(
+/** Says once what fails for a rollout, and once that it works again. */
+function createTroubles(log: (line: string) => void) {
+  const known = new Map<string, { readonly id: string; readonly why: string }>();
+  return {
+    async guard(what: string, id: string, work: () => Promise<void>): Promise<void> {
+      const key = `${what} ${id}`;
+      try {
+        await work();
+        if (known.delete(key)) log(`rollout ${id} is ${what} again`);
+      } catch (error) {
+        const why = reasonOf(error);
+        if (known.get(key)?.why !== why) log(`rollout ${id} is not ${what}: ${traceOf(error)}`);
+        known.set(key, { id, why });
+      }
+    },
+    keepOnly(ids: ReadonlySet<string>): void {
+      for (const [key, { id }] of known) if (!ids.has(id)) known.delete(key);
+    },
+  };
+}
+
+interface Glanced {
+  readonly rollout: RolloutRow;
+  /** What the fast guard says by the counts alone; null: nothing that alarms. */
+  readonly alarm: Look | null;
+}
+
+/** @returns null where there is nothing to do any more */
+async function glanceAt(
   deps: RolloutEngineDeps,
   tx: Tx,
   { id, organizationId }: DueRollout,
   nowMs: number,
-  last: Looked | undefined,
-): Promise<Seen | null> {
+): Promise<Glanced | null> {
   const rollout = await findRollout(tx, organizationId, id);
   if (rollout === undefined || hasEnded(rollout.state)) return null;
-  if (rollout.state === 'draft') return { rollout, look: null, pairs: [], tookMs: 0 };
-  const isDue = last === undefined || last.version !== rollout.version || isTimeFor(rollout, last, nowMs);
-  const beganMs = deps.clock.nowMs();
-  const tookMs = () => deps.clock.nowMs() - beganMs;
-  if (rollout.state === 'shadow') {
-    if (!isDue) return null;
-    const pairs = await deps.shadowPairs(tx, rollout);
-    return { rollout, look: null, pairs, tookMs: tookMs() };
-  }
-  const glance = await alarmingGlance(deps, tx, rollout, nowMs);
-  if (!isDue && glance === null) return null;
-  try {
-    const look = deps.lookAt(rollout.definition, await deps.observe(tx, rollout, nowMs));
-    return { rollout, look, pairs: [], tookMs: tookMs() };
-  } catch (error) {
-    // A sum that cannot be read must not keep a bad challenger in.
-    if (glance === null) throw error;
-    deps.log(`rollout ${id} is sent back by its counts alone: ${traceOf(error)}`);
-    return { rollout, look: glance, pairs: [], tookMs: tookMs() };
-  }
-}
-
-function isTimeFor({ plan }: RolloutRow, { atMs, tookMs }: Looked, nowMs: number): boolean {
-  return nowMs - atMs >= Math.max(plan.intervalMs, tookMs / LOOK_SHARE);
-}
-
-/** What the fast guard says by the counts alone; null: nothing that alarms. */
-async function alarmingGlance(
-  deps: RolloutEngineDeps,
-  tx: Tx,
-  rollout: RolloutRow,
-  nowMs: number,
-): Promise<Look | null> {
-  if (rollout.definition.fastGuard === null) return null;
+  const serves = rollout.state !== 'draft' && rollout.state !== 'shadow';
+  if (!serves || rollout.definition.fastGuard === null) return { rollout, alarm: null };
   const { removed } = rolloutMemorySchema.parse(rollout.memory);
-  const glance = deps.lookAt(rollout.definition, await deps.observeTotals(tx, rollout, nowMs));
-  const fires = glance.comparisons.some(({ arm, fastGuard }) => fastGuard?.fired && !removed.includes(arm));
-  return fires ? glance : null;
+  const look = deps.lookAt(rollout.definition, await deps.observeTotals(tx, rollout, nowMs));
+  const fires = look.comparisons.some(({ arm, fastGuard }) => fastGuard?.fired && !removed.includes(arm));
+  return { rollout, alarm: fires ? look : null };
 }
 
-/** Takes the steps that follow from what was seen, each in a transaction. @returns the version that they left */
-async function advance(db: Db, seen: Seen, nowMs: number): Promise<number> {
-  let { version } = seen.rollout;
-  for (let taken = 0; taken < STEPS_A_ROUND; taken++) {
-    const after = await takeStep(db, { ...seen, isFirst: taken === 0 }, version, nowMs);
-    if (after === null) break;
-    version = after.version;
-    // Where traffic begins, what follows is for the first look at it.
-    const isUnseen = seen.look === null && after.state !== seen.rollout.state;
-    if (isUnseen || hasEnded(after.state)) break;
-  }
-  return version;
-}
-
-/** @returns the rollout after the next step; null: there is none, or it is somebody else's to take */
-async function takeStep(
-  db: Db,
-  { rollout, look, pairs, isFirst }: Seen & { readonly isFirst: boolean },
-  version: number,
-  nowMs: number,
-): Promise<RolloutRow | null> {
-  const { id, organization_id: organizationId } = rollout;
-  const locked = (work: (tx: Tx, row: RolloutRow) => Promise<RolloutRow | null>) =>
-    inOrganization(db, organizationId, async (tx) => {
-      const row = await findRollout(tx, organizationId, id, 'update');
-      // Somebody else was faster: what was seen was seen of another state.
-      return row === undefined || row.version !== version ? null : work(tx, row);
-    });
-  const take = async (tx: Tx, row: RolloutRow, step: Step) => {
-    const outcome = await applyStep(tx, { rollout: row, step, actor: ACTOR, nowMs });
-    await publishStep(tx, outcome, ACTOR);
-    return outcome.rollout;
-  };
+/** What is seen of a rollout whose fast guard fires: the whole, if that is to be had in a moment. A sum that cannot be read must not keep a bad challenger in. */
+async function alarmed(deps: RolloutEngineDeps, rollout: RolloutRow, alarm: Look, nowMs: number): Promise<Seen> {
+  const byCounts: Seen = { rollout, look: alarm, isGlance: true, pairs: [] };
   try {
-    return await locked(async (tx, row) => {
-      const facts = await machineFacts(tx, row, { look, pairs, nowMs });
-      const step = nextStep(machineRollout(row), facts, nowMs);
-      if (look !== null && isFirst) await keepLook(tx, row, look, step !== null);
-      return step === null ? null : await take(tx, row, step);
-    });
+    const whole = await lookAtWhole(deps, rollout, nowMs, ALARM_LIMIT_MS);
+    return whole?.look == null ? byCounts : whole;
   } catch (error) {
-    // The group is not what the draft was made for: those who asked for the start are told so in its story.
-    if (!(error instanceof Problem) || error.code !== 'conflict' || rollout.state !== 'draft') throw error;
-    return locked((tx, row) => take(tx, row, refuseStart(machineRollout(row), error.message)));
+    deps.log(`rollout ${rollout.id} is sent back by its counts alone: ${traceOf(error)}`);
+    return byCounts;
   }
 }
 
-/** One an interval, whoever looks, and each that something followed from. */
-async function keepLook(tx: Tx, rollout: RolloutRow, look: Look, isActedOn: boolean): Promise<void> {
-  const last = await lastLook(tx, rollout.organization_id, rollout.id);
-  const isDue = last === undefined || look.atMs - last.atMs >= rollout.plan.intervalMs;
-  if (isDue || isActedOn) await insertLook(tx, rollout.organization_id, rollout.id, look);
+/** @returns all that is to be seen of a rollout as it is now; null: it has ended */
+function lookAtWhole(
+  deps: RolloutEngineDeps,
+  { id, organization_id: organizationId }: RolloutRow,
+  nowMs: number,
+  limitMs: number,
+): Promise<Seen | null> {
+  return inOrganization(deps.db, organizationId, async (tx): Promise<Seen | null> => {
+    const rollout = await findRollout(tx, organizationId, id);
+    if (rollout === undefined || hasEnded(rollout.state)) return null;
+    switch (rollout.state) {
+      case 'draft':
+        return { rollout, look: null, pairs: [] };
+      case 'shadow':
+        return { rollout, look: null, pairs: await openReading(tx, limitMs).run(() => deps.shadowPairs(tx, rollout)) };
+      default: {
+        const observation = await openReading(tx, limitMs).run(() => deps.observe(tx, rollout, nowMs));
+        return { rollout, look: deps.lookAt(rollout.definition, observation), pairs: [] };
+      }
+    }
+  });
 }

@@ -13,6 +13,8 @@ interface HistoriesDeps {
 }
 
 const RETRY_MS = 60_000;
+/** Histories that are read at once, each on a connection of its own. */
+export const HISTORIES_WIDTH = 2;
 
 /**
  * Reads what units did before a rollout, once. That is days of the log, which takes minutes where there is much of it: so it is done
@@ -37,11 +39,12 @@ export function createHistories({ db, clock, log }: HistoriesDeps) {
   };
 
   return {
-    /** Begins to, unless it is done or under way. A failure is said, and tried again at a later call. */
+    /** Begins to, unless it is done, under way, or others are. A failure is said, and tried again at a later call. */
     fill(rollout: RolloutRow): void {
       const { id, started_at: startedAt } = rollout;
       const { historyRead } = rolloutMemorySchema.parse(rollout.memory);
       if (startedAt === null || historyRead || underWay.has(id) || !readsHistory(rollout)) return;
+      if (underWay.size >= HISTORIES_WIDTH) return;
       if (clock.nowMs() < (retryAtMs.get(id) ?? 0)) return;
       const reading = read(rollout)
         .then(() => void retryAtMs.delete(id))

@@ -27,12 +27,20 @@ export async function machineFacts(
   rollout: RolloutRow,
   {
     look,
+    failure = null,
     pairs,
     nowMs,
-  }: { readonly look: Look | null; readonly pairs: readonly (ShadowPairs | null)[]; readonly nowMs: number },
+  }: {
+    readonly look: Look | null;
+    /** Why looking fails. */
+    readonly failure?: string | null;
+    readonly pairs: readonly (ShadowPairs | null)[];
+    readonly nowMs: number;
+  },
 ): Promise<MachineFacts> {
   return {
     look,
+    failure,
     pairs,
     gates: await gateAnswers(tx, rollout.organization_id, rollout.id),
     freeze: await freezeOf(tx, rollout, nowMs),

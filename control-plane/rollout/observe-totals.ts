@@ -21,5 +21,6 @@ export async function observeTotals(tx: Tx, rollout: RolloutRow, nowMs: number):
     evidence: { lost: 0, underWay: 0, lastAtMs: null, broken: [] },
     minSrmP: last?.srm.minPValue ?? 1,
     history: rollout.ingest.championHistory ?? null,
+    values: last?.values,
   };
 }

@@ -23,7 +23,16 @@ export function waitsFor(waiting: Waiting): string {
   if (memory.pause !== null) return `Somebody to resume it: it is paused (${memory.pause.reason}).`;
   if (state === 'draft' && memory.requestedAtMs === undefined) return 'Somebody to start it.';
   if (freeze !== null) return `The end of a freeze window at ${freeze.endsAt.toISOString()} (${freeze.reason}).`;
-  return gateOf(waiting) ?? progressOf(waiting);
+  return gateOf(waiting) ?? evidenceOf(waiting) ?? progressOf(waiting);
+}
+
+/** What keeps it from going on, and in time pauses it. */
+function evidenceOf({ plan, memory }: Waiting): string | undefined {
+  if (memory.missing === null) return undefined;
+  const { sinceMs, metrics, failure } = memory.missing;
+  const [since, until] = [sinceMs, sinceMs + plan.missingMetricHoldMs].map((ms) => new Date(ms).toISOString());
+  const what = failure === null ? `A value of ${metrics.join(', ')}: none` : `A look that succeeds: ${failure},`;
+  return `${what} since ${since}; at ${until} it pauses.`;
 }
 
 /** A question that is open. Of refusals and failures the machine makes a pause. */

@@ -93,7 +93,7 @@ export const LOOKS_EXAMPLE = {
 
 export const ANALYSIS_EXAMPLE = {
   experiment: EXPERIMENT_EXAMPLE,
-  look: LOOK_EXAMPLE,
+  ...{ look: LOOK_EXAMPLE, stale: null },
   metrics: {
     latency: [
       {
@@ -140,7 +140,7 @@ export const BREAKDOWN_EXAMPLE = {
 export const COMPARISON_EXAMPLE = {
   ...GROUP,
   ...{ source: 'rows', notice: 'Exact sums by unit of assignment …', since: SINCE, until: UNTIL, phase: 2 },
-  ...{ experiment: null, look: null },
+  ...{ experiment: null, look: null, stale: null },
   arms: [
     {
       ...{ model: 'gpt-small', role: 'champion', weightBp: 9_000, units: 5_012, requests: 20_300, failures: 22 },

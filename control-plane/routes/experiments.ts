@@ -54,7 +54,8 @@ export function routeExperiments(operations: Operations, deps: ExperimentDeps): 
     summary: 'Analyse an experiment: a look as of now, and every look that was kept',
     description:
       'Intervals and p-values of looks hold however often one looks. What stands under `display` holds for a single look only and decides ' +
-      'nothing. `limit` and `cursor` page through the looks.',
+      'nothing. `limit` and `cursor` page through the looks. Where a look as of now takes longer than 5 s, `look` is the last one that was ' +
+      'kept and `stale` says since when; where none was kept, the answer is 503.',
     query: analysisQuerySchema,
     answer: analysisSchema,
     example: ANALYSIS_EXAMPLE,
@@ -87,7 +88,9 @@ function routeGroupEvidence(operations: Operations, deps: ExperimentDeps): void 
   operations.read({
     ...{ tag: 'groups', path: '/groups/{name}/comparison', operationId: 'compareGroup', role: 'viewer' },
     summary: "Compare a group's champion with its challengers, live",
-    description: 'By the experiment that runs; without one, by the rows of the present split.',
+    description:
+      'By the experiment that runs; without one, by the rows of the present split. Where a look at the experiment takes longer than 5 s, `look` ' +
+      'is the last one that was kept, `stale` says since when, and what it does not know is null or left out.',
     query: comparisonQuerySchema,
     answer: comparisonSchema,
     example: COMPARISON_EXAMPLE,

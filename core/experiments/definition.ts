@@ -73,6 +73,11 @@ export type PrimaryMetric = z.output<typeof primaryMetricSchema>;
 export type Guardrail = z.output<typeof guardrailSchema>;
 export type ExperimentDefinition = z.output<typeof experimentDefinitionSchema>;
 
+/** The metrics that a definition asks for. */
+export function metricNames({ primary, guardrails }: Pick<ExperimentDefinition, 'primary' | 'guardrails'>): string[] {
+  return [...(primary === null ? [] : [primary.metric]), ...guardrails.map(({ metric }) => metric)];
+}
+
 /**
  * How the champion's units did before a rollout, as its experiment counts them: what the fast guard has to go by where the champion does
  * not serve beside its challenger.

@@ -1,4 +1,4 @@
-import type { ExperimentDefinition } from './definition.ts';
+import { type ExperimentDefinition, metricNames } from './definition.ts';
 import { fastGuard, unguardedIn } from './fast-guard.ts';
 import { probability } from './figures.ts';
 import { judgeGuardrail } from './guardrails.ts';
@@ -7,6 +7,7 @@ import { type MeasureOptions, measure } from './metric-result.ts';
 import { specOf } from './metric-spec.ts';
 import { errorMargin } from './one-arm-guard.ts';
 import { splitOf } from './split-check.ts';
+import { valueCounts } from './value-counts.ts';
 import { conclude } from './verdict.ts';
 
 /**
@@ -28,6 +29,7 @@ export function lookAt(definition: ExperimentDefinition, observation: Observatio
     evidence: observation.evidence,
     units: totalOf('units'),
     requests: totalOf('requests'),
+    values: valueCounts(metricNames(definition), observation),
     comparisons: observation.arms
       .slice(1)
       .map((_, index) => compare(definition, observation, index + 1, { invalid, defects })),

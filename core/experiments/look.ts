@@ -79,6 +79,19 @@ export interface Observation {
   readonly minSrmP: number;
   /** The champion before the start; null or missing: nothing is known of it. */
   readonly history?: ChampionHistory | null;
+  /** As the look before left them; missing: there was none, or it did not count them. */
+  readonly values?: Look['values'];
+}
+
+/** Values of a metric in an arm, as of the look that found the newest of them. */
+export interface ValueCount {
+  readonly n: number;
+  /** Of the arm, until then. */
+  readonly requests: number;
+  /** When that was; before the first value: when the experiment began. */
+  readonly sinceMs: number;
+  /** The longest time between looks that found values, the first from the beginning on. */
+  readonly longestMs: number;
 }
 
 /** One metric of one challenger against the champion. */
@@ -168,5 +181,7 @@ export interface Look {
   readonly evidence: Evidence;
   readonly units: readonly number[];
   readonly requests: readonly number[];
+  /** By metric of the definition and arm. Missing in looks of the releases that did not count them. */
+  readonly values?: Readonly<Record<string, readonly ValueCount[]>> | undefined;
   readonly comparisons: readonly Comparison[];
 }

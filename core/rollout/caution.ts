@@ -22,18 +22,45 @@ export function caution(rollout: MachineRollout, seen: Judgement, nowMs: number)
   if (warning !== undefined) {
     return makeStep(rollout, 'warn', { reason: warning.reason, memory: { noted: [...memory.noted, warning.key] } });
   }
-  if (seen.missing.length === 0) {
-    if (memory.missing === null) return null;
-    return makeStep(rollout, 'found', { reason: 'every metric is measured again', memory: { missing: null } });
+  return withoutEvidence(rollout, { metrics: seen.missing, failure: null }, nowMs);
+}
+
+/** What is missing to judge by: metrics that nobody measures, or any look at all. */
+interface Lack {
+  readonly metrics: readonly string[];
+  /** Why nobody can look; null: one can. */
+  readonly failure: string | null;
+}
+
+/**
+ * Says once that evidence is missing, for which its story then waits; pauses where that lasts; says once that it is there again. What
+ * follows while it is missing is for the others to ask (`blockedBy`).
+ */
+export function withoutEvidence(rollout: MachineRollout, lack: Lack, nowMs: number): Step | null {
+  const { plan, memory } = rollout;
+  const { metrics, failure } = lack;
+  const known = memory.missing;
+  const lookedAgain = known?.failure != null && failure === null;
+  if (metrics.length === 0 && failure === null) {
+    if (known === null) return null;
+    const reason = lookedAgain ? 'it can be looked after again' : 'every metric is measured again';
+    return makeStep(rollout, 'found', { reason, memory: { missing: null } });
   }
-  const metrics = seen.missing.join(', ');
-  if (memory.missing === null) {
-    const missing = { sinceMs: nowMs, metrics: [...seen.missing] };
-    return makeStep(rollout, 'missing', { reason: `holds: nothing is measured of ${metrics}`, memory: { missing } });
+  const why =
+    failure === null ? `nothing is measured of ${metrics.join(', ')}` : `it cannot be looked after: ${failure}`;
+  if (known === null || (known.failure === null) !== (failure === null)) {
+    const missing = { sinceMs: known?.sinceMs ?? nowMs, metrics: [...metrics], failure };
+    const reason = `${lookedAgain ? 'it can be looked after again; ' : ''}holds: ${why}`;
+    return makeStep(rollout, 'missing', { reason, memory: { missing } });
   }
-  if (nowMs - memory.missing.sinceMs < plan.missingMetricHoldMs) return null;
-  const forS = Math.round((nowMs - memory.missing.sinceMs) / 1_000);
-  return pauseStep(rollout, 'missing', `nothing is measured of ${metrics}, for ${forS} s`, nowMs, { missing: null });
+  const forMs = nowMs - known.sinceMs;
+  if (forMs < plan.missingMetricHoldMs) return null;
+  return pauseStep(rollout, 'missing', `${why}, for ${Math.round(forMs / 1_000)} s`, nowMs, { missing: null });
+}
+
+/** The same, in words. */
+export function lackOf({ metrics, failure }: Lack): string {
+  return failure === null ? `nothing is measured of ${metrics.join(', ')}` : `it cannot be looked after: ${failure}`;
 }
 
 export function pauseStep(
@@ -56,6 +83,6 @@ export function blockedBy(
   // The engine is about to send it back, and no order is faster than that.
   const [harm] = seen.harmful;
   if (harm !== undefined) return harm.reason;
-  if (seen.missing.length > 0) return `nothing is measured of ${seen.missing.join(', ')}`;
+  if (seen.missing.length > 0) return lackOf({ metrics: seen.missing, failure: null });
   return seen.thin.length > 0 ? `too little is measured of ${seen.thin.join(', ')}` : null;
 }

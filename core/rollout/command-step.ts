@@ -1,6 +1,6 @@
 import { RESTORE } from './back.ts';
 import { promoteStep, promotionClearance } from './carry-out.ts';
-import { blockedBy, pauseStep } from './caution.ts';
+import { blockedBy, lackOf, pauseStep } from './caution.ts';
 import { decideStep, HOLD_KEY } from './decide.ts';
 import { activeArms, judge } from './judge.ts';
 import type { RolloutMemory } from './memory.ts';
@@ -108,8 +108,10 @@ function skip(rollout: MachineRollout, facts: MachineFacts, reason: string): Com
   return step(makeStep(rollout, 'skip', { reason, memory: { skipped } }));
 }
 
-/** For people thin evidence is theirs to judge; a metric that nobody has measured is none. */
+/** For people thin evidence is theirs to judge; a metric that nobody has measured is none, nor is a look from before looks failed. */
 function blockedByHand(rollout: MachineRollout, facts: MachineFacts): string | null {
+  const failure = rollout.memory.missing?.failure ?? null;
+  if (failure !== null) return lackOf({ metrics: [], failure });
   const seen = judge(rollout, facts.look, rulesOf(rollout.plan.strategy).compares);
   return blockedBy(facts, { ...seen, thin: [] });
 }

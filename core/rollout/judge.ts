@@ -1,5 +1,6 @@
 import { fastGuardSentence } from '../experiments/fast-guard.ts';
 import type { Comparison, GuardrailResult, Look, MetricResult } from '../experiments/look.ts';
+import { hasDriedUp } from '../experiments/value-counts.ts';
 import type { MachineRollout } from './step.ts';
 
 /** Something seen of one challenger, in words. `key` tells it from everything else, so that it is acted on once. */
@@ -11,7 +12,7 @@ export interface Finding {
 
 /** A look as the machine acts on it. Only challengers that are still in count. */
 export interface Judgement {
-  /** Metrics of which nothing, or no number, was measured: never taken for healthy. */
+  /** Metrics of which nothing, or no number, was measured, or nothing any more: never taken for healthy. */
   readonly missing: readonly string[];
   /** Metrics with too little to judge by yet. */
   readonly thin: readonly string[];
@@ -88,7 +89,11 @@ function unmeasuredOf({ hasPrimary, guardrails, arms }: MachineRollout, look: Lo
   });
   if (hasPrimary && (primary === null || isUnmeasured(primary)))
     missing.unshift(primary?.metric ?? 'the primary metric');
-  return missing;
+  const asked = [...(primary === null ? [] : [primary.metric]), ...guardrails];
+  const dry = asked.filter(
+    (metric) => !missing.includes(metric) && [0, arm].some((of) => hasDriedUp(look, metric, of)),
+  );
+  return [...missing, ...dry.map((metric) => `${metric} any more`)];
 }
 
 function isUnmeasured({ champion, challenger, effect, standardError, lower, upper }: MetricResult): boolean {

@@ -1,10 +1,11 @@
 import { sendBack } from './back.ts';
 import { carryOut } from './carry-out.ts';
-import { caution } from './caution.ts';
+import { caution, withoutEvidence } from './caution.ts';
 import { leaveHold, outcome } from './decide.ts';
 import { type Judgement, judge } from './judge.ts';
 import { leaveShadow, leaveStage } from './ramp.ts';
 import { leaveDraft } from './start.ts';
+import { hasEnded } from './state.ts';
 import type { MachineFacts, MachineRollout, Step } from './step.ts';
 import { rulesOf } from './strategies/rules.ts';
 
@@ -22,6 +23,8 @@ import { rulesOf } from './strategies/rules.ts';
  * asked in the state that waits for it. Forward, that is to more traffic for a challenger, a rollout goes only with evidence that is
  * whole: not in a freeze, not while units split otherwise than they should, not while a metric is missing. Back it always goes.
  *
+ * From a look that fails nothing follows but a hold and, in time, a pause.
+ *
  * The order in which things are looked at: harm, then whatever pauses, then missing metrics, then lost challengers and the end of the
  * time, then the way forward.
  */
@@ -31,18 +34,23 @@ import { rulesOf } from './strategies/rules.ts';
  * @param nowMs unix milliseconds
  */
 export function nextStep(rollout: MachineRollout, facts: MachineFacts, nowMs: number): Step | null {
-  const { state } = rollout;
+  const { state, memory } = rollout;
+  const failure = facts.failure ?? null;
+  if (failure !== null && state !== 'draft' && !hasEnded(state)) {
+    return memory.pause === null ? withoutEvidence(rollout, { metrics: [], failure }, nowMs) : null;
+  }
   switch (state) {
     case 'draft':
       return leaveDraft(rollout, facts, nowMs);
     case 'shadow':
-      return rollout.memory.pause === null ? leaveShadow(rollout, facts, nowMs) : null;
+      if (memory.pause !== null) return null;
+      return withoutEvidence(rollout, { metrics: [], failure: null }, nowMs) ?? leaveShadow(rollout, facts, nowMs);
     case 'ramping':
     case 'holding':
     case 'deciding': {
       const seen = judge(rollout, facts.look, rulesOf(rollout.plan.strategy).compares);
       const harm = sendBack(rollout, seen.harmful, nowMs, facts);
-      if (harm !== null || rollout.memory.pause !== null) return harm;
+      if (harm !== null || memory.pause !== null) return harm;
       return (
         caution(rollout, seen, nowMs) ?? outcome(rollout, facts, seen, nowMs) ?? forward(rollout, facts, seen, nowMs)
       );

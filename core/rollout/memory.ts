@@ -32,8 +32,9 @@ export const rolloutMemorySchema = z.object({
   /** By arm: units counted before the stage began. */
   unitsBefore: z.array(z.number()).default([]),
   pause: pauseSchema.nullable().default(null),
+  /** What holds it since when: metrics that nobody measures, or why nobody can look. */
   missing: z
-    .object({ sinceMs: z.number(), metrics: z.array(z.string()) })
+    .object({ sinceMs: z.number(), metrics: z.array(z.string()), failure: z.string().nullable().default(null) })
     .nullable()
     .default(null),
   /** Arms that were taken out alone. */

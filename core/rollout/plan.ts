@@ -74,7 +74,7 @@ export const rolloutPlanSchema = z.strictObject({
   onEquivalent: z.enum(['promote', ...INCONCLUSIVE]).default('end'),
   /** Whether a challenger that is better is promoted by itself; else it waits for approval. */
   autoPromote: z.boolean().default(true),
-  /** Guardrails or the primary metric are missing for so long: it pauses. */
+  /** Guardrails or the primary metric are missing, or looks fail, for so long: it pauses. */
   missingMetricHoldMs: durationMs.default(86_400_000),
   /**
    * What becomes of a challenger that serves without a champion beside it, where nothing is known of the champion's failures before, so

@@ -79,8 +79,10 @@ export interface GateAnswer {
 
 /** What is known when a step is chosen. */
 export interface MachineFacts {
-  /** The latest one; null: nobody has looked yet. */
+  /** The latest one; null: nobody has looked yet, or looking fails. */
   readonly look: Look | null;
+  /** Why nobody can look, again and again; null or left out: one can. Then nothing follows but a hold and a pause. */
+  readonly failure?: string | null;
   readonly gates: ReadonlyMap<string, GateAnswer>;
   /** Why nothing goes forward now; null: it may. */
   readonly freeze: string | null;

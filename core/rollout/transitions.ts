@@ -35,8 +35,8 @@ export const TRANSITIONS: Readonly<Record<RolloutEvent, Transition>> = {
   ask: { from: ['draft', ...RUNNING], to: ['same'], would: null },
   remove: { from: [...RUNNING], to: ['same', 'holding'], would: 'take a challenger out' },
   warn: { from: ['ramping', 'holding', 'deciding'], to: ['same'], would: null },
-  missing: { from: ['ramping', 'holding', 'deciding'], to: ['same'], would: null },
-  found: { from: ['ramping', 'holding', 'deciding'], to: ['same'], would: null },
+  missing: { from: [...RUNNING], to: ['same'], would: null },
+  found: { from: [...RUNNING], to: ['same'], would: null },
 };
 
 interface StepParts {

@@ -1,11 +1,18 @@
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
+import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { showAnalysis } from '#control-plane/experiments/analysis.ts';
+import { analysisSchema } from '#control-plane/experiments/experiment-schemas.ts';
+import { showComparison } from '#control-plane/groups/comparison.ts';
+import { comparisonSchema } from '#control-plane/groups/comparison-schemas.ts';
 import type { Look } from '#core/experiments/look.ts';
+import { lookAt } from '#core/experiments/look-at.ts';
 import type { SnapshotDocument } from '#core/snapshot/schema.ts';
 import { insertLook } from '#store/experiment-looks.ts';
-import { inOrganization } from '#store/pool.ts';
+import { labelDelays } from '#store/feedback.ts';
+import { inOrganization, type Tx } from '#store/pool.ts';
 import {
   type ApiClient,
   seedGroup,
@@ -137,6 +144,34 @@ test('every look is kept and paged through; log loss is placed between two of th
   expect((await api('GET', `/experiments/${experimentId}/analysis`)).body.look.srm.minPValue).toBeCloseTo(0.5, 12);
 });
 
+test('where a look as of now takes too long, the last one that was kept is shown, and said to be; without one it is a 503', async () => {
+  const kept = (await api('GET', '/experiments/trial/looks?limit=1')).body.items[0].look;
+  const unseen = { organizationId: api.organizationId, groupId, name: 'unseen', endedAt: new Date(NOW) };
+  await plantExperiment(control.admin, unseen);
+  const deps = { lookAt, labelDelays, clock: { nowMs: () => NOW }, lookLimitMs: 100, logStore: 'postgres' as const };
+  const call = { organizationId: api.organizationId, query: { limit: 1 } };
+  const read = <Result>(work: (tx: Tx) => Promise<Result>) =>
+    inOrganization(control.application, api.organizationId, work);
+  await control.admin.transaction().execute(async (holder) => {
+    await sql`LOCK TABLE ringside.experiment_units IN ACCESS EXCLUSIVE MODE`.execute(holder);
+    const analysis = analysisSchema.parse(await read((tx) => showAnalysis(tx, { ...call, ref: 'trial' }, deps)));
+    const stale = { at: new Date(kept.atMs).toISOString(), reason: expect.stringContaining('longer than 0.1 s') };
+    expect(analysis).toMatchObject({ stale, look: kept, metrics: {}, looks: { items: [{ look: kept }] } });
+    expect(analysis.display.errorRate[1]).toMatchObject({ value: 0.04 });
+    const comparison = await read((tx) => showComparison(tx, { ...call, query: {}, ref: 'demo' }, deps));
+    expect(comparisonSchema.parse(comparison)).toMatchObject({
+      ...{ source: 'experiment', stale, look: kept, metrics: [] },
+      arms: [{ units: 250, requests: 1_000, inputTokens: null, costMicroUsd: null }, { failures: 40 }],
+    });
+    await expect(read((tx) => showAnalysis(tx, { ...call, ref: 'unseen' }, deps))).rejects.toMatchObject({
+      code: 'unavailable',
+      message: expect.stringContaining('No look at "unseen" has been kept yet'),
+    });
+  });
+  expect((await api('GET', '/experiments/trial/analysis')).body.stale).toBeNull();
+  await control.admin.deleteFrom('rollouts').where('name', '=', 'unseen').execute();
+});
+
 test('experiments are listed, newest first, by group and state', async () => {
   const { body } = await api('GET', '/experiments?limit=1');
   expect(body.items).toHaveLength(1);
@@ -169,7 +204,16 @@ test('another organization finds none of it, and reads none of its rows', async 
     }
   }
   expect((await rival('GET', '/experiments?group=demo')).status).toBe(422);
-  // Also where the application forgets its own filter.
+  // Also where the application forgets its own filter, and where a plan has several processes.
+  const countUnits = (organizationId: string) =>
+    inOrganization(control.application, organizationId, async (tx) => {
+      await sql`SET LOCAL debug_parallel_query = on`.execute(tx);
+      const counting = sql<{ n: string }>`SELECT count(*)::text AS n FROM experiment_units`;
+      const plan = await sql<{ 'QUERY PLAN': string }>`EXPLAIN ${counting}`.execute(tx);
+      expect(plan.rows.map((row) => row['QUERY PLAN']).join()).toContain('Gather');
+      return (await counting.execute(tx)).rows[0]!.n;
+    });
+  expect([await countUnits(rival.organizationId), await countUnits(api.organizationId)]).toEqual(['0', '1500']);
   await inOrganization(control.application, rival.organizationId, async (tx) => {
     for (const table of [
       'rollouts',

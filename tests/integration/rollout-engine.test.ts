@@ -1,6 +1,10 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { observe } from '#control-plane/experiments/observe.ts';
+import { observeTotals } from '#control-plane/rollout/observe-totals.ts';
+import { lookAt } from '#core/experiments/look-at.ts';
 import { size } from '#core/split/ranges.ts';
 import type { RolloutRow } from '#store/rollouts.ts';
+import { type CountedInference, countInferences, unitId } from '#tests/support/planted-experiment.ts';
 import { lookOf } from '#tests/support/rollout-looks.ts';
 import { createRolloutRig, type RolloutRig } from '#tests/support/rollout-rig.ts';
 
@@ -137,6 +141,38 @@ test('missing metrics hold it, and after a while pause it', async () => {
   await rig.order(rollout, 'resume');
   await rig.pass(MINUTE_MS);
   expect(await rig.weights()).toEqual({ a: 7_500, b: 2_500 });
+});
+
+test('a metric that dries up while traffic goes on holds it, by what is stored', async () => {
+  const definition = { primary: { metric: 'score', direction: 'increase' }, guardrails: [] };
+  rollout = await rig.draft({ strategy: { kind: 'ab' } }, { definition });
+  await rig.order(rollout, 'start');
+  const place = { organizationId: rig.organizationId, experimentId: rollout.id };
+  const unit = (arm: number, i: number): CountedInference => ({
+    ...{ phase: 1, arm, unit: `u${arm}-${i}`, failed: false, latencyUs: 1_000, outputTokens: null, costMicroUsd: null },
+  });
+  const serve = (from: number, to: number) =>
+    countInferences(
+      rig.control.admin,
+      place,
+      [0, 1].flatMap((arm) => Array.from({ length: to - from }, (_, i) => unit(arm, from + i))),
+    );
+  await serve(0, 200);
+  const reported = [0, 1].flatMap((arm) =>
+    Array.from({ length: 100 }, (_, i) => ({
+      ...{ experiment_id: rollout.id, organization_id: rig.organizationId, phase: 1, arm, metric: 'score' },
+      ...{ unit: unitId(`u${arm}-${i}`), n: 1, sum: String(i % 2) },
+    })),
+  );
+  await rig.control.admin.insertInto('experiment_unit_metrics').values(reported).execute();
+  const real = () => rig.engine(rig.db, { observe, observeTotals, lookAt });
+  await rig.pass(MINUTE_MS, real());
+  await serve(200, 239);
+  await rig.pass(20 * MINUTE_MS, real());
+  expect((await rig.row(rollout)).reason).not.toContain('holds');
+  await serve(239, 240);
+  await rig.pass(MINUTE_MS, real());
+  expect((await rig.row(rollout)).reason).toBe('holds: nothing is measured of score any more');
 });
 
 test('a freeze stops the way forward, never the way back', async () => {

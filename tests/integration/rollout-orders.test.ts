@@ -1,9 +1,11 @@
+import { sql } from 'kysely';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { RolloutEngineDeps } from '#control-plane/rollout/engine.ts';
 import { size } from '#core/split/ranges.ts';
 import type { RolloutRow } from '#store/rollouts.ts';
 import { lookOf } from '#tests/support/rollout-looks.ts';
 import { createRolloutRig, type RolloutRig } from '#tests/support/rollout-rig.ts';
+import { waitFor } from '#tests/support/wait.ts';
 
 const MINUTE_MS = 60_000;
 const CANARY = {
@@ -136,12 +138,17 @@ test('a paused clock stands still, and a step can be skipped', async () => {
   expect(await rig.weights()).toEqual({ a: 7_500, b: 2_500 });
 });
 
+const otherGroup = async () => {
+  if ((await rig.api('GET', '/groups/other')).status === 200) return;
+  expect((await rig.api('POST', '/groups', { name: 'other' })).status).toBe(201);
+  const variants = [{ model: 'a', role: 'champion', weightBp: 10_000 }];
+  expect((await rig.api('PUT', '/groups/other/variants', variants)).status).toBe(200);
+};
+
 test('what fails for one rollout is said once and stops no other; two engines take each step once', async () => {
   rollout = await rig.draft(CANARY);
   await rig.order(rollout, 'start');
-  await rig.api('POST', '/groups', { name: 'other' });
-  const variants = [{ model: 'a', role: 'champion', weightBp: 10_000 }];
-  expect((await rig.api('PUT', '/groups/other/variants', variants)).status).toBe(200);
+  await otherGroup();
   const broken = await rig.draft(CANARY, { group: 'other' });
   await rig.order(broken, 'start');
   const observe: RolloutEngineDeps['observe'] = async (_, { id }) => {
@@ -150,12 +157,12 @@ test('what fails for one rollout is said once and stops no other; two engines ta
   };
   const engine = rig.engine(rig.db, { observe });
   await Promise.all([rig.pass(MINUTE_MS, engine), rig.pass(0, rig.engine(rig.db, { observe }))]);
+  expect(await rig.story(broken)).toHaveLength(1);
   await rig.pass(1_000, engine);
   expect(await rig.story(rollout)).toEqual([
     'start: draft → ramping (a 9500, b 500)',
     'step: ramping → ramping (a 7500, b 2500)',
   ]);
-  expect(await rig.story(broken)).toHaveLength(1);
   expect(rig.logged.splice(0).filter((line) => line.includes('its sums cannot be read'))).toHaveLength(2);
   // What can be read is enough to send a bad challenger back.
   rig.world.glance = lookOf({ b: { fired: true } });
@@ -163,6 +170,80 @@ test('what fails for one rollout is said once and stops no other; two engines ta
   expect((await rig.row(broken)).state).toBe('rolled_back');
   expect(rig.logged.splice(0).join()).toContain('sent back by its counts alone');
   expect(await rig.weights('other')).toEqual({ a: 10_000 });
+});
+
+test('a look that takes long keeps no fast guard waiting, of another rollout nor of its own', async () => {
+  rollout = await rig.draft(CANARY);
+  await rig.order(rollout, 'start');
+  await otherGroup();
+  const slow = await rig.draft(CANARY, { group: 'other' });
+  await rig.order(slow, 'start');
+  const hanging = Promise.withResolvers<void>();
+  let looks = 0;
+  const observe: RolloutEngineDeps['observe'] = async (tx, { id }) => {
+    if (id !== slow.id) return { ...rig.nothingSeen, atMs: -1 };
+    if (looks++ === 0) await hanging.promise;
+    else await sql`SELECT pg_sleep(60)`.execute(tx);
+    return rig.nothingSeen;
+  };
+  let isSlowAlarming = false;
+  const observeTotals: RolloutEngineDeps['observeTotals'] = async (_, { id }) =>
+    id === slow.id && !isSlowAlarming ? rig.nothingSeen : { ...rig.nothingSeen, atMs: -1 };
+  const engine = rig.engine(rig.db, { observe, observeTotals });
+  const round = () => engine.round(new AbortController().signal);
+  await round();
+  await waitFor('the look that takes long', () => looks === 1);
+  rig.world.glance = lookOf({ b: { fired: true } });
+  await round();
+  expect((await rig.row(rollout)).state).toBe('rolled_back');
+  expect(await rig.looks(slow)).toEqual([]);
+  isSlowAlarming = true;
+  await round();
+  expect((await rig.row(slow)).state).toBe('rolled_back');
+  hanging.resolve();
+  await engine.settle();
+  expect(await rig.story(slow)).toEqual([expect.stringContaining('start'), expect.stringContaining('rollback')]);
+  expect(rig.logged.splice(0)).toEqual([expect.stringContaining('sent back by its counts alone')]);
+});
+
+test('a look that fails is tried again ever later; the story says so, and pauses the rollout in time', async () => {
+  rollout = await rig.draft({ ...CANARY, missingMetricHoldMs: 5 * MINUTE_MS });
+  await rig.order(rollout, 'start');
+  let looks = 0;
+  let works = false;
+  const engine = rig.engine(rig.db, {
+    observe: async () => {
+      looks++;
+      if (!works) throw new Error('no route to 10.0.0.7');
+      return rig.nothingSeen;
+    },
+  });
+  for (let second = 0; second < 20; second++) await rig.pass(1_000, engine);
+  // In the seconds 1, 2, 4, 8 and 16.
+  expect(looks).toBe(5);
+  const shown = async () => (await rig.api('GET', `/rollouts/${rollout.id}`)).body;
+  const said = "the look, or the step that follows from it, fails; the control plane's log says why";
+  expect(await shown()).toMatchObject({
+    reason: `holds: it cannot be looked after: ${said}`,
+    waitsFor: expect.stringContaining(`A look that succeeds: ${said}, since `),
+  });
+  await expect(rig.order(rollout, 'skip')).rejects.toThrow('it cannot be looked after');
+  works = true;
+  await rig.pass(MINUTE_MS, engine);
+  works = false;
+  for (let minute = 0; minute < 8; minute++) await rig.pass(MINUTE_MS, engine);
+  expect(await rig.story(rollout)).toEqual([
+    'start: draft → ramping (a 9500, b 500)',
+    'missing: ramping → ramping',
+    'found: ramping → ramping',
+    'step: ramping → ramping (a 7500, b 2500)',
+    'missing: ramping → ramping',
+    'pause: ramping → ramping',
+  ]);
+  expect((await shown()).paused.reason).toMatch(/^it cannot be looked after: .*, for 300 s$/);
+  const lines = rig.logged.splice(0);
+  expect(lines.map((line) => line.includes('no route to 10.0.0.7'))).toEqual([true, false, true]);
+  expect(lines[1]).toBe(`rollout ${rollout.id} is looked at again`);
 });
 
 test('a draft that fits its group no more when its start is allowed is told so, and stays a draft', async () => {

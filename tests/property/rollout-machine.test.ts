@@ -69,6 +69,7 @@ const saying = fc.record(
 const moment = fc.record({
   afterMs: fc.constantFrom(0, 1_000, MINUTE_MS, 10 * MINUTE_MS, -MINUTE_MS),
   isLookedAt: fc.constantFrom(true, true, true, false),
+  failure: fc.constantFrom(null, null, null, null, 'looking fails'),
   srm: fc.constantFrom(false, false, false, false, true),
   sayings: fc.array(saying, { minLength: 3, maxLength: 3 }),
   units: fc.nat(5_000),
@@ -95,9 +96,11 @@ interface World {
 function factsAt({ rollout, asked }: World, now: Moment, atMs: number): MachineFacts {
   const sayings = Object.fromEntries(rollout.arms.slice(1).map((name, i) => [name, now.sayings[i]!]));
   return factsOf({
-    look: now.isLookedAt
-      ? lookOf(sayings as never, { atMs, srm: now.srm, units: rollout.arms.map(() => now.units) })
-      : null,
+    failure: now.failure,
+    look:
+      now.isLookedAt && now.failure === null
+        ? lookOf(sayings as never, { atMs, srm: now.srm, units: rollout.arms.map(() => now.units) })
+        : null,
     freeze: now.freeze,
     gates: new Map([...asked].map((gate) => [gate, { state: now.gates as 'approved', detail: '' }])),
     pairs: rollout.arms.map((_, arm) => (arm === 0 ? null : now.pairs)),

@@ -1,6 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { command } from '#control-plane/rollout/commands.ts';
-import { createRolloutEngine, type RolloutEngine, type RolloutEngineDeps } from '#control-plane/rollout/engine.ts';
+import {
+  createRolloutEngine,
+  ENGINE_CONNECTIONS,
+  type RolloutEngine,
+  type RolloutEngineDeps,
+} from '#control-plane/rollout/engine.ts';
 import { publishStep } from '#control-plane/rollout/publish-step.ts';
 import { experimentDefinitionSchema } from '#core/experiments/definition.ts';
 import type { Look, Observation } from '#core/experiments/look.ts';
@@ -28,7 +33,12 @@ export async function createRolloutRig(rolloutsMs = 86_400_000) {
     ...{ databaseUrl: control.databaseUrl, role: 'leader', maxConnections: 2, applicationName: 'test' },
   });
   const db = createPool({
-    ...{ databaseUrl: control.databaseUrl, role: 'application', maxConnections: 6, applicationName: 'test' },
+    ...{
+      databaseUrl: control.databaseUrl,
+      role: 'application',
+      maxConnections: ENGINE_CONNECTIONS,
+      applicationName: 'test',
+    },
   });
   const logged: string[] = [];
   /** What the test sets. */
@@ -55,7 +65,13 @@ export async function createRolloutRig(rolloutsMs = 86_400_000) {
     ...{ control, api, db, leaderDb, organizationId, world, logged, inTx, groupId, nothingSeen: NOTHING_SEEN },
     engine(on: Db = db, changes: Partial<RolloutEngineDeps> = {}): RolloutEngine {
       return createRolloutEngine({
-        ...{ db: on, leaderDb, clock: { nowMs: () => world.nowMs }, log: (line: string) => logged.push(line) },
+        ...{
+          db: on,
+          leaderDb,
+          clock: { nowMs: () => world.nowMs },
+          random: () => 0,
+          log: (line: string) => logged.push(line),
+        },
         observe: async () => NOTHING_SEEN,
         observeTotals: async () => ({ ...NOTHING_SEEN, atMs: -1 }),
         lookAt: (_, { atMs }): Look => ({ ...(atMs === -1 ? world.glance : world.look), atMs: world.nowMs }),
@@ -102,10 +118,11 @@ export async function createRolloutRig(rolloutsMs = 86_400_000) {
         return outcome.rollout;
       }, on);
     },
-    /** Lets time pass, and an engine look once. */
+    /** Lets time pass, and an engine look once, at all that are due. */
     async pass(ms: number, engine: RolloutEngine = rig.engine()): Promise<void> {
       world.nowMs += ms;
       await engine.round(new AbortController().signal);
+      await engine.settle();
     },
     async row(rollout: RolloutRow): Promise<RolloutRow> {
       return (await inTx((tx) => findRollout(tx, organizationId, rollout.id)))!;

@@ -26,3 +26,16 @@ test('who ordered the promotion has agreed to it, and is not asked again', () =>
   expect(waits).toBe('The decision to be carried out: it is better.');
   expect(possible).not.toContain('approve');
 });
+
+test('what evidence is missing, since when, and when that pauses it', () => {
+  const missing = { sinceMs: 0, metrics: ['thumbs_up'], failure: null };
+  const waits = (changes: object) =>
+    waitsFor({
+      ...{ state: 'holding', plan, primary: 'latency', gates: [], freeze: null },
+      memory: rolloutMemorySchema.parse({ missing: { ...missing, ...changes } }),
+    });
+  const times = 'since 1970-01-01T00:00:00.000Z; at 1970-01-02T00:00:00.000Z it pauses.';
+  expect(waits({})).toBe(`A value of thumbs_up: none ${times}`);
+  const failure = 'looking took longer than 120 s';
+  expect(waits({ metrics: [], failure })).toBe(`A look that succeeds: ${failure}, ${times}`);
+});
