@@ -7,6 +7,8 @@ import { refuseStart } from '#core/rollout/start.ts';
 import { hasEnded } from '#core/rollout/state.ts';
 import type { ShadowPairs, Step } from '#core/rollout/step.ts';
 import { insertLook, lastLook } from '#store/experiment-looks.ts';
+import { isTooSlow } from '#store/failures.ts';
+import { LogUnavailableError, type RolloutPast } from '#store/log-rows.ts';
 import { type Db, inOrganization, type Tx } from '#store/pool.ts';
 import { type DueRollout, dueRollouts, findRollout, type RolloutRow } from '#store/rollouts.ts';
 import type { Clock } from '../clock.ts';
@@ -27,6 +29,8 @@ export interface RolloutEngineDeps {
   readonly observeTotals: (tx: Tx, rollout: RolloutRow, nowMs: number) => Promise<Observation>;
   readonly lookAt: (definition: ExperimentDefinition, observation: Observation) => Look;
   readonly shadowPairs: (tx: Tx, rollout: RolloutRow) => Promise<readonly (ShadowPairs | null)[]>;
+  /** What starts, and the histories of units, ask the log. */
+  readonly past: RolloutPast;
   readonly clock: Clock;
   readonly log: (line: string) => void;
 }
@@ -47,6 +51,7 @@ export const ENGINE_WIDTH = 4;
 const LOOK_SHARE = 0.1;
 /** More steps in one round than any rollout has to take at once; the rest comes in the next. */
 const STEPS_A_ROUND = 8;
+const START_AGAIN_MS = 30_000;
 const ACTOR = 'rollout-engine';
 
 /** A rollout as it was read for this round, and what was seen of it. */
@@ -78,26 +83,35 @@ export function createRolloutEngine(deps: RolloutEngineDeps): RolloutEngine {
   /** Each rollout is not looked at again before its interval is over, unless it has changed. */
   const looked = new Map<string, Looked>();
   const troubles = new Map<string, string>();
-  const histories = createHistories({ db, clock, log });
+  /** Drafts whose start has asked the log in vain are not started again before. */
+  const startAgainAtMs = new Map<string, number>();
+  const histories = createHistories({ db, past: deps.past, clock, log });
 
-  const tend = async ({ id, organizationId }: DueRollout) => {
+  /** @returns false where the start of a draft waits for the log */
+  const tend = async ({ id, organizationId }: DueRollout): Promise<boolean> => {
     const nowMs = clock.nowMs();
     const seen = await inOrganization(db, organizationId, (tx) =>
       see(deps, tx, { id, organizationId }, nowMs, looked.get(id)),
     );
-    if (seen === null) return;
+    if (seen === null) return true;
+    if (seen.rollout.state === 'draft' && nowMs < (startAgainAtMs.get(id) ?? 0)) return false;
     histories.fill(seen.rollout);
-    const version = await advance(db, seen, nowMs);
+    const version = await advance(deps, seen, nowMs);
     looked.set(id, { atMs: nowMs, version, tookMs: seen.tookMs });
+    return true;
   };
 
   const tendSafely = async (due: DueRollout) => {
     try {
-      await tend(due);
-      if (troubles.delete(due.id)) log(`rollout ${due.id}: it works again`);
+      const isTended = await tend(due);
+      if (isTended && troubles.delete(due.id)) log(`rollout ${due.id}: it works again`);
     } catch (error) {
       const trouble = reasonOf(error);
-      if (troubles.get(due.id) !== trouble) log(`rollout ${due.id} is not looked after: ${traceOf(error)}`);
+      const isOfLog = error instanceof LogUnavailableError || isTooSlow(error);
+      // Each try holds locks, and a place that others wait for, until the log has failed to answer.
+      if (isOfLog) startAgainAtMs.set(due.id, clock.nowMs() + START_AGAIN_MS);
+      const said = isOfLog ? `waits for the log: ${trouble}` : `is not looked after: ${traceOf(error)}`;
+      if (troubles.get(due.id) !== trouble) log(`rollout ${due.id} ${said}`);
       troubles.set(due.id, trouble);
     }
   };
@@ -106,7 +120,8 @@ export function createRolloutEngine(deps: RolloutEngineDeps): RolloutEngine {
     async round(signal) {
       const due = await dueRollouts(leaderDb);
       const ids = new Set(due.map(({ id }) => id));
-      for (const known of [looked, troubles]) for (const id of known.keys()) if (!ids.has(id)) known.delete(id);
+      for (const known of [looked, troubles, startAgainAtMs])
+        for (const id of known.keys()) if (!ids.has(id)) known.delete(id);
       const queue = [...due];
       const worker = async () => {
         for (let next = queue.shift(); next !== undefined && !signal.aborted; next = queue.shift())
@@ -168,11 +183,13 @@ async function alarmingGlance(
   return fires ? glance : null;
 }
 
+type TakingDeps = Pick<RolloutEngineDeps, 'db' | 'past'>;
+
 /** Takes the steps that follow from what was seen, each in a transaction. @returns the version that they left */
-async function advance(db: Db, seen: Seen, nowMs: number): Promise<number> {
+async function advance(deps: TakingDeps, seen: Seen, nowMs: number): Promise<number> {
   let { version } = seen.rollout;
   for (let taken = 0; taken < STEPS_A_ROUND; taken++) {
-    const after = await takeStep(db, { ...seen, isFirst: taken === 0 }, version, nowMs);
+    const after = await takeStep(deps, { ...seen, isFirst: taken === 0 }, version, nowMs);
     if (after === null) break;
     version = after.version;
     // Where traffic begins, what follows is for the first look at it.
@@ -184,7 +201,7 @@ async function advance(db: Db, seen: Seen, nowMs: number): Promise<number> {
 
 /** @returns the rollout after the next step; null: there is none, or it is somebody else's to take */
 async function takeStep(
-  db: Db,
+  { db, past }: TakingDeps,
   { rollout, look, pairs, isFirst }: Seen & { readonly isFirst: boolean },
   version: number,
   nowMs: number,
@@ -197,7 +214,7 @@ async function takeStep(
       return row === undefined || row.version !== version ? null : work(tx, row);
     });
   const take = async (tx: Tx, row: RolloutRow, step: Step) => {
-    const outcome = await applyStep(tx, { rollout: row, step, actor: ACTOR, nowMs });
+    const outcome = await applyStep(tx, { rollout: row, step, actor: ACTOR, nowMs, past });
     await publishStep(tx, outcome, ACTOR);
     return outcome.rollout;
   };

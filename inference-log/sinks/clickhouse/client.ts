@@ -10,7 +10,7 @@ export interface ClickHouseClient {
    * Runs a statement and gives its answer, as tab-separated text unless it has a FORMAT of its own.
    * @throws ClickHouseError, ClickHouseUnreachableError
    */
-  query(statement: string, options?: { readonly inDatabase: boolean }): Promise<string>;
+  query(statement: string, options?: QueryOptions): Promise<string>;
   /**
    * Runs `INSERT … FORMAT …` with its rows; returns when they are in the table. Within the table's deduplication window
    * a second insert with the same token does nothing.
@@ -18,6 +18,15 @@ export interface ClickHouseClient {
    */
   insert(statement: string, rows: Uint8Array, token: string): Promise<void>;
   close(): void;
+}
+
+export interface QueryOptions {
+  /** False where there may be no such database yet. */
+  readonly inDatabase?: boolean;
+  /** Values of the statement's `{name:Type}`, as tab-separated text (statement.ts). */
+  readonly parameters?: Readonly<Record<string, string>>;
+  /** For the whole exchange, instead of the client's. */
+  readonly timeoutMs?: number;
 }
 
 export interface ClickHouseClientOptions {
@@ -45,10 +54,10 @@ export function createClickHouseClient({ address, timeoutMs = 30_000 }: ClickHou
   const { database, compression, password } = address;
   const { post, close } = createHttpExchange(address, timeoutMs);
   return {
-    query: (statement, { inDatabase } = { inDatabase: true }) =>
+    query: (statement, { inDatabase = true, parameters = {}, timeoutMs } = {}) =>
       post({
-        parameters: { ...WHOLE, ...(inDatabase ? { database } : {}) },
-        ...{ body: statement, withRows: false },
+        parameters: { ...WHOLE, ...(inDatabase ? { database } : {}), ...named(parameters) },
+        ...{ body: statement, withRows: false, timeoutMs },
       }),
     async insert(statement, rows, token) {
       const isPacked = compression === 'zstd';
@@ -63,4 +72,8 @@ export function createClickHouseClient({ address, timeoutMs = 30_000 }: ClickHou
     },
     close,
   };
+}
+
+function named(parameters: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(parameters).map(([name, value]) => [`param_${name}`, value]));
 }
