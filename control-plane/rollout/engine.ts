@@ -7,8 +7,7 @@ import { refuseStart } from '#core/rollout/start.ts';
 import { hasEnded } from '#core/rollout/state.ts';
 import type { ShadowPairs, Step } from '#core/rollout/step.ts';
 import { insertLook, lastLook } from '#store/experiment-looks.ts';
-import { isTooSlow } from '#store/failures.ts';
-import { LogUnavailableError, type RolloutPast } from '#store/log-rows.ts';
+import type { RolloutPast } from '#store/log-rows.ts';
 import { type Db, inOrganization, type Tx } from '#store/pool.ts';
 import { type DueRollout, dueRollouts, findRollout, type RolloutRow } from '#store/rollouts.ts';
 import type { Clock } from '../clock.ts';
@@ -51,7 +50,6 @@ export const ENGINE_WIDTH = 4;
 const LOOK_SHARE = 0.1;
 /** More steps in one round than any rollout has to take at once; the rest comes in the next. */
 const STEPS_A_ROUND = 8;
-const START_AGAIN_MS = 30_000;
 const ACTOR = 'rollout-engine';
 
 /** A rollout as it was read for this round, and what was seen of it. */
@@ -83,35 +81,26 @@ export function createRolloutEngine(deps: RolloutEngineDeps): RolloutEngine {
   /** Each rollout is not looked at again before its interval is over, unless it has changed. */
   const looked = new Map<string, Looked>();
   const troubles = new Map<string, string>();
-  /** Drafts whose start has asked the log in vain are not started again before. */
-  const startAgainAtMs = new Map<string, number>();
   const histories = createHistories({ db, past: deps.past, clock, log });
 
-  /** @returns false where the start of a draft waits for the log */
-  const tend = async ({ id, organizationId }: DueRollout): Promise<boolean> => {
+  const tend = async ({ id, organizationId }: DueRollout) => {
     const nowMs = clock.nowMs();
     const seen = await inOrganization(db, organizationId, (tx) =>
       see(deps, tx, { id, organizationId }, nowMs, looked.get(id)),
     );
-    if (seen === null) return true;
-    if (seen.rollout.state === 'draft' && nowMs < (startAgainAtMs.get(id) ?? 0)) return false;
+    if (seen === null) return;
     histories.fill(seen.rollout);
     const version = await advance(deps, seen, nowMs);
     looked.set(id, { atMs: nowMs, version, tookMs: seen.tookMs });
-    return true;
   };
 
   const tendSafely = async (due: DueRollout) => {
     try {
-      const isTended = await tend(due);
-      if (isTended && troubles.delete(due.id)) log(`rollout ${due.id}: it works again`);
+      await tend(due);
+      if (troubles.delete(due.id)) log(`rollout ${due.id}: it works again`);
     } catch (error) {
       const trouble = reasonOf(error);
-      const isOfLog = error instanceof LogUnavailableError || isTooSlow(error);
-      // Each try holds locks, and a place that others wait for, until the log has failed to answer.
-      if (isOfLog) startAgainAtMs.set(due.id, clock.nowMs() + START_AGAIN_MS);
-      const said = isOfLog ? `waits for the log: ${trouble}` : `is not looked after: ${traceOf(error)}`;
-      if (troubles.get(due.id) !== trouble) log(`rollout ${due.id} ${said}`);
+      if (troubles.get(due.id) !== trouble) log(`rollout ${due.id} is not looked after: ${traceOf(error)}`);
       troubles.set(due.id, trouble);
     }
   };
@@ -120,8 +109,7 @@ export function createRolloutEngine(deps: RolloutEngineDeps): RolloutEngine {
     async round(signal) {
       const due = await dueRollouts(leaderDb);
       const ids = new Set(due.map(({ id }) => id));
-      for (const known of [looked, troubles, startAgainAtMs])
-        for (const id of known.keys()) if (!ids.has(id)) known.delete(id);
+      for (const known of [looked, troubles]) for (const id of known.keys()) if (!ids.has(id)) known.delete(id);
       const queue = [...due];
       const worker = async () => {
         for (let next = queue.shift(); next !== undefined && !signal.aborted; next = queue.shift())
@@ -183,6 +171,7 @@ async function alarmingGlance(
   return fires ? glance : null;
 }
 
+/** What steps are taken with. */
 type TakingDeps = Pick<RolloutEngineDeps, 'db' | 'past'>;
 
 /** Takes the steps that follow from what was seen, each in a transaction. @returns the version that they left */

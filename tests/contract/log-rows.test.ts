@@ -97,7 +97,7 @@ const stopServer = await describeWithClickHouse('rows of the log, in PostgreSQL 
     admin = createPool({ ...options, role: 'login' });
     application = createPool({ ...options, role: 'application' });
     clickhouse = createClickHouseLogRows(store.address);
-    past = createClickHouseRolloutPast({ address: store.address, limitMs: 20_000, unitsAtOnce: 3 });
+    past = createClickHouseRolloutPast({ address: store.address, limitMs: 20_000, unitsAtOnce: 3, nowMs: Date.now });
     await plantGroup(admin, ORGANIZATION_ID, GROUP_ID);
     const definition = { historyDays: 14, winsorizeAt: 0.95, primary: { metric: 'latency' } };
     experimentId = await plantExperiment(admin, {
@@ -268,7 +268,11 @@ const stopServer = await describeWithClickHouse('rows of the log, in PostgreSQL 
     });
 
     test('without ClickHouse it says so, with and without the address', async () => {
-      const away = createClickHouseRolloutPast({ address: { ...store.address, port: 1 }, limitMs: 1_000 });
+      const away = createClickHouseRolloutPast({
+        address: { ...store.address, port: 1 },
+        limitMs: 1_000,
+        nowMs: Date.now,
+      });
       const row = await rollout();
       const error = await inTx((tx) => away.championHistory(tx, row, { at: UNTIL, ingest: INGEST })).catch(
         (reason: unknown) => reason,

@@ -38,7 +38,7 @@ export function measuredRows(
       sql`(is_own_token AND ifNull(token_us > ${int(firstTokenObjectiveUs)}, false)) AS first_token_over`,
       when(sql`has_usage`, 'input_tokens', sql`input`),
       when(sql`has_usage`, 'output_tokens', sql`output`),
-      sql`has_usage AS usage_n`,
+      sql`has_usage AS usage_n, (has_usage AND input IS NOT NULL) AS input_n, (has_usage AND output IS NOT NULL) AS output_n`,
       when(sql`is_known`, 'cost_micro_usd', sql`cost`),
       sql`(is_known AND cost IS NOT NULL) AS cost_n`,
       sql`(has_usage AND ifNull(cached, 0) > 0) AS cache_hits`,

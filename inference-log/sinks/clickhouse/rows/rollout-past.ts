@@ -7,7 +7,7 @@ import type { ClickHouseAddress } from '../address.ts';
 import { createClickHouseClient } from '../client.ts';
 import { INFERENCES } from '../columns.ts';
 import { type Fragment, int, join, literal, moment, name, sql, text, uuid } from '../statement.ts';
-import { countOf, createAsking } from './asking.ts';
+import { type Asking, countOf, createAsking } from './asking.ts';
 import { measuredRows } from './measured-rows.ts';
 import { unitSum } from './unit-sums.ts';
 
@@ -15,6 +15,7 @@ export interface RolloutPastOptions {
   readonly address: ClickHouseAddress;
   /** For one question; a start waits for two. */
   readonly limitMs: number;
+  readonly nowMs: () => number;
   /** Units that are moved to PostgreSQL at a time (50 000): some megabytes. */
   readonly unitsAtOnce?: number;
 }
@@ -23,19 +24,20 @@ export interface ClickHouseRolloutPast extends RolloutPast {
   close(): void;
 }
 
-/** A server that does not even answer this is away; what it is asked then may take long. */
-const GREETING_MS = 3_000;
+/** A server that does not even answer a greeting is away; what it is asked then may take long. */
+const GREETING_MS = 2_000;
+/** For so long nobody waits for one that was away. */
+const AWAY_MS = 15_000;
 const UNITS_AT_ONCE = 50_000;
 /** The first two bytes of a digest. */
 const DIGESTS = 65_536;
 
 /** What rollouts ask of the log before their start, with its rows in ClickHouse. */
 export function createClickHouseRolloutPast(options: RolloutPastOptions): ClickHouseRolloutPast {
-  const { address, limitMs, unitsAtOnce = UNITS_AT_ONCE } = options;
+  const { address, limitMs, nowMs, unitsAtOnce = UNITS_AT_ONCE } = options;
   const client = createClickHouseClient({ address });
   const asking = createAsking(client);
-  // A start holds locks and a place among the rollouts that are looked after: it must not wait long for who is not there.
-  const greet = () => asking.lines(sql`SELECT 1 AS hello`, GREETING_MS);
+  const greet = createGreeting(asking, nowMs);
   return {
     async caps(_, rollout, { at, ingest, quantile }) {
       await greet();
@@ -86,6 +88,7 @@ export function createClickHouseRolloutPast(options: RolloutPastOptions): ClickH
     async fillHistory(tx, rollout) {
       const wanted = wantedHistory(rollout);
       if (wanted === undefined) return;
+      await greet();
       const { metric, since, until, ingest } = wanted;
       const where = historyOf(rollout, since, until);
       const [found] = await asking.lines(
@@ -106,6 +109,24 @@ export function createClickHouseRolloutPast(options: RolloutPastOptions): ClickH
       }
     },
     close: () => client.close(),
+  };
+}
+
+/**
+ * Asks whether ClickHouse is there at all. A start holds locks, and a place among the rollouts that are looked after: it must not wait
+ * long, nor again and again, for who is not there.
+ */
+function createGreeting(asking: Asking, nowMs: () => number): () => Promise<void> {
+  let away: { readonly untilMs: number; readonly error: unknown } | undefined;
+  return async () => {
+    if (away !== undefined && nowMs() < away.untilMs) throw away.error;
+    try {
+      await asking.lines(sql`SELECT 1 AS hello`, GREETING_MS);
+      away = undefined;
+    } catch (error) {
+      away = { untilMs: nowMs() + AWAY_MS, error };
+      throw error;
+    }
   };
 }
 

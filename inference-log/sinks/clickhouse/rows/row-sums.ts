@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Ingest } from '#core/experiments/definition.ts';
 import { BUILTIN_METRICS } from '#core/experiments/metrics.ts';
 import { armSums, type FlatSums } from '#store/experiment-sums.ts';
@@ -106,8 +107,10 @@ function valueIn(dimension: Dimension): Fragment {
   }
 }
 
+/** By digest: parameters travel in the address of a request, and values may be long. */
 function isOneOf(values: readonly (string | null)[]): Fragment {
   const known = values.filter((value) => value !== null);
-  const named = sql`ifNull(has(${texts(known)}, assumeNotNull(value)) AND value IS NOT NULL, false)`;
+  const digests = known.map((value) => createHash('md5').update(value).digest('hex'));
+  const named = sql`(value IS NOT NULL AND has(${texts(digests)}, lower(hex(MD5(ifNull(value, ''))))))`;
   return values.length === known.length ? named : sql`(${named} OR value IS NULL)`;
 }
