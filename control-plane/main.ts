@@ -100,7 +100,8 @@ export async function startControlPlane(settings: ControlPlaneSettings): Promise
   const { clickhouse } = settings;
   const rowsElsewhere = clickhouse && createClickHouseLogRows(clickhouse);
   const pastElsewhere =
-    clickhouse && createClickHouseRolloutPast({ address: clickhouse, limitMs: START_READ_MS, nowMs: clock.nowMs });
+    clickhouse &&
+    createClickHouseRolloutPast({ address: clickhouse, limitMs: START_READ_MS, nowMs: () => clock.nowMs() });
   const [logRows, past] = [rowsElsewhere ?? POSTGRES_LOG_ROWS, pastElsewhere ?? POSTGRES_ROLLOUT_PAST];
   // A database that is frozen must not keep the process.
   const goodbye = () => new Promise<void>((done) => setTimeout(done, GOODBYE_MS));

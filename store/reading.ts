@@ -17,13 +17,13 @@ export interface Reading {
 export function openReading(tx: Tx, timeoutMs: number): Reading {
   const bound = async (): Promise<number> => {
     // 0 would be no limit at all.
-    const { rows } = await sql<{
-      left: string;
-    }>`SELECT set_config('jit', 'off', true), set_config('statement_timeout', greatest(1, ceil(
-      ${timeoutMs}::float8 - 1000 * extract(epoch FROM clock_timestamp() - transaction_timestamp())))::bigint::text, true) AS left`.execute(
+    const { rows } = await sql<{ left_ms: number }>`SELECT left_ms, set_config('jit', 'off', true),
+        set_config('statement_timeout', left_ms::text, true)
+      FROM (SELECT greatest(1, ceil(${timeoutMs}::float8
+        - 1000 * extract(epoch FROM clock_timestamp() - transaction_timestamp())))::bigint AS left_ms) AS bound`.execute(
       tx,
     );
-    return Number(rows[0]!.left);
+    return rows[0]!.left_ms;
   };
   return {
     run: async (statement) => {

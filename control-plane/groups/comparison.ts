@@ -6,7 +6,7 @@ import { rollupFigures, shadowFigures } from '#store/comparison-figures.ts';
 import type { MetricSums } from '#store/experiment-sums.ts';
 import { armTotals } from '#store/experiments.ts';
 import type { GroupRow, VariantRow } from '#store/groups.ts';
-import type { LogRows } from '#store/log-rows.ts';
+import { type LogRows, LogUnavailableError } from '#store/log-rows.ts';
 import type { Tx } from '#store/pool.ts';
 import { type RolloutRow, runningRollout } from '#store/rollouts.ts';
 import { countRows, type RowFigures, type RowFilter } from '#store/row-sums.ts';
@@ -39,8 +39,13 @@ export async function showComparison(
   const context = { group, variants: await variantsOfOne(tx, group), until, lookAt, logRows };
   if (running !== undefined) return ofExperiment(tx, running, context);
   const rows = await countRows(tx, group.id, since, until);
-  if (rows <= MAX_ROWS) return ofRows(tx, since, context);
-  return ofRollups(tx, since, `${rows} rows are too many to look through`, context);
+  if (rows > MAX_ROWS) return ofRollups(tx, since, `${rows} rows are too many to look through`, context);
+  try {
+    return await ofRows(tx, since, context);
+  } catch (error) {
+    if (!(error instanceof LogUnavailableError)) throw error;
+    return ofRollups(tx, since, `ClickHouse, which has the rows of the log, ${error.why}`, context);
+  }
 }
 
 interface Context {

@@ -1,4 +1,5 @@
 import { experimentDefinitionSchema } from '#core/experiments/definition.ts';
+import { LogUnavailableError } from '#store/log-rows.ts';
 import type { Tx } from '#store/pool.ts';
 import { runningRollout } from '#store/rollouts.ts';
 import { countRows } from '#store/row-sums.ts';
@@ -31,11 +32,8 @@ export async function showSplit(
     const outcomes = await run(() => stepOutcomes(tx, window));
     const why = await unreadable(tx, window);
     if (why !== null) notes.push(why);
-    return {
-      splits,
-      outcomes,
-      units: why === null ? await ask((read) => logRows.stepUnits(read, window, splits)) : [],
-    };
+    const units = why === null ? await ask((read) => knownUnits(logRows.stepUnits(read, window, splits), notes)) : [];
+    return { splits, outcomes, units };
   });
   const byStep = Map.groupBy(outcomes, ({ stepMs }) => stepMs);
   const unitsByStep = new Map(units.map((one): [number, StepUnits] => [one.stepMs, one]));
@@ -80,6 +78,17 @@ function stepsOf({ since, until, stepMs }: SplitWindow, nowMs: number): { fromMs
     const fromMs = since.getTime() + index * stepMs;
     return { fromMs, toMs: Math.max(fromMs + 1, Math.min(fromMs + stepMs, nowMs)) };
   });
+}
+
+/** Counts are known without them. */
+async function knownUnits(units: Promise<StepUnits[]>, notes: string[]): Promise<StepUnits[]> {
+  try {
+    return await units;
+  } catch (error) {
+    if (!(error instanceof LogUnavailableError)) throw error;
+    notes.push(`The rows of the log are in ClickHouse, which ${error.why}: units are not known.`);
+    return [];
+  }
 }
 
 /** Why rows cannot be looked at; null: they can. */

@@ -112,7 +112,8 @@ export function startLeader(options: LeaderOptions): () => Promise<void> {
   const pairsDb = open('application', PAIRS_CONNECTIONS, 'pairs');
   const checker = createSchemaChecker();
   const outbound = createOutbound({ policy: privateUpstreams });
-  const past = clickhouse && createClickHouseRolloutPast({ address: clickhouse, limitMs: PAST_MS, nowMs: clock.nowMs });
+  const past =
+    clickhouse && createClickHouseRolloutPast({ address: clickhouse, limitMs: PAST_MS, nowMs: () => clock.nowMs() });
   const engine = createRolloutEngine({
     ...{ db: rolloutsDb, leaderDb: db, clock, log },
     ...{ observe, observeTotals, lookAt, shadowPairs: stagePairs, past: past ?? POSTGRES_ROLLOUT_PAST },
