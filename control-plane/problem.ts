@@ -1,5 +1,5 @@
 import { isContention, violatedUnique } from '#store/failures.ts';
-import { LogUnavailableError } from '#store/log-rows.ts';
+import { LogTooMuchError, LogUnavailableError } from '#store/log-rows.ts';
 import { isOutage } from '#store/pool.ts';
 
 /**
@@ -72,6 +72,11 @@ export class Problem extends Error {
     if (reason instanceof LogUnavailableError) {
       const detail = `The rows of the log are in ClickHouse, which ${reason.why}; nothing was changed. Try again soon.`;
       return new Problem('unavailable', detail, { retryAfterSeconds: 5, cause: reason });
+    }
+    if (reason instanceof LogTooMuchError) {
+      const detail =
+        'Looking through the log for this took more than it may; nothing was changed. Try again, or with fewer historyDays.';
+      return new Problem('busy', detail, { retryAfterSeconds: 5, cause: reason });
     }
     if (isOutage(reason)) {
       return new Problem(

@@ -8,6 +8,8 @@ import { REFUSALS } from '#core/experiments/refusals.ts';
  * What inferences add to their unit, as columns named like those of `experiment_units`: for looking at rows of the log as the shipper
  * counts them (inference-log/experiment-measures.ts, which a test holds this against). Interrupted rows count as requests only.
  *
+ * inference-log/sinks/clickhouse/rows/measured-rows.ts asks ClickHouse the same; tests/contract/log-rows.test.ts holds both together.
+ *
  * @param where conditions on `row`, a row of `inferences`
  * @param columns more columns of `row`, by name
  */
