@@ -8,8 +8,11 @@ import { lookAt } from '#core/experiments/look-at.ts';
 import type { AddressPolicy } from '#core/upstream-address.ts';
 import type { ArchiveSettings } from '#inference-log/archive/storage.ts';
 import type { ClickHouseAddress } from '#inference-log/sinks/clickhouse/address.ts';
+import { createClickHouseLogRows } from '#inference-log/sinks/clickhouse/rows/log-rows.ts';
+import { createClickHouseRolloutPast } from '#inference-log/sinks/clickhouse/rows/rollout-past.ts';
 import { labelDelays } from '#store/feedback.ts';
 import { createPool } from '#store/pool.ts';
+import { POSTGRES_LOG_ROWS, POSTGRES_ROLLOUT_PAST } from '#store/postgres-log-rows.ts';
 import { createAuthenticator } from './access/authenticate.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { type Entropy, systemEntropy } from './entropy.ts';
@@ -64,6 +67,8 @@ const DEFAULT_SERVED_WAIT_MS = 1_000;
 const DEFAULT_CONNECTIONS = 10;
 /** A query without an answer by then is an outage: the caller gets its 503. */
 const QUERY_TIMEOUT_MS = 10_000;
+/** For one question of a start to ClickHouse; the longer ones are the leader's to ask. */
+const START_READ_MS = 5_000;
 /** How long a stop waits for the database. */
 const GOODBYE_MS = 2_000;
 const STOP_GRACE_MS = 2_000;
@@ -92,9 +97,18 @@ export async function startControlPlane(settings: ControlPlaneSettings): Promise
   });
   const waitMs = settings.servedWaitMs ?? DEFAULT_SERVED_WAIT_MS;
   const waiter = createServedWaiter({ db, databaseUrl, waitMs, log });
+  const { clickhouse } = settings;
+  const rowsElsewhere = clickhouse && createClickHouseLogRows(clickhouse);
+  const pastElsewhere =
+    clickhouse &&
+    createClickHouseRolloutPast({ address: clickhouse, limitMs: START_READ_MS, nowMs: () => clock.nowMs() });
+  const [logRows, past] = [rowsElsewhere ?? POSTGRES_LOG_ROWS, pastElsewhere ?? POSTGRES_ROLLOUT_PAST];
   // A database that is frozen must not keep the process.
   const goodbye = () => new Promise<void>((done) => setTimeout(done, GOODBYE_MS));
-  const release = () => Promise.race([waiter.stop().then(() => db.destroy()), goodbye()]);
+  const release = () => {
+    for (const elsewhere of [rowsElsewhere, pastElsewhere]) elsewhere?.close();
+    return Promise.race([waiter.stop().then(() => db.destroy()), goodbye()]);
+  };
   const app = createApp({
     db,
     authenticator: createAuthenticator({ db, pepper }),
@@ -103,14 +117,9 @@ export async function startControlPlane(settings: ControlPlaneSettings): Promise
     models: createModels({ entropy }),
     groups: createGroups({ entropy, policy: privateUpstreams }),
     keys: createKeys({ pepper, entropy, clock }),
-    experiments: {
-      lookAt,
-      labelDelays,
-      clock,
-      logStore: settings.clickhouse === undefined ? 'postgres' : 'clickhouse',
-    },
-    rollouts: createRollouts({ keyring, entropy, clock, policy: privateUpstreams }),
-    rolloutOrders: createRolloutOrders({ clock, policy: privateUpstreams }),
+    ...{ experiments: { lookAt, labelDelays, clock, logRows }, logRows },
+    rollouts: createRollouts({ keyring, entropy, clock, policy: privateUpstreams, past }),
+    rolloutOrders: createRolloutOrders({ clock, policy: privateUpstreams, past }),
     freezeWindows: createFreezeWindows({ entropy, clock }),
     evaluatorAccess: { keyring, pepper, entropy },
     entropy,
@@ -123,7 +132,7 @@ export async function startControlPlane(settings: ControlPlaneSettings): Promise
     const stopJobs = startLeader({
       ...{ databaseUrl, keyring, pepper, privateUpstreams, entropy, clock, log },
       gatewayUrl: settings.gatewayUrl ?? DEFAULT_GATEWAY_URL,
-      ...{ archive: settings.archive, clickhouse: settings.clickhouse, times: settings.jobTimes ?? {} },
+      ...{ archive: settings.archive, clickhouse, times: settings.jobTimes ?? {} },
     });
     const stop = async () => {
       await closeServer(server);

@@ -1,4 +1,6 @@
 import { isContention, violatedUnique } from '#store/failures.ts';
+import { LogTooMuchError } from '#store/log-rows.ts';
+import { LogUnavailableError } from '#store/log-unavailable.ts';
 import { isOutage } from '#store/pool.ts';
 
 /**
@@ -67,6 +69,15 @@ export class Problem extends Error {
     if (taken !== undefined) {
       const message = `another ${taken} has this name already`;
       return new Problem('name_taken', `name: ${message}`, { issues: [{ field: 'name', message }] });
+    }
+    if (reason instanceof LogUnavailableError) {
+      const detail = `The rows of the log are in ClickHouse, which ${reason.why}; nothing was changed. Try again soon.`;
+      return new Problem('unavailable', detail, { retryAfterSeconds: 5, cause: reason });
+    }
+    if (reason instanceof LogTooMuchError) {
+      const detail =
+        'Looking through the log for this took more than it may; nothing was changed. Try again, or with fewer historyDays.';
+      return new Problem('busy', detail, { retryAfterSeconds: 5, cause: reason });
     }
     if (isOutage(reason)) {
       return new Problem(

@@ -1,4 +1,6 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
+import type { LogRows } from '#store/log-rows.ts';
+import { LogUnavailableError } from '#store/log-unavailable.ts';
 import type { Db } from '#store/pool.ts';
 import type { Authenticator } from './access/authenticate.ts';
 import type { Clock } from './clock.ts';
@@ -40,6 +42,7 @@ export interface AppDeps {
   readonly groups: ReturnType<typeof createGroups>;
   readonly keys: ReturnType<typeof createKeys>;
   readonly experiments: ExperimentDeps;
+  readonly logRows: LogRows;
   readonly rollouts: ReturnType<typeof createRollouts>;
   readonly rolloutOrders: ReturnType<typeof createRolloutOrders>;
   readonly freezeWindows: ReturnType<typeof createFreezeWindows>;
@@ -60,6 +63,8 @@ export function createApp(deps: AppDeps): OpenAPIHono<ApiEnv> {
   app.onError((error, c) => {
     const problem = Problem.from(error);
     if (problem.code === 'internal') deps.log(`request ${c.var.requestId} failed: ${describe(error)}`);
+    // The answer does not say where it is, nor all that it said.
+    if (error instanceof LogUnavailableError) deps.log(`request ${c.var.requestId} got no answer: ${error.message}`);
     return problemAnswer(c, problem);
   });
   app.notFound((c) => problemAnswer(c, new Problem('not_found', `There is no ${c.req.method} ${c.req.path} here.`)));
@@ -69,7 +74,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<ApiEnv> {
   routeModels(operations, deps.models);
   routeGroups(operations, deps.groups);
   routeExperiments(operations, deps.experiments);
-  routePlanning(operations, deps.clock);
+  routePlanning(operations, deps);
   routeShadows(operations, deps.clock, deps.evaluatorAccess);
   routeRollouts(operations, deps.rollouts, deps.rolloutOrders);
   routeFreezeWindows(operations, deps.freezeWindows);

@@ -69,6 +69,12 @@ export function groupHashOf(groupId: string): number {
   return createHash('sha256').update(groupId).digest().readUInt16BE(0) >>> (16 - GROUP_HASH_BITS);
 }
 
+/** No UUIDv7 of this millisecond or a later one comes before it. */
+export function lowestIdAt(unixMs: number): string {
+  const digits = unixMs.toString(16).padStart(12, '0');
+  return `${digits.slice(0, 8)}-${digits.slice(8)}-0000-0000-000000000000`;
+}
+
 /** The integer Unix milliseconds inside a UUIDv7. */
 export function unixMsOfId(id: string): number {
   return Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16);

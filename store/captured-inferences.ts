@@ -37,15 +37,3 @@ export interface CapturedInferences {
    */
   find(inTransaction: InTransaction, sought: SoughtCaptures): Promise<ReadonlyMap<string, CapturedInference>>;
 }
-
-/** The log's store, if not PostgreSQL, could not be read. Nothing is known of what was sought: it is asked again later. */
-export class LogUnavailableError extends Error {
-  override name = 'LogUnavailableError';
-  /** It answered, and refused: which may be for what was sought, and not for all. */
-  readonly isRefusal: boolean;
-
-  constructor(message: string, options: { readonly isRefusal: boolean; readonly cause: unknown }) {
-    super(message, { cause: options.cause });
-    this.isRefusal = options.isRefusal;
-  }
-}

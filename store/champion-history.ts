@@ -1,11 +1,13 @@
 import { sql } from 'kysely';
-import type { ChampionHistory, Ingest } from '#core/experiments/definition.ts';
+import type { ChampionHistory } from '#core/experiments/definition.ts';
 import { historyOf } from './experiment-history.ts';
 import { measuredRows } from './inference-measures.ts';
+import type { PastOf } from './log-rows.ts';
 import type { Tx } from './pool.ts';
 import type { RolloutRow } from './rollouts.ts';
 
-const LONGEST_MS = 7 * 86_400_000;
+/** How far back it reaches at most. */
+export const LONGEST_MS = 7 * 86_400_000;
 /** Newest rows that are read at most: about a second, in a start that somebody may wait for. */
 export const MAX_HISTORY_ROWS = 100_000;
 
@@ -17,7 +19,7 @@ export const MAX_HISTORY_ROWS = 100_000;
 export async function championHistory(
   tx: Tx,
   rollout: Pick<RolloutRow, 'organization_id' | 'group_id' | 'arms'>,
-  { at, ingest, maxRows = MAX_HISTORY_ROWS }: { readonly at: Date; readonly ingest: Ingest; readonly maxRows?: number },
+  { at, ingest, maxRows = MAX_HISTORY_ROWS }: PastOf & { readonly maxRows?: number },
 ): Promise<ChampionHistory | null> {
   const champion = rollout.arms[0]?.model ?? '';
   const longest = new Date(at.getTime() - LONGEST_MS);
@@ -37,5 +39,14 @@ export async function championHistory(
     tx,
   );
   const { units, failingUnits, oldest } = found[0]!;
-  return oldest === null ? null : { units, failingUnits, windowMs: Math.max(1, at.getTime() - oldest.getTime()) };
+  return oldest === null ? null : pastOfChampion(at, oldest, { units, failingUnits });
+}
+
+/** @param oldest when the oldest row of the champion's was made */
+export function pastOfChampion(
+  at: Date,
+  oldest: Date,
+  counts: Pick<ChampionHistory, 'units' | 'failingUnits'>,
+): ChampionHistory {
+  return { ...counts, windowMs: Math.max(1, at.getTime() - oldest.getTime()) };
 }

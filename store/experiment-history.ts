@@ -1,12 +1,13 @@
 import { type RawBuilder, sql } from 'kysely';
 import { type Ingest, ingestSchema } from '#core/experiments/definition.ts';
-import { BUILTIN_METRICS, isBuiltin } from '#core/experiments/metrics.ts';
+import { BUILTIN_METRICS, type BuiltinMetricName, isBuiltin } from '#core/experiments/metrics.ts';
 import { measuredRows } from './inference-measures.ts';
+import type { PastOf, RolloutPast, RolloutPlace } from './log-rows.ts';
 import type { Tx } from './pool.ts';
 import type { RolloutRow } from './rollouts.ts';
 
 /** Sums of values of any size, which a few huge ones can rule: what is capped where the definition asks for it. */
-const CAPPED = {
+export const CAPPED = {
   latency_us: 'latency_n',
   first_token_us: 'first_token_n',
   input_tokens: 'usage_n',
@@ -14,16 +15,15 @@ const CAPPED = {
   cost_micro_usd: 'cost_n',
 } as const;
 
-const NO_CAPS = {};
-
 /**
  * What the shipper must know to count an inference in an experiment that starts at `at`. Caps are the champion's exact quantiles of the
  * days before: fixed before the first value counts, so that they favour no arm.
  */
 export async function ingestOf(
   tx: Tx,
-  rollout: Pick<RolloutRow, 'organization_id' | 'group_id' | 'definition' | 'arms'>,
+  rollout: RolloutPlace,
   at: Date,
+  past: Pick<RolloutPast, 'caps'>,
 ): Promise<Ingest> {
   const { latencyObjectiveMs, firstTokenObjectiveMs, winsorizeAt, historyDays } = rollout.definition;
   const ingest = ingestSchema.parse({
@@ -31,20 +31,19 @@ export async function ingestOf(
     firstTokenObjectiveUs: firstTokenObjectiveMs * 1_000,
   });
   if (winsorizeAt === null || historyDays === 0) return ingest;
-  return { ...ingest, caps: await champions(tx, rollout, at, winsorizeAt, ingest) };
+  return { ...ingest, caps: await past.caps(tx, rollout, { at, ingest, quantile: winsorizeAt }) };
 }
 
-async function champions(
+/** The caps of a rollout from rows in PostgreSQL: a value that is among the champion's own. */
+export async function championCaps(
   tx: Tx,
-  rollout: Pick<RolloutRow, 'organization_id' | 'group_id' | 'definition' | 'arms'>,
-  at: Date,
-  quantile: number,
-  ingest: Ingest,
+  rollout: RolloutPlace,
+  { at, ingest, quantile }: PastOf & { readonly quantile: number },
 ): Promise<Record<string, number>> {
   const champion = rollout.arms[0]?.model ?? '';
   const rows = measuredRows(
     sql`${historyOf(rollout, daysBefore(rollout, at), at)} AND row.assigned_variant = ${champion}`,
-    { ...ingest, caps: NO_CAPS },
+    { ...ingest, caps: {} },
     {},
   );
   const columns = Object.entries(CAPPED).map(
@@ -61,25 +60,77 @@ export function readsHistory({ definition }: Pick<RolloutRow, 'definition'>): bo
   return definition.historyDays > 0 && definition.primary !== null && isBuiltin(definition.primary.metric);
 }
 
+/** Which history an experiment keeps of its units. */
+export interface WantedHistory {
+  readonly metric: BuiltinMetricName;
+  readonly since: Date;
+  readonly until: Date;
+  readonly ingest: Ingest;
+}
+
+/** Undefined: none, or it has not started. */
+export function wantedHistory(rollout: RolloutRow): WantedHistory | undefined {
+  const { definition, started_at: until, ingest } = rollout;
+  const metric = definition.primary?.metric;
+  if (metric === undefined || until === null || !readsHistory(rollout) || !isBuiltin(metric)) return undefined;
+  return { metric, since: daysBefore(rollout, until), until, ingest: ingestSchema.parse(ingest) };
+}
+
 /**
  * Keeps what each unit did in the days before the experiment, in its primary metric, for CUPED. Rows before the start do not change:
  * however often it is called, it adds each unit once.
  */
 export async function fillHistory(tx: Tx, rollout: RolloutRow): Promise<void> {
-  const { definition, started_at: startedAt, ingest } = rollout;
-  const metric = definition.primary?.metric;
-  if (metric === undefined || startedAt === null || !readsHistory(rollout) || !isBuiltin(metric)) return;
+  const wanted = wantedHistory(rollout);
+  if (wanted === undefined) return;
+  const { metric, since, until, ingest } = wanted;
   const { sum, count } = BUILTIN_METRICS[metric];
-  const rows = measuredRows(historyOf(rollout, daysBefore(rollout, startedAt), startedAt), ingestSchema.parse(ingest), {
-    unit: sql`row.unit`,
-  });
+  const rows = measuredRows(historyOf(rollout, since, until), ingest, { unit: sql`row.unit` });
+  await keepUnits(
+    tx,
+    rollout,
+    metric,
+    sql`SELECT md5(unit)::uuid AS unit, sum(${sql.ref(count)}) AS n, sum(${sql.ref(sum)}) AS sum
+      FROM (${rows}) AS measured GROUP BY measured.unit HAVING sum(${sql.ref(count)}) > 0`,
+  );
+}
+
+/** What a unit did before an experiment. */
+export interface UnitPast {
+  /** The MD5 of its name, in hexadecimal digits. */
+  readonly unit: string;
+  /** Whole numbers of any size, as text. */
+  readonly n: string;
+  readonly sum: string;
+}
+
+/** The same, of units whose rows are elsewhere. */
+export async function keepHistory(
+  tx: Tx,
+  rollout: Pick<RolloutRow, 'id' | 'organization_id'>,
+  metric: BuiltinMetricName,
+  units: readonly UnitPast[],
+): Promise<void> {
+  if (units.length === 0) return;
+  const column = (of: keyof UnitPast) => units.map((one) => one[of]);
+  const found = sql`SELECT * FROM unnest(${column('unit')}::uuid[], ${column('n')}::bigint[], ${column('sum')}::numeric[])
+    AS given (unit, n, sum)`;
+  await keepUnits(tx, rollout, metric, found);
+}
+
+async function keepUnits(
+  tx: Tx,
+  rollout: Pick<RolloutRow, 'id' | 'organization_id'>,
+  metric: BuiltinMetricName,
+  units: RawBuilder<unknown>,
+): Promise<void> {
   await sql`INSERT INTO experiment_history (experiment_id, unit, organization_id, metric, n, sum)
-    SELECT ${rollout.id}, md5(unit)::uuid, ${rollout.organization_id}, ${metric}, sum(${sql.ref(count)}), sum(${sql.ref(sum)})
-    FROM (${rows}) AS measured GROUP BY unit HAVING sum(${sql.ref(count)}) > 0
+    SELECT ${rollout.id}, unit, ${rollout.organization_id}, ${metric}, n, sum FROM (${units}) AS units
     ON CONFLICT (experiment_id, metric, unit) DO NOTHING`.execute(tx);
 }
 
-function daysBefore({ definition }: Pick<RolloutRow, 'definition'>, at: Date): Date {
+/** Where the history of an experiment that starts at `at` begins. */
+export function daysBefore({ definition }: Pick<RolloutRow, 'definition'>, at: Date): Date {
   return new Date(at.getTime() - definition.historyDays * 86_400_000);
 }
 

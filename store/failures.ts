@@ -1,3 +1,5 @@
+import { LogTooMuchError } from './log-rows.ts';
+
 /** The name of the unique constraint or index that a statement ran into; undefined for any other error. */
 export function violatedUnique(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
@@ -11,8 +13,9 @@ export function isContention(error: unknown): boolean {
   return code === '40001' || code === '40P01' || code === '55P03';
 }
 
-/** Whether a statement was ended because it took longer than it may (`statement_timeout`). */
+/** Whether a statement was ended because it took longer than it may (`statement_timeout`), or a question about rows elsewhere. */
 export function isTooSlow(error: unknown): boolean {
+  if (error instanceof LogTooMuchError) return true;
   return error instanceof Error && (error as { code?: unknown }).code === '57014';
 }
 

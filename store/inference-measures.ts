@@ -8,6 +8,8 @@ import { REFUSALS } from '#core/experiments/refusals.ts';
  * What inferences add to their unit, as columns named like those of `experiment_units`: for looking at rows of the log as the shipper
  * counts them (inference-log/experiment-measures.ts, which a test holds this against). Interrupted rows count as requests only.
  *
+ * inference-log/sinks/clickhouse/rows/measured-rows.ts asks ClickHouse the same; tests/contract/log-rows.test.ts holds both together.
+ *
  * @param where conditions on `row`, a row of `inferences`
  * @param columns more columns of `row`, by name
  */
@@ -59,21 +61,27 @@ const JUDGED_CODES = ERROR_CODE_LIST.map((code) => ({
     attempts: [{ ...ATTEMPT, errorCode: code as ErrorCode }],
   }),
 }));
-const FAULTS = JUDGED_CODES.filter(({ judged }) => judged === 'failed').map(({ code }) => code);
-const CALLER_STATUSES = Array.from({ length: 300 }, (_, index) => 300 + index).filter((status) => {
-  const attempts = [{ ...ATTEMPT, status }];
-  return judgeFirstAttempt({ assignedVariant: 'v', outcome: 'failed', errorCode: null, attempts }) === 'rejected';
-});
+/** With these errors the first attempt failed by the provider's fault or ours; with all others it was rejected. */
+export const FAULTS: readonly string[] = JUDGED_CODES.filter(({ judged }) => judged === 'failed').map(
+  ({ code }) => code,
+);
+/** Statuses from 300 on that speak of the request. */
+export const CALLER_STATUSES: readonly number[] = Array.from({ length: 300 }, (_, index) => 300 + index).filter(
+  (status) => {
+    const attempts = [{ ...ATTEMPT, status }];
+    return judgeFirstAttempt({ assignedVariant: 'v', outcome: 'failed', errorCode: null, attempts }) === 'rejected';
+  },
+);
 
 /** `judgeFirstAttempt` over the columns of a row; its own tables are asked for what they hold. */
 const JUDGED = sql`CASE
   WHEN outcome = 'interrupted' THEN 'unknown'
   WHEN attempt_count = 0 THEN CASE WHEN outcome = 'client_closed' THEN 'left' ELSE 'failed' END
   WHEN first ->> 'model' IS DISTINCT FROM assigned_variant THEN 'failed'
-  WHEN first ->> 'errorCode' IS NOT NULL THEN CASE WHEN first ->> 'errorCode' = ANY (${FAULTS}::text[]) THEN 'failed' ELSE 'rejected' END
+  WHEN first ->> 'errorCode' IS NOT NULL THEN CASE WHEN first ->> 'errorCode' = ANY (${[...FAULTS]}::text[]) THEN 'failed' ELSE 'rejected' END
   WHEN attempt_count = 1 AND error_code IS NOT NULL THEN
-    CASE WHEN error_code = 'client_closed' THEN 'left' WHEN error_code = ANY (${FAULTS}::text[]) THEN 'failed' ELSE 'rejected' END
+    CASE WHEN error_code = 'client_closed' THEN 'left' WHEN error_code = ANY (${[...FAULTS]}::text[]) THEN 'failed' ELSE 'rejected' END
   WHEN first ->> 'status' IS NULL THEN 'left'
   WHEN (first ->> 'status')::integer < 300 THEN 'succeeded'
-  WHEN (first ->> 'status')::integer = ANY (${CALLER_STATUSES}::integer[]) THEN 'rejected'
+  WHEN (first ->> 'status')::integer = ANY (${[...CALLER_STATUSES]}::integer[]) THEN 'rejected'
   ELSE 'failed' END`;

@@ -31,7 +31,7 @@ export interface Peak {
 }
 
 /** The sum and the count of each measure, as `measuredRows` names them. */
-const COLUMNS: Readonly<Record<ReplayMeasure, readonly [sum: string, count: string]>> = {
+export const REPLAY_COLUMNS: Readonly<Record<ReplayMeasure, readonly [sum: string, count: string]>> = {
   cost: ['cost_micro_usd', 'cost_n'],
   outputTokens: ['output_tokens', 'usage_n'],
   failures: ['failures', 'requests'],
@@ -39,7 +39,7 @@ const COLUMNS: Readonly<Record<ReplayMeasure, readonly [sum: string, count: stri
   overObjective: ['over_objective', 'requests'],
 };
 /** Requests that are alike have about the same size. */
-const SIZES = [1_024, 4_096, 16_384, 65_536, 262_144];
+export const SIZES: readonly number[] = [1_024, 4_096, 16_384, 65_536, 262_144];
 
 /** How many inferences the window holds by the rollups, which are complete wherever the rows are. */
 export async function countInferences(tx: Tx, window: ReplayWindow): Promise<number> {
@@ -64,10 +64,10 @@ export async function replayCells(
     proposed: proposedOf(proposed),
     unit: sql`md5(row.unit)`,
     kind: sql`concat_ws(' ', row.operation, CASE WHEN row.streamed THEN 'streamed' END,
-      'size ' || width_bucket(row.request_bytes, ${SIZES}::bigint[]))`,
+      'size ' || width_bucket(row.request_bytes, ${[...SIZES]}::bigint[]))`,
   });
   const perUnit = REPLAY_MEASURES.map((measure) => {
-    const [sum, count] = COLUMNS[measure];
+    const [sum, count] = REPLAY_COLUMNS[measure];
     return sql`sum(${sql.ref(sum)})::numeric AS ${sql.ref(`${measure}_s`)}, sum(${sql.ref(count)})::numeric AS ${sql.ref(`${measure}_n`)}`;
   });
   const { rows: found } = await sql<FlatCell>`
@@ -76,7 +76,7 @@ export async function replayCells(
       SELECT actual, proposed, kind, count(*) AS inferences, ${sql.join(perUnit)}
       FROM (${rows}) AS measured GROUP BY actual, proposed, kind, unit
     ) AS units
-    GROUP BY actual, proposed, kind ORDER BY actual, proposed, kind`.execute(tx);
+    GROUP BY actual, proposed, kind ORDER BY actual COLLATE "C", proposed COLLATE "C", kind COLLATE "C"`.execute(tx);
   return found.map((row) => ({
     actual: row.actual,
     proposed: row.proposed,
@@ -106,7 +106,7 @@ export async function replayPeaks(
       ) AS placed CROSS JOIN LATERAL (VALUES (true, actual), (false, proposed)) AS side (is_before, variant)
       GROUP BY minute, is_before, variant
     ) AS minutes
-    GROUP BY is_before, variant ORDER BY variant`.execute(tx);
+    GROUP BY is_before, variant ORDER BY variant COLLATE "C"`.execute(tx);
   const side = (isBefore: boolean) =>
     rows
       .filter((row) => row.is_before === isBefore)

@@ -72,7 +72,9 @@ export async function rowSums(
       FROM (${rowsOf(filter, ingest, by?.dimension)}) AS measured CROSS JOIN LATERAL (VALUES ${sql.join(of)}) AS m (metric, s, n)
       WHERE ${by === undefined ? sql`true` : isOneOf(by.values)}
       GROUP BY value, metric, phase, arm, unit) AS v
-    WHERE n > 0 GROUP BY value, metric, phase, arm ORDER BY value, metric, phase, arm`.execute(tx);
+    WHERE n > 0 GROUP BY value, metric, phase, arm ORDER BY value COLLATE "C", metric COLLATE "C", phase, arm`.execute(
+    tx,
+  );
   return rows.map((row) => {
     const { value, metric, phase, arm } = row;
     return { value, metric, phase, arm, sums: armSums(row) };
@@ -89,7 +91,7 @@ export async function topValues(
   const { rows } = await sql<{ value: string | null; distinct: number; rows: number }>`
     SELECT value, count(*) OVER () AS distinct, (sum(count(*)) OVER ())::bigint AS rows
     FROM (SELECT ${valueIn(dimension)} AS value FROM inferences AS row WHERE ${where(filter)}) AS v
-    GROUP BY value ORDER BY count(*) DESC, value LIMIT ${limit}`.execute(tx);
+    GROUP BY value ORDER BY count(*) DESC, value COLLATE "C" LIMIT ${limit}`.execute(tx);
   const [first] = rows;
   return { values: rows.map(({ value }) => value), distinct: first?.distinct ?? 0, rows: first?.rows ?? 0 };
 }

@@ -83,10 +83,10 @@ export async function stepUnits(tx: Tx, window: SplitWindow, splits: readonly Sp
       FROM inferences AS row
       WHERE row.organization_id = ${organizationId} AND row.group_id = ${groupId} AND row.created_at >= ${since}
         AND row.created_at < ${until} AND row.shadow_of IS NULL AND row.served_reason <> 'shadow'),
-    units AS (SELECT step, unit, count(*) AS requests, max(assigned_variant) AS variant FROM assigned GROUP BY step, unit),
+    units AS (SELECT step, unit, count(*) AS requests, max(assigned_variant COLLATE "C") AS variant FROM assigned GROUP BY step, unit),
     stale AS (SELECT step, count(*) AS requests, count(DISTINCT gateway_id) AS gateways FROM assigned WHERE is_stale GROUP BY step)
     SELECT u.step AS "stepMs", sum(u.requests)::bigint AS requests, count(*) AS units, sum(u.requests * u.requests)::bigint AS squares,
-      max(u.requests) AS heaviest, (array_agg(u.variant ORDER BY u.requests DESC, u.unit))[1] AS "heaviestVariant",
+      max(u.requests) AS heaviest, (array_agg(u.variant ORDER BY u.requests DESC, u.unit COLLATE "C"))[1] AS "heaviestVariant",
       coalesce(max(s.requests), 0) AS stale, coalesce(max(s.gateways), 0) AS "staleGateways"
     FROM units AS u LEFT JOIN stale AS s USING (step) GROUP BY u.step ORDER BY u.step`.execute(tx);
   return rows;

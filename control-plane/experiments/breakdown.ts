@@ -5,9 +5,10 @@ import { listPhases, type PhaseRow } from '#store/experiment-phases.ts';
 import { armTotals } from '#store/experiments.ts';
 import { findGroup } from '#store/groups.ts';
 import { keyNames } from '#store/keys.ts';
+import type { LogRows } from '#store/log-rows.ts';
 import type { Tx } from '#store/pool.ts';
 import type { RolloutRow } from '#store/rollouts.ts';
-import { countRows, type Dimension, type RowFilter, type RowSums, rowSums, topValues } from '#store/row-sums.ts';
+import { countRows, type Dimension, type RowFilter, type RowSums } from '#store/row-sums.ts';
 import type { ReadCall } from '../http/operation.ts';
 import { boundedRead } from '../inferences/reading.ts';
 import { invalid } from '../problem.ts';
@@ -19,34 +20,32 @@ import type { LookAt } from './look-now.ts';
 /** What a look at rows may read. */
 export const MAX_ROWS = 1_000_000;
 
-/** Where the rows of the log are. */
-export type LogStore = 'postgres' | 'clickhouse';
-
 export interface BreakdownDeps extends Pick<AnalysisDeps, 'lookAt' | 'clock' | 'lookLimitMs'> {
-  readonly logStore: LogStore;
+  readonly logRows: LogRows;
 }
 
 /** An experiment's metric by what its inferences have in common: by key, model version, or a field of the metadata. */
 export async function showBreakdown(
   tx: Tx,
   { organizationId, ref, query }: ReadCall<BreakdownQuery>,
-  { lookAt, clock, logStore }: BreakdownDeps,
+  { lookAt, clock, logRows }: BreakdownDeps,
 ): Promise<BreakdownView> {
   const row = await requireExperiment(tx, organizationId, ref);
   const definition = experimentDefinitionSchema.parse(row.definition);
   const metric = metricOf(query, definition);
   const filter = filterOf(row, query, clock.nowMs());
-  await refuseTooMany(tx, filter, logStore);
+  await refuseTooMany(tx, filter);
   const dimension = dimensionOf(query.by);
   // Before the rows: what is counted meanwhile must not look as if it had left the log.
   const totals = await armTotals(tx, { organizationId, experimentId: row.id });
   const ingest = ingestSchema.parse({ ...objectivesOf(definition), ...row.ingest });
-  const { top, sums, champion } = await boundedRead(tx, async ({ run }) => {
-    const top = await run(() => topValues(tx, filter, dimension, query.top));
+  const { top, sums, champion } = await boundedRead(tx, async ({ ask }) => {
+    const top = await ask((read) => logRows.topValues(read, filter, dimension, query.top));
     const by = { dimension, values: top.values };
-    const sums = await run(() => rowSums(tx, filter, ingest, [metric], by));
+    const sums = await ask((read) => logRows.rowSums(read, filter, ingest, [metric], by));
     // A version belongs to one arm: it is compared with the champion as a whole.
-    const whole = dimension.kind === 'version' ? await run(() => rowSums(tx, filter, ingest, [metric])) : null;
+    const whole =
+      dimension.kind === 'version' ? await ask((read) => logRows.rowSums(read, filter, ingest, [metric])) : null;
     return { top, sums, champion: whole?.filter(({ arm }) => arm === 0) ?? null };
   });
   const phases = await listPhases(tx, organizationId, row.id);
@@ -103,12 +102,7 @@ function filterOf(row: RolloutRow, { since, until }: BreakdownQuery, nowMs: numb
   return { organizationId: row.organization_id, groupId: row.group_id, of, ...window };
 }
 
-async function refuseTooMany(tx: Tx, { groupId, since, until }: RowFilter, logStore: LogStore): Promise<void> {
-  if (logStore === 'clickhouse') {
-    const message =
-      'needs the rows of the log in PostgreSQL; here they are in ClickHouse, which this API does not read';
-    throw invalid([{ field: 'by', message }]);
-  }
+async function refuseTooMany(tx: Tx, { groupId, since, until }: RowFilter): Promise<void> {
   const rows = await countRows(tx, groupId, since, until);
   if (rows <= MAX_ROWS) return;
   const message = `there are ${rows} rows in this time, more than the ${MAX_ROWS} that are looked through; name a shorter one with since and until`;

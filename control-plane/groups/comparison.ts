@@ -6,9 +6,11 @@ import { rollupFigures, shadowFigures } from '#store/comparison-figures.ts';
 import type { MetricSums } from '#store/experiment-sums.ts';
 import { armTotals } from '#store/experiments.ts';
 import type { GroupRow, VariantRow } from '#store/groups.ts';
+import type { LogRows } from '#store/log-rows.ts';
+import { LogUnavailableError } from '#store/log-unavailable.ts';
 import type { Tx } from '#store/pool.ts';
 import { type RolloutRow, runningRollout } from '#store/rollouts.ts';
-import { countRows, type RowFigures, type RowFilter, rowFigures, rowSums } from '#store/row-sums.ts';
+import { countRows, type RowFigures, type RowFilter } from '#store/row-sums.ts';
 import { type BreakdownDeps, MAX_ROWS, objectivesOf } from '../experiments/breakdown.ts';
 import { type LookAt, lookNow } from '../experiments/look-now.ts';
 import { phaseSums } from '../experiments/observe.ts';
@@ -28,20 +30,23 @@ const COMPARED = ['error_rate', 'latency', 'output_tokens', 'cost'] as const sat
 export async function showComparison(
   tx: Tx,
   { organizationId, ref, query }: ReadCall<ComparisonQuery>,
-  { lookAt, clock, logStore, lookLimitMs }: BreakdownDeps,
+  { lookAt, clock, logRows, lookLimitMs }: BreakdownDeps,
 ): Promise<ComparisonView> {
   const group = await requireGroup(tx, organizationId, ref);
   const until = new Date(clock.nowMs());
   const since = query.since === undefined ? new Date(until.getTime() - DAY_MS) : new Date(query.since);
   if (since >= until) throw invalid([{ field: 'since', message: 'is not in the past' }]);
   const running = await runningRollout(tx, organizationId, group.id);
-  const context = { group, variants: await variantsOfOne(tx, group), until, lookAt, lookLimitMs };
+  const context = { group, variants: await variantsOfOne(tx, group), until, lookAt, lookLimitMs, logRows };
   if (running !== undefined) return ofExperiment(tx, running, context);
-  const rows = logStore === 'clickhouse' ? Number.POSITIVE_INFINITY : await countRows(tx, group.id, since, until);
-  if (rows <= MAX_ROWS) return ofRows(tx, since, context);
-  const why =
-    logStore === 'clickhouse' ? 'the rows of the log are in ClickHouse' : `${rows} rows are too many to look through`;
-  return ofRollups(tx, since, why, context);
+  const rows = await countRows(tx, group.id, since, until);
+  if (rows > MAX_ROWS) return ofRollups(tx, since, `${rows} rows are too many to look through`, context);
+  try {
+    return await ofRows(tx, since, context);
+  } catch (error) {
+    if (!(error instanceof LogUnavailableError)) throw error;
+    return ofRollups(tx, since, `ClickHouse, which has the rows of the log, ${error.why}`, context);
+  }
 }
 
 interface Context {
@@ -50,6 +55,7 @@ interface Context {
   readonly until: Date;
   readonly lookAt: LookAt;
   readonly lookLimitMs: number | undefined;
+  readonly logRows: LogRows;
 }
 
 async function ofExperiment(tx: Tx, running: RolloutRow, context: Context): Promise<ComparisonView> {
@@ -108,7 +114,7 @@ function sumsOf({ metrics }: Observation): MetricSums[] {
 }
 
 async function ofRows(tx: Tx, since: Date, context: Context): Promise<ComparisonView> {
-  const { group, until, lookAt } = context;
+  const { group, until, lookAt, logRows } = context;
   const arms = armsOf(context.variants);
   const definition = experimentDefinitionSchema.parse({});
   const ingest = { ...objectivesOf(definition), caps: {} };
@@ -116,9 +122,9 @@ async function ofRows(tx: Tx, since: Date, context: Context): Promise<Comparison
     ...{ organizationId: group.organization_id, groupId: group.id, since, until },
     of: { phase: group.phase, hashVersion: group.hash_version, variants: arms.map(({ model }) => model) },
   };
-  const { sums, figures } = await boundedRead(tx, async ({ run }) => ({
-    sums: await run(() => rowSums(tx, filter, ingest, COMPARED)),
-    figures: await run(() => rowFigures(tx, filter, ingest)),
+  const { sums, figures } = await boundedRead(tx, async ({ ask }) => ({
+    sums: await ask((read) => logRows.rowSums(read, filter, ingest, COMPARED)),
+    figures: await ask((read) => logRows.rowFigures(read, filter, ingest)),
   }));
   const observation = observationOfRows(arms, figures, until);
   const metrics = metricViews(lookAt, definition, observation, sums);

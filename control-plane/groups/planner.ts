@@ -9,9 +9,10 @@ import {
   requiredWeight,
 } from '#core/statistics/planner.ts';
 import { ratioVariance } from '#core/statistics/ratio.ts';
-import { unitTraffic, variantSums } from '#store/planning.ts';
+import type { LogRows } from '#store/log-rows.ts';
 import type { Tx } from '#store/pool.ts';
 import type { Reading } from '#store/reading.ts';
+import type { Clock } from '../clock.ts';
 import type { ReadCall } from '../http/operation.ts';
 import { boundedRead } from '../inferences/reading.ts';
 import { invalid } from '../problem.ts';
@@ -25,12 +26,19 @@ const DEFAULT_WEIGHT_BP = 5_000;
 const DEFAULT_DAYS = 14;
 const NONE: PerTest<null> = { fixed: null, sequence: null, sequenceTypical: null };
 
+/** What planning and replay need. */
+export interface PlanningDeps {
+  readonly clock: Clock;
+  readonly logRows: LogRows;
+}
+
 /** Effect ↔ duration ↔ weight of an experiment that has not begun, from the group's own traffic and variance. */
 export async function planExperiment(
   tx: Tx,
   { organizationId, ref, query }: ReadCall<PlannerQuery>,
-  nowMs: number,
+  { clock, logRows }: PlanningDeps,
 ): Promise<PlannerView> {
+  const nowMs = clock.nowMs();
   const group = await requireGroup(tx, organizationId, ref);
   const champion = (await variantsOfOne(tx, group)).find(({ role }) => role === 'champion')?.model;
   if (champion === undefined) throw invalid([{ field: 'name', message: 'the group has no variants yet' }]);
@@ -44,9 +52,9 @@ export async function planExperiment(
     latencyObjectiveUs: query.latencyObjectiveMs * 1_000,
     firstTokenObjectiveUs: query.firstTokenObjectiveMs * 1_000,
   };
-  const read = async ({ run }: Reading): Promise<PlannerView> => {
-    const traffic = await run((step) => unitTraffic(step, window));
-    const sums = await run((step) => variantSums(step, window, champion, query.metric, objectives));
+  const read = async ({ ask }: Reading): Promise<PlannerView> => {
+    const traffic = await ask((read) => logRows.unitTraffic(read, window));
+    const sums = await ask((read) => logRows.variantSums(read, window, champion, query.metric, objectives));
     const days = traffic.firstAt === null ? 0 : (nowMs - traffic.firstAt.getTime()) / DAY_MS;
     const growth = unitGrowth(traffic.units, traffic.unitDays, days);
     const known = { days, inferences: traffic.inferences, units: traffic.units };
@@ -159,8 +167,7 @@ function troubleOf(
   mean: number | null,
   variance: number | null,
 ): string | null {
-  if (growth === null)
-    return 'There was no traffic in that time, or the log is not in PostgreSQL: there is nothing to plan from.';
+  if (growth === null) return 'There was no traffic in that time: there is nothing to plan from.';
   if (sums === null) return `The values of "${metric}" are too large to be added up.`;
   if (mean === null) return `Nothing reported "${metric}" of the champion in that time.`;
   if (variance === null) return 'A single unit came in that time: how much units differ is not known.';

@@ -3,11 +3,12 @@ import { checkVariants, isAssigned } from '#core/weights.ts';
 import type { VariantRow } from '#store/groups.ts';
 import type { Tx } from '#store/pool.ts';
 import type { Reading } from '#store/reading.ts';
-import { countInferences, type ProposedShare, replayCells, replayPeaks } from '#store/replay.ts';
+import { countInferences, type ProposedShare } from '#store/replay.ts';
 import type { ReadCall } from '../http/operation.ts';
 import { boundedRead } from '../inferences/reading.ts';
 import { type Issue, invalid, refuseIssues } from '../problem.ts';
 import { requireGroup, variantsOfOne } from './groups.ts';
+import type { PlanningDeps } from './planner.ts';
 import type { ReplayQuery, ReplayView } from './replay-schemas.ts';
 import { holdingsOf, type WantedVariant, withWeights } from './split.ts';
 
@@ -21,14 +22,14 @@ const READ_MS = 9_000;
 export async function replayWeights(
   tx: Tx,
   { organizationId, ref, query }: ReadCall<ReplayQuery>,
-  nowMs: number,
+  { clock, logRows }: PlanningDeps,
 ): Promise<ReplayView> {
   const group = await requireGroup(tx, organizationId, ref);
   const present = await variantsOfOne(tx, group);
   const wanted = wantedWeights(present, query.weights);
-  const window = windowOf(query, nowMs);
+  const window = windowOf(query, clock.nowMs());
   const proposed = proposedShares(present, wanted);
-  const read = async ({ run }: Reading): Promise<ReplayView> => {
+  const read = async ({ run, ask }: Reading): Promise<ReplayView> => {
     const place = { organizationId, groupId: group.id, ...window };
     const count = await run((step) => countInferences(step, { ...place, shareOf256: 256 }));
     const shareOf256 = Math.max(1, Math.min(256, Math.floor((256 * MAX_INFERENCES) / Math.max(1, count))));
@@ -38,8 +39,8 @@ export async function replayWeights(
       firstTokenObjectiveUs: 3_600_000_000,
       caps: {},
     };
-    const cells = await run((step) => replayCells(step, sample, proposed, ingest));
-    const peaks = await run((step) => replayPeaks(step, sample, proposed));
+    const cells = await ask((read) => logRows.replayCells(read, sample, proposed, ingest));
+    const peaks = await ask((read) => logRows.replayPeaks(read, sample, proposed));
     const share = shareOf256 / 256;
     const { figures, unknown, ...counts } = replay(cells, share);
     const scaled = (side: typeof peaks.before) =>
@@ -120,7 +121,7 @@ function warningsOf(facts: {
   return [
     ...(seen === 0 && count > 0
       ? [
-          `${count} inferences are counted in that time and none is in PostgreSQL: they have expired, or the log is in ClickHouse.`,
+          `${count} inferences are counted in that time and none is in the log any more: they have expired, or were stored elsewhere.`,
         ]
       : []),
     ...(seen === 0 && count === 0 ? ['There were no inferences in that time.'] : []),

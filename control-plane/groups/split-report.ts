@@ -1,8 +1,9 @@
 import { experimentDefinitionSchema } from '#core/experiments/definition.ts';
+import { LogUnavailableError } from '#store/log-unavailable.ts';
 import type { Tx } from '#store/pool.ts';
 import { runningRollout } from '#store/rollouts.ts';
 import { countRows } from '#store/row-sums.ts';
-import { type SplitWindow, type StepUnits, splitsInForce, stepOutcomes, stepUnits } from '#store/split-figures.ts';
+import { type SplitWindow, type StepUnits, splitsInForce, stepOutcomes } from '#store/split-figures.ts';
 import { type BreakdownDeps, MAX_ROWS } from '../experiments/breakdown.ts';
 import type { ReadCall } from '../http/operation.ts';
 import { boundedRead } from '../inferences/reading.ts';
@@ -20,18 +21,19 @@ const MAX_STEPS = 500;
 export async function showSplit(
   tx: Tx,
   { organizationId, ref, query }: ReadCall<SplitQuery>,
-  { lookAt, clock, logStore }: BreakdownDeps,
+  { lookAt, clock, logRows }: BreakdownDeps,
 ): Promise<SplitView> {
   const group = await requireGroup(tx, organizationId, ref);
   const nowMs = clock.nowMs();
   const window = { ...windowOf(query, nowMs), organizationId, groupId: group.id };
   const notes: string[] = [];
-  const { splits, outcomes, units } = await boundedRead(tx, async ({ run }) => {
+  const { splits, outcomes, units } = await boundedRead(tx, async ({ run, ask }) => {
     const splits = await run(() => splitsInForce(tx, window));
     const outcomes = await run(() => stepOutcomes(tx, window));
-    const why = await unreadable(tx, window, logStore);
+    const why = await unreadable(tx, window);
     if (why !== null) notes.push(why);
-    return { splits, outcomes, units: why === null ? await run(() => stepUnits(tx, window, splits)) : [] };
+    const units = why === null ? await ask((read) => knownUnits(logRows.stepUnits(read, window, splits), notes)) : [];
+    return { splits, outcomes, units };
   });
   const byStep = Map.groupBy(outcomes, ({ stepMs }) => stepMs);
   const unitsByStep = new Map(units.map((one): [number, StepUnits] => [one.stepMs, one]));
@@ -78,11 +80,19 @@ function stepsOf({ since, until, stepMs }: SplitWindow, nowMs: number): { fromMs
   });
 }
 
-/** Why rows cannot be looked at; null: they can. */
-async function unreadable(tx: Tx, window: SplitWindow, logStore: BreakdownDeps['logStore']): Promise<string | null> {
-  if (logStore === 'clickhouse') {
-    return 'The rows of the log are in ClickHouse, which this API does not read: units are not known.';
+/** Counts are known without them. */
+async function knownUnits(units: Promise<StepUnits[]>, notes: string[]): Promise<StepUnits[]> {
+  try {
+    return await units;
+  } catch (error) {
+    if (!(error instanceof LogUnavailableError)) throw error;
+    notes.push(`The rows of the log are in ClickHouse, which ${error.why}: units are not known.`);
+    return [];
   }
+}
+
+/** Why rows cannot be looked at; null: they can. */
+async function unreadable(tx: Tx, window: SplitWindow): Promise<string | null> {
   const rows = await countRows(tx, window.groupId, window.since, window.until);
   if (rows <= MAX_ROWS) return null;
   return `There are ${rows} rows in this time, more than the ${MAX_ROWS} that are looked through: units are not known.`;

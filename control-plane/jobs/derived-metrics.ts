@@ -1,6 +1,6 @@
-import { LogUnavailableError } from '#store/captured-inferences.ts';
 import { retryContention } from '#store/contention.ts';
 import { experimentsDeriving } from '#store/derived-metrics.ts';
+import { LogUnavailableError } from '#store/log-unavailable.ts';
 import type { Db } from '#store/pool.ts';
 import { type DeriveDeps, deriveValidity, SCHEMA_VALIDITY } from '../shadow/derive-validity.ts';
 import type { Job } from './scheduler.ts';

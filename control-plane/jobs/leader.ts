@@ -7,9 +7,11 @@ import type { ClickHouseAddress } from '#inference-log/sinks/clickhouse/address.
 import { createCapturedInClickHouse } from '#inference-log/sinks/clickhouse/captured-in-clickhouse.ts';
 import { createClickHouseExpiry } from '#inference-log/sinks/clickhouse/expiry.ts';
 import { createClickHouseFinder } from '#inference-log/sinks/clickhouse/find-inferences.ts';
+import { createClickHouseRolloutPast } from '#inference-log/sinks/clickhouse/rows/rollout-past.ts';
 import { capturedInPostgres } from '#store/captured-in-postgres.ts';
 import { seekLeadership } from '#store/leadership.ts';
 import { createPool, type DatabaseRole } from '#store/pool.ts';
+import { POSTGRES_ROLLOUT_PAST } from '#store/postgres-log-rows.ts';
 import { stagePairs } from '#store/shadow-sums.ts';
 import type { Clock } from '../clock.ts';
 import type { Entropy } from '../entropy.ts';
@@ -89,6 +91,8 @@ const PAIRS_CONNECTIONS = 4;
 const OWN_GATEWAY: AddressPolicy = { allowsAddress: () => true, allowsHost: () => true };
 /** Counting or archiving a page of a large partition is slow and no outage. */
 const QUERY_TIMEOUT_MS = 600_000;
+/** For one question about days of rows in ClickHouse. */
+const PAST_MS = 300_000;
 
 /**
  * The background jobs of the control plane, of which one process does them at a time.
@@ -109,9 +113,11 @@ export function startLeader(options: LeaderOptions): () => Promise<void> {
   const pairsDb = open('application', PAIRS_CONNECTIONS, 'pairs');
   const checker = createSchemaChecker();
   const outbound = createOutbound({ policy: privateUpstreams });
+  const past =
+    clickhouse && createClickHouseRolloutPast({ address: clickhouse, limitMs: PAST_MS, nowMs: () => clock.nowMs() });
   const engine = createRolloutEngine({
     ...{ db: rolloutsDb, leaderDb: db, clock, random, log },
-    ...{ observe, observeTotals, lookAt, shadowPairs: stagePairs },
+    ...{ observe, observeTotals, lookAt, shadowPairs: stagePairs, past: past ?? POSTGRES_ROLLOUT_PAST },
   });
   const storage = archive && createArchiveStorage(archive);
   const expiry = clickhouse && createClickHouseExpiry(clickhouse);
@@ -158,6 +164,7 @@ export function startLeader(options: LeaderOptions): () => Promise<void> {
     await leadership.stop();
     await work;
     await engine.settle();
+    past?.close();
     expiry?.close();
     await rolloutsDb.destroy();
     await checker.close();

@@ -1,4 +1,5 @@
-import { type CapturedInferences, LogUnavailableError } from '#store/captured-inferences.ts';
+import type { CapturedInferences } from '#store/captured-inferences.ts';
+import { LogUnavailableError } from '#store/log-unavailable.ts';
 
 /** Says once that the log cannot be read, and once that it can again, however many read it; each of them still gets the error. */
 export function sayTrouble(captured: CapturedInferences, log: (line: string) => void): CapturedInferences {

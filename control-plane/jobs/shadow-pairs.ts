@@ -1,5 +1,6 @@
-import { type CapturedInferences, LogUnavailableError } from '#store/captured-inferences.ts';
+import type { CapturedInferences } from '#store/captured-inferences.ts';
 import { retryContention } from '#store/contention.ts';
+import { LogUnavailableError } from '#store/log-unavailable.ts';
 import type { Db } from '#store/pool.ts';
 import { expirePairs, organizationsWithDuePairs } from '#store/shadow-pairs.ts';
 import { type ComparedBatch, comparePairs } from '../shadow/compare-pairs.ts';

@@ -1,6 +1,7 @@
 import { EMPTY_MEMORY } from '#core/rollout/memory.ts';
 import type { Step } from '#core/rollout/step.ts';
 import { findGroup, type GroupRow } from '#store/groups.ts';
+import type { RolloutPast } from '#store/log-rows.ts';
 import type { Tx } from '#store/pool.ts';
 import { insertGates, insertTransition, type RolloutRow, updateRollout } from '#store/rollouts.ts';
 import { variantsOfOne } from '../groups/groups.ts';
@@ -28,6 +29,8 @@ export interface ApplyCall {
   /** As the audit log names it. */
   readonly actor: string;
   readonly nowMs: number;
+  /** What a start asks the log. */
+  readonly past: RolloutPast;
 }
 
 /**
@@ -36,12 +39,12 @@ export interface ApplyCall {
  * the same step again.
  * @throws ContentionError when the rollout is not as it was when it was read
  */
-export async function applyStep(tx: Tx, { rollout, step, actor, nowMs }: ApplyCall): Promise<StepOutcome> {
+export async function applyStep(tx: Tx, { rollout, step, actor, nowMs, past }: ApplyCall): Promise<StepOutcome> {
   const { organization_id: organizationId, plan } = rollout;
   const starts = step.event === 'start';
   const moves = step.move.kind !== 'none' && !plan.dryRun;
   const group = starts || moves ? await lockGroup(tx, rollout) : undefined;
-  const started = starts && group !== undefined ? await prepareStart(tx, rollout, group, nowMs) : {};
+  const started = starts && group !== undefined ? await prepareStart(tx, rollout, group, { past, nowMs }) : {};
   const split = group !== undefined && moves ? await move(tx, rollout, group, step) : undefined;
   const counted = group === undefined ? {} : await sliceOf(tx, { rollout, group, step, split: split?.change });
   const at = new Date(nowMs);

@@ -1,6 +1,7 @@
 import { commandStep } from '#core/rollout/command-step.ts';
 import type { Command } from '#core/rollout/step.ts';
 import { lastLook } from '#store/experiment-looks.ts';
+import type { RolloutPast } from '#store/log-rows.ts';
 import type { Tx } from '#store/pool.ts';
 import { findRollout, type RolloutRow } from '#store/rollouts.ts';
 import { notFound, Problem } from '../problem.ts';
@@ -16,6 +17,8 @@ export interface CommandCall {
   /** As the audit log names it. */
   readonly actor: string;
   readonly nowMs: number;
+  /** What a start asks the log. */
+  readonly past: RolloutPast;
 }
 
 /**
@@ -25,7 +28,7 @@ export interface CommandCall {
  * @throws Problem `conflict` when the rollout's state does not allow it: says why and what to do
  */
 export async function command(tx: Tx, call: CommandCall): Promise<StepOutcome> {
-  const { organizationId, actor, nowMs } = call;
+  const { organizationId, actor, nowMs, past } = call;
   const rollout = await findRollout(tx, organizationId, call.rollout.id, 'update');
   if (rollout === undefined) throw notFound('rollout', call.rollout.name);
   const look = (await lastLook(tx, organizationId, rollout.id)) ?? null;
@@ -33,7 +36,7 @@ export async function command(tx: Tx, call: CommandCall): Promise<StepOutcome> {
   const result = commandStep(machineRollout(rollout), facts, call.command, nowMs);
   switch (result.kind) {
     case 'step':
-      return applyStep(tx, { rollout, step: result.step, actor, nowMs });
+      return applyStep(tx, { rollout, step: result.step, actor, nowMs, past });
     case 'refused':
       throw new Problem('conflict', `The rollout "${rollout.name}" cannot ${call.command.kind} now: ${result.why}.`);
     default:

@@ -4,6 +4,7 @@ import { reasonOf, traceOf } from '#core/reason.ts';
 import { rolloutMemorySchema } from '#core/rollout/memory.ts';
 import { hasEnded } from '#core/rollout/state.ts';
 import type { ShadowPairs } from '#core/rollout/step.ts';
+import type { RolloutPast } from '#store/log-rows.ts';
 import { type Db, inOrganization, type Tx } from '#store/pool.ts';
 import { openReading } from '#store/reading.ts';
 import { type DueRollout, dueRollouts, findRollout, type RolloutRow } from '#store/rollouts.ts';
@@ -26,6 +27,8 @@ export interface RolloutEngineDeps {
   readonly observeTotals: (tx: Tx, rollout: RolloutRow, nowMs: number) => Promise<Observation>;
   readonly lookAt: (definition: ExperimentDefinition, observation: Observation) => Look;
   readonly shadowPairs: (tx: Tx, rollout: RolloutRow) => Promise<readonly (ShadowPairs | null)[]>;
+  /** What starts, and the histories of units, ask the log. */
+  readonly past: RolloutPast;
   readonly clock: Clock;
   /** In [0, 1). */
   readonly random: () => number;
@@ -69,7 +72,7 @@ type Wanted = RolloutRow | null;
 export function createRolloutEngine(deps: RolloutEngineDeps): RolloutEngine {
   const { db, leaderDb, clock, log } = deps;
   const pace = createLookPace(deps.random);
-  const histories = createHistories({ db, clock, log });
+  const histories = createHistories({ db, past: deps.past, clock, log });
   const troubles = createTroubles(log);
 
   const glance = async ({ id, organizationId }: DueRollout): Promise<Wanted> => {

@@ -1,13 +1,15 @@
 import { traceOf } from '#core/reason.ts';
 import { rolloutMemorySchema } from '#core/rollout/memory.ts';
 import { hasEnded } from '#core/rollout/state.ts';
-import { fillHistory, readsHistory } from '#store/experiment-history.ts';
+import { readsHistory } from '#store/experiment-history.ts';
+import type { RolloutPast } from '#store/log-rows.ts';
 import { type Db, inOrganization } from '#store/pool.ts';
 import { findRollout, type RolloutRow, updateRollout } from '#store/rollouts.ts';
 import type { Clock } from '../clock.ts';
 
 interface HistoriesDeps {
   readonly db: Db;
+  readonly past: Pick<RolloutPast, 'fillHistory'>;
   readonly clock: Clock;
   readonly log: (line: string) => void;
 }
@@ -20,7 +22,7 @@ export const HISTORIES_WIDTH = 2;
  * Reads what units did before a rollout, once. That is days of the log, which takes minutes where there is much of it: so it is done
  * beside the rounds, since the fast guard does not wait. Until then means are compared without it, which is valid and wider.
  */
-export function createHistories({ db, clock, log }: HistoriesDeps) {
+export function createHistories({ db, past, clock, log }: HistoriesDeps) {
   /** Not again before, where it failed. */
   const retryAtMs = new Map<string, number>();
   const underWay = new Map<string, Promise<void>>();
@@ -28,7 +30,7 @@ export function createHistories({ db, clock, log }: HistoriesDeps) {
   const read = async ({ id, organization_id: organizationId }: RolloutRow) => {
     await inOrganization(db, organizationId, async (tx) => {
       const row = await findRollout(tx, organizationId, id);
-      if (row !== undefined && readsHistory(row)) await fillHistory(tx, row);
+      if (row !== undefined && readsHistory(row)) await past.fillHistory(tx, row);
     });
     await inOrganization(db, organizationId, async (tx) => {
       const row = await findRollout(tx, organizationId, id, 'update');

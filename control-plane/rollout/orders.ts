@@ -3,6 +3,7 @@ import { hasEnded } from '#core/rollout/state.ts';
 import type { Command, CommandKind } from '#core/rollout/step.ts';
 import type { AddressPolicy } from '#core/upstream-address.ts';
 import { findGroup } from '#store/groups.ts';
+import type { RolloutPast } from '#store/log-rows.ts';
 import type { Tx } from '#store/pool.ts';
 import { listTransitions, type RolloutRow, updateRollout } from '#store/rollouts.ts';
 import type { Clock } from '../clock.ts';
@@ -17,6 +18,8 @@ export interface OrderDeps {
   readonly clock: Clock;
   /** Which private addresses webhooks may have. */
   readonly policy: AddressPolicy;
+  /** What a start asks the log. */
+  readonly past: RolloutPast;
 }
 
 /**
@@ -41,9 +44,8 @@ export async function orderRollout(
   }
   const rollout = kind === 'start' && row.state === 'draft' ? await renewArms(deps, tx, row) : row;
   const organizationId = row.organization_id;
-  const outcome = await command(tx, { organizationId, rollout, command: order, actor, nowMs }).catch((error: unknown) =>
-    refuse(error, row),
-  );
+  const call = { organizationId, rollout, command: order, actor, nowMs, past: deps.past };
+  const outcome = await command(tx, call).catch((error: unknown) => refuse(error, row));
   const view = await rolloutView(tx, outcome.rollout, nowMs);
   const { audit, effect } = outcome;
   return { status: 200, body: view, version: outcome.rollout.version, audit, effect };

@@ -4,6 +4,7 @@ import { rolloutMemorySchema } from '#core/rollout/memory.ts';
 import type { AddressPolicy } from '#core/upstream-address.ts';
 import { insertAuditEntry } from '#store/audit.ts';
 import { findGroup, type GroupRow } from '#store/groups.ts';
+import type { RolloutPast } from '#store/log-rows.ts';
 import type { RowLock } from '#store/named-rows.ts';
 import type { Tx } from '#store/pool.ts';
 import { deleteDraft } from '#store/rollout-facts.ts';
@@ -44,6 +45,8 @@ export interface RolloutsDeps {
   readonly clock: Clock;
   /** Which private addresses webhooks may have. */
   readonly policy: AddressPolicy;
+  /** What a start asks the log. */
+  readonly past: RolloutPast;
 }
 
 /** The rollouts of an organization, as drafts and as lists; orders are in orders.ts. Every function works in the caller's transaction. */

@@ -1,10 +1,10 @@
 import type { Ingest } from '#core/experiments/definition.ts';
 import { firstStageAlone } from '#core/rollout/alone.ts';
 import { isAssigned } from '#core/weights.ts';
-import { championHistory } from '#store/champion-history.ts';
 import type { WeightVersionVariant } from '#store/database.ts';
 import { ingestOf } from '#store/experiment-history.ts';
 import type { GroupRow, VariantRow } from '#store/groups.ts';
+import type { RolloutPast } from '#store/log-rows.ts';
 import { findModel } from '#store/models.ts';
 import type { Tx } from '#store/pool.ts';
 import type { RolloutRow } from '#store/rollouts.ts';
@@ -15,13 +15,13 @@ import { Problem } from '../problem.ts';
 /**
  * Checks that a rollout can start in its group as that is now, and says what is kept from its start on.
  * @param group locked for update
- * @throws Problem `conflict`
+ * @throws Problem `conflict`; LogUnavailableError when the log that it asks does not answer
  */
 export async function prepareStart(
   tx: Tx,
   rollout: RolloutRow,
   group: GroupRow,
-  nowMs: number,
+  { past, nowMs }: { readonly past: RolloutPast; readonly nowMs: number },
 ): Promise<{ readonly started_at: Date; readonly before: string; readonly ingest: string }> {
   await refuseWhileRollout(tx, group);
   const present = await variantsOfOne(tx, group);
@@ -36,15 +36,15 @@ export async function prepareStart(
     }),
   );
   const at = new Date(nowMs);
-  const ingest = await withHistory(tx, rollout, await ingestOf(tx, rollout, at), at);
+  const ingest = await withHistory(tx, rollout, await ingestOf(tx, rollout, at, past), at, past);
   return { started_at: at, before: JSON.stringify(before), ingest: JSON.stringify(ingest) };
 }
 
 /** What the fast guard will go by while a challenger is alone. It is read now: later its own rows would be among the newest. */
-async function withHistory(tx: Tx, rollout: RolloutRow, ingest: Ingest, at: Date): Promise<Ingest> {
+async function withHistory(tx: Tx, rollout: RolloutRow, ingest: Ingest, at: Date, past: RolloutPast): Promise<Ingest> {
   const isNeeded =
     rollout.definition.fastGuard !== null && firstStageAlone(rollout.plan, rollout.arms.length - 1) !== null;
-  return isNeeded ? { ...ingest, championHistory: await championHistory(tx, rollout, { at, ingest }) } : ingest;
+  return isNeeded ? { ...ingest, championHistory: await past.championHistory(tx, rollout, { at, ingest }) } : ingest;
 }
 
 async function refuseMisfit(

@@ -4,6 +4,7 @@ import { refuseStart } from '#core/rollout/start.ts';
 import { hasEnded } from '#core/rollout/state.ts';
 import type { ShadowPairs, Step } from '#core/rollout/step.ts';
 import { insertLook, lastLook } from '#store/experiment-looks.ts';
+import type { RolloutPast } from '#store/log-rows.ts';
 import { type Db, inOrganization, type Tx } from '#store/pool.ts';
 import { findRollout, type RolloutRow } from '#store/rollouts.ts';
 import { Problem } from '../problem.ts';
@@ -26,6 +27,8 @@ export interface Seen {
 /** What steps are taken with. */
 interface TakingDeps {
   readonly db: Db;
+  /** What a start asks the log. */
+  readonly past: RolloutPast;
 }
 
 /** More steps than any rollout has to take at once; the rest comes after the next look. */
@@ -48,7 +51,7 @@ export async function takeSteps(deps: TakingDeps, seen: Seen, nowMs: number): Pr
 
 /** @returns the rollout after the next step; null: there is none, or it is somebody else's to take */
 async function takeStep(
-  { db }: TakingDeps,
+  { db, past }: TakingDeps,
   { rollout, look, isGlance = false, failure = null, pairs, isFirst }: Seen & { readonly isFirst: boolean },
   version: number,
   nowMs: number,
@@ -61,7 +64,7 @@ async function takeStep(
       return row === undefined || row.version !== version ? null : work(tx, row);
     });
   const take = async (tx: Tx, row: RolloutRow, step: Step) => {
-    const outcome = await applyStep(tx, { rollout: row, step, actor: ACTOR, nowMs });
+    const outcome = await applyStep(tx, { rollout: row, step, actor: ACTOR, nowMs, past });
     await publishStep(tx, outcome, ACTOR);
     return outcome.rollout;
   };

@@ -1,5 +1,4 @@
-import type { Clock } from '../clock.ts';
-import { planExperiment } from '../groups/planner.ts';
+import { type PlanningDeps, planExperiment } from '../groups/planner.ts';
 import { plannerQuerySchema, plannerSchema } from '../groups/planner-schemas.ts';
 import { replayWeights } from '../groups/replay.ts';
 import { replayQuerySchema, replaySchema } from '../groups/replay-schemas.ts';
@@ -7,7 +6,7 @@ import type { Operations } from '../http/operation.ts';
 import { PLANNER_EXAMPLE, REPLAY_EXAMPLE } from './planning-examples.ts';
 
 /** `/groups/{name}/planner` and `/groups/{name}/replay`: what has not happened yet. Both only read. */
-export function routePlanning(operations: Operations, clock: Clock): void {
+export function routePlanning(operations: Operations, deps: PlanningDeps): void {
   operations.read({
     tag: 'groups',
     path: '/groups/{name}/planner',
@@ -20,7 +19,7 @@ export function routePlanning(operations: Operations, clock: Clock): void {
     query: plannerQuerySchema,
     answer: plannerSchema,
     example: PLANNER_EXAMPLE,
-    handle: async (tx, call) => ({ body: await planExperiment(tx, call, clock.nowMs()) }),
+    handle: async (tx, call) => ({ body: await planExperiment(tx, call, deps) }),
   });
   operations.read({
     tag: 'groups',
@@ -34,6 +33,6 @@ export function routePlanning(operations: Operations, clock: Clock): void {
     query: replayQuerySchema,
     answer: replaySchema,
     example: REPLAY_EXAMPLE,
-    handle: async (tx, call) => ({ body: await replayWeights(tx, call, clock.nowMs()) }),
+    handle: async (tx, call) => ({ body: await replayWeights(tx, call, deps) }),
   });
 }

@@ -1,11 +1,7 @@
 import { reasonOf } from '#core/reason.ts';
 import { comparePair } from '#core/shadow/measures.ts';
-import {
-  type CapturedInference,
-  type CapturedInferences,
-  type InTransaction,
-  LogUnavailableError,
-} from '#store/captured-inferences.ts';
+import type { CapturedInference, CapturedInferences, InTransaction } from '#store/captured-inferences.ts';
+import { LogUnavailableError } from '#store/log-unavailable.ts';
 import { type Db, inOrganization } from '#store/pool.ts';
 import { type DuePair, postponePairs, type SettledPair, settlePairs, takeDuePairs } from '#store/shadow-pairs.ts';
 import { requestOf } from '../inferences/captured.ts';

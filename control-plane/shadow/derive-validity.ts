@@ -1,4 +1,4 @@
-import { type CapturedInferences, type InTransaction, LogUnavailableError } from '#store/captured-inferences.ts';
+import type { CapturedInferences, InTransaction } from '#store/captured-inferences.ts';
 import {
   type Derivation,
   type DerivingExperiment,
@@ -8,6 +8,7 @@ import {
   type UnderivedInference,
 } from '#store/derived-metrics.ts';
 import { addToUnitMetrics, type Contribution } from '#store/feedback-join.ts';
+import { LogUnavailableError } from '#store/log-unavailable.ts';
 import { type Db, inOrganization } from '#store/pool.ts';
 import { checkForms, formOf } from './check-forms.ts';
 import { answerOf } from './pair-side.ts';

@@ -1,8 +1,9 @@
 import { reasonOf } from '#core/reason.ts';
 import { showsShadowFirst, verdictMeasures } from '#core/shadow/verdict.ts';
 import { type Evaluator, shadowPolicySchema } from '#core/snapshot/shadow-policy.ts';
-import { type CapturedInferences, type InTransaction, LogUnavailableError } from '#store/captured-inferences.ts';
+import type { CapturedInferences, InTransaction } from '#store/captured-inferences.ts';
 import { findGroup, type GroupRow } from '#store/groups.ts';
+import { LogUnavailableError } from '#store/log-unavailable.ts';
 import { type Db, inOrganization, type Tx } from '#store/pool.ts';
 import {
   type ClaimedPair,

@@ -5,7 +5,8 @@ import { createCapturedInClickHouse } from '#inference-log/sinks/clickhouse/capt
 import { createClickHouseSink } from '#inference-log/sinks/clickhouse/sink.ts';
 import { createPostgresSink } from '#inference-log/sinks/postgres.ts';
 import { capturedInPostgres } from '#store/captured-in-postgres.ts';
-import { type CapturedInferences, LogUnavailableError } from '#store/captured-inferences.ts';
+import type { CapturedInferences } from '#store/captured-inferences.ts';
+import { LogUnavailableError } from '#store/log-unavailable.ts';
 import { createPool } from '#store/pool.ts';
 import { type CapturedRig, createCapturedRig } from '#tests/support/captured-rig.ts';
 import {

@@ -13,6 +13,7 @@ import type { SnapshotDocument } from '#core/snapshot/schema.ts';
 import { insertLook } from '#store/experiment-looks.ts';
 import { labelDelays } from '#store/feedback.ts';
 import { inOrganization, type Tx } from '#store/pool.ts';
+import { POSTGRES_LOG_ROWS } from '#store/postgres-log-rows.ts';
 import {
   type ApiClient,
   seedGroup,
@@ -148,7 +149,7 @@ test('where a look as of now takes too long, the last one that was kept is shown
   const kept = (await api('GET', '/experiments/trial/looks?limit=1')).body.items[0].look;
   const unseen = { organizationId: api.organizationId, groupId, name: 'unseen', endedAt: new Date(NOW) };
   await plantExperiment(control.admin, unseen);
-  const deps = { lookAt, labelDelays, clock: { nowMs: () => NOW }, lookLimitMs: 100, logStore: 'postgres' as const };
+  const deps = { lookAt, labelDelays, clock: { nowMs: () => NOW }, lookLimitMs: 100, logRows: POSTGRES_LOG_ROWS };
   const call = { organizationId: api.organizationId, query: { limit: 1 } };
   const read = <Result>(work: (tx: Tx) => Promise<Result>) =>
     inOrganization(control.application, api.organizationId, work);

@@ -3,10 +3,9 @@ import fc from 'fast-check';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { boundedRead } from '#control-plane/inferences/reading.ts';
-import { ERROR_CODE_LIST, type ErrorCode } from '#core/errors.ts';
 import { ingestSchema } from '#core/experiments/definition.ts';
 import { BUILTIN_METRICS, type BuiltinMetricName } from '#core/experiments/metrics.ts';
-import type { AttemptRecord, BeginRecord, EndRecord, InferenceRow } from '#inference-log/record.ts';
+import type { InferenceRow } from '#inference-log/record.ts';
 import { createPostgresSink } from '#inference-log/sinks/postgres.ts';
 import { metricSums } from '#store/experiment-sums.ts';
 import { inOrganization } from '#store/pool.ts';
@@ -17,9 +16,9 @@ import {
   startTestControlPlane,
   type TestControlPlane,
 } from '#tests/support/control-plane.ts';
+import { type Drawn, drawnInference, drawnRow, KEYS } from '#tests/support/drawn-inferences.ts';
 import { holdLead } from '#tests/support/hold-lead.ts';
 import { plantExperiment } from '#tests/support/planted-experiment.ts';
-import { beginRecord, endRecord, newInferenceId } from '#tests/support/records.ts';
 
 const AT = Date.parse('2026-03-02T10:00:00Z');
 const NAMES = Object.keys(BUILTIN_METRICS) as BuiltinMetricName[];
@@ -32,7 +31,6 @@ let control: TestControlPlane;
 let release: () => Promise<void>;
 let api: ApiClient;
 let groupId: string;
-const KEYS = [randomUUID(), randomUUID(), randomUUID()];
 
 beforeAll(async () => {
   control = await startTestControlPlane({ clock: { nowMs: () => AT + 3_600_000 } });
@@ -46,65 +44,6 @@ afterAll(async () => {
   await control.stop();
 });
 
-const optional = <Value>(value: fc.Arbitrary<Value>) => fc.option(value, { nil: null });
-const status = optional(fc.constantFrom(200, 201, 301, 400, 401, 404, 409, 413, 422, 429, 500, 503));
-const code = optional(fc.constantFrom(...(ERROR_CODE_LIST as ErrorCode[])));
-
-/** Inferences with every outcome, odd and impossible ones too: both ways of counting must agree on them. */
-const inference = fc.record({
-  arm: fc.integer({ min: 0, max: 1 }),
-  phase: fc.integer({ min: 1, max: 2 }),
-  unit: fc.integer({ min: 0, max: 12 }),
-  key: fc.constantFrom(...KEYS),
-  tenant: optional(fc.constantFrom('acme', 'umbrella')),
-  streamed: fc.boolean(),
-  outcome: fc.constantFrom<EndRecord['outcome']>('completed', 'completed', 'failed', 'client_closed', 'interrupted'),
-  errorCode: code,
-  finishReason: optional(fc.constantFrom('stop', 'content_filter', 'SAFETY', 'refusal', 'length')),
-  attempts: fc.array(
-    fc.record({ isOther: fc.boolean(), status, errorCode: code, lastedNs: fc.integer({ min: -5, max: 9_000_000 }) }),
-    { maxLength: 3 },
-  ),
-  inputTokens: optional(fc.nat(1_000)),
-  outputTokens: optional(fc.nat(1_000)),
-  cachedTokens: optional(fc.nat(5)),
-  costMicroUsd: optional(fc.nat(100)),
-  firstTokenNs: optional(fc.nat(1_000_000)),
-});
-type Drawn = typeof inference extends fc.Arbitrary<infer Value> ? Value : never;
-
-function rowOf(drawn: Drawn, experimentId: string, index: number): InferenceRow {
-  const assigned = drawn.arm === 0 ? 'a' : 'b';
-  const attempts = drawn.attempts.map(
-    ({ isOther, status, errorCode, lastedNs }): AttemptRecord => ({
-      ...{ provider: 'p', model: isOther ? 'c' : assigned, upstreamModel: `up-${assigned}-${drawn.key}` },
-      ...{
-        status,
-        errorCode,
-        startNs: 1_000,
-        connectNs: null,
-        firstByteNs: null,
-        endNs: 1_000 + lastedNs,
-        requestId: null,
-      },
-    }),
-  );
-  const begin: BeginRecord = beginRecord({
-    ...{ organizationId: api.organizationId, groupId, keyId: drawn.key, streamed: drawn.streamed },
-    ...{ assignedVariant: assigned, unit: `user-${drawn.unit}`, phase: 2, hashVersion: 1 },
-    metadata: drawn.tenant === null ? undefined : { tenant: drawn.tenant },
-    experiment: { id: experimentId, phase: drawn.phase, arm: drawn.arm },
-  });
-  const { outcome, errorCode, finishReason, inputTokens, outputTokens, cachedTokens, costMicroUsd, firstTokenNs } =
-    drawn;
-  return {
-    ...{ id: newInferenceId(AT + index, groupId), gatewayId: GATEWAY, request: null, response: null, begin },
-    end: endRecord({
-      ...{ outcome, errorCode, finishReason, inputTokens, outputTokens, cachedTokens, costMicroUsd, firstTokenNs },
-      ...{ attempts, servedVariant: assigned },
-    }),
-  };
-}
 const GATEWAY = randomUUID();
 
 async function ship(rows: readonly InferenceRow[]): Promise<void> {
@@ -129,7 +68,9 @@ async function plant(drawn: readonly Drawn[], definition: object = {}): Promise<
     .set({ ingest: JSON.stringify(INGEST) })
     .where('id', '=', experimentId)
     .execute();
-  await ship(drawn.map((one, index) => rowOf(one, experimentId, index)));
+  await ship(
+    drawn.map((one, index) => drawnRow(one, { ...place, gatewayId: GATEWAY, experimentId, atMs: AT + index })),
+  );
   return experimentId;
 }
 
@@ -143,7 +84,7 @@ function filterOf(experimentId: string): RowFilter {
 }
 
 test('rows of the log give the sums that were counted when they were stored', async () => {
-  const drawn = fc.sample(inference, { numRuns: 3_000, seed: 5 });
+  const drawn = fc.sample(drawnInference, { numRuns: 3_000, seed: 5 });
   const experimentId = await plant(drawn);
   const [counted, found, figures] = await inOrganization(control.application, api.organizationId, async (tx) => [
     await metricSums(tx, { organizationId: api.organizationId, experimentId }, NAMES),

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterEach, expect, test } from 'vitest';
 import { championHistory } from '#store/champion-history.ts';
 import { ingestOf } from '#store/experiment-history.ts';
+import { POSTGRES_ROLLOUT_PAST } from '#store/postgres-log-rows.ts';
 import type { RolloutRow } from '#store/rollouts.ts';
 import { type CountedInference, countInferences } from '#tests/support/planted-experiment.ts';
 import { plantInference } from '#tests/support/planted-inferences.ts';
@@ -66,7 +67,7 @@ test('what the champion’s units did before is measured as it will be counted, 
   const at = new Date();
   const read = (maxRows?: number) =>
     rig.inTx(async (tx) => {
-      const ingest = await ingestOf(tx, rollout, at);
+      const ingest = await ingestOf(tx, rollout, at, POSTGRES_ROLLOUT_PAST);
       return championHistory(tx, rollout, { at, ingest, ...(maxRows === undefined ? {} : { maxRows }) });
     });
   const history = await read();
@@ -77,7 +78,9 @@ test('what the champion’s units did before is measured as it will be counted, 
   expect(newest!.windowMs).toBeLessThan(history!.windowMs);
   const empty = { ...rollout, arms: [{ modelId: randomUUID(), model: 'nobody' }] };
   expect(
-    await rig.inTx(async (tx) => championHistory(tx, empty, { at, ingest: await ingestOf(tx, empty, at) })),
+    await rig.inTx(async (tx) =>
+      championHistory(tx, empty, { at, ingest: await ingestOf(tx, empty, at, POSTGRES_ROLLOUT_PAST) }),
+    ),
   ).toBeNull();
 });
 

@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from 'vitest';
 import { ingestOf } from '#store/experiment-history.ts';
+import { POSTGRES_ROLLOUT_PAST } from '#store/postgres-log-rows.ts';
 import type { RolloutRow } from '#store/rollouts.ts';
 import { type CountedInference, countInferences, unitId } from '#tests/support/planted-experiment.ts';
 import { plantInference } from '#tests/support/planted-inferences.ts';
@@ -72,11 +73,11 @@ test("caps are the champion's exact quantiles of the days before, and nothing el
   await plant(9_000, {}, nowMs - 20 * DAY_MS);
   const definition = { winsorizeAt: 0.95, historyDays: 14 };
   const rollout = await rig.draft(AB, { definition });
-  const ingest = await rig.inTx((tx) => ingestOf(tx, rollout, new Date(nowMs)));
+  const ingest = await rig.inTx((tx) => ingestOf(tx, rollout, new Date(nowMs), POSTGRES_ROLLOUT_PAST));
   expect(ingest.caps).toMatchObject({ latency_us: 38_000, output_tokens: 38 });
   expect(ingest.caps).not.toHaveProperty('first_token_us');
   const plain = await rig.draft(AB, { definition: { ...definition, winsorizeAt: null } });
-  expect((await rig.inTx((tx) => ingestOf(tx, plain, new Date(nowMs)))).caps).toEqual({});
+  expect((await rig.inTx((tx) => ingestOf(tx, plain, new Date(nowMs), POSTGRES_ROLLOUT_PAST))).caps).toEqual({});
   // Days of the log are read by the engine, in a transaction that nobody waits for.
   rig.world.nowMs = nowMs;
   await rig.order(rollout, 'start');

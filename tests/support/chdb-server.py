@@ -25,8 +25,8 @@ def run(parameters, body, encoding):
     with turn:
         engine.query(f"USE {parameters.get('database', 'default')}")
         if "query" not in parameters:
-            bound = {name[6:]: value for name, value in parameters.items() if name.startswith("param_")}
-            return engine.query(body.decode(), "TabSeparated", params=bound).bytes()
+            values = {name[6:]: value for name, value in parameters.items() if name.startswith("param_")}
+            return engine.query(body.decode(), "TabSeparated", params=values or None).bytes()
         head, form = INSERT.match(parameters["query"]).groups()
         settings = ", ".join(f"{name} = '{value}'" for name, value in parameters.items() if name not in OURS)
         with tempfile.NamedTemporaryFile(dir=FOLDER) as file:
@@ -42,7 +42,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        parameters = dict(parse_qsl(urlsplit(self.path).query))
+        parameters = dict(parse_qsl(urlsplit(self.path).query, keep_blank_values=True))
         if (self.headers["X-ClickHouse-User"], self.headers["X-ClickHouse-Key"]) != (USER, PASSWORD):
             text = f"Code: 516. DB::Exception: {USER}: Authentication failed (AUTHENTICATION_FAILED)"
             return self.answer(403, text.encode(), "516")

@@ -13,6 +13,7 @@ import { rolloutPlanSchema } from '#core/rollout/plan.ts';
 import type { CommandKind, ShadowPairs } from '#core/rollout/step.ts';
 import type { SnapshotDocument } from '#core/snapshot/schema.ts';
 import { createPool, type Db, inOrganization, type Tx } from '#store/pool.ts';
+import { POSTGRES_ROLLOUT_PAST } from '#store/postgres-log-rows.ts';
 import { findRollout, insertRollout, type RolloutRow } from '#store/rollouts.ts';
 import { seedGroup, startTestControlPlane } from './control-plane.ts';
 import { lookOf } from './rollout-looks.ts';
@@ -76,6 +77,7 @@ export async function createRolloutRig(rolloutsMs = 86_400_000) {
         observeTotals: async () => ({ ...NOTHING_SEEN, atMs: -1 }),
         lookAt: (_, { atMs }): Look => ({ ...(atMs === -1 ? world.glance : world.look), atMs: world.nowMs }),
         shadowPairs: async () => world.pairs,
+        past: POSTGRES_ROLLOUT_PAST,
         ...changes,
       });
     },
@@ -113,6 +115,7 @@ export async function createRolloutRig(rolloutsMs = 86_400_000) {
       return inTx(async (tx) => {
         const outcome = await command(tx, {
           ...{ organizationId, rollout, command: { kind, ...more }, actor: 'somebody', nowMs: world.nowMs },
+          past: POSTGRES_ROLLOUT_PAST,
         });
         await publishStep(tx, outcome, 'somebody');
         return outcome.rollout;

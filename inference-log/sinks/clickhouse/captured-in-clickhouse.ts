@@ -1,16 +1,12 @@
 import { unixMsOfId } from '#core/ids.ts';
-import {
-  type CapturedInference,
-  type CapturedInferences,
-  type CapturedRow,
-  LogUnavailableError,
-  type SoughtCaptures,
-} from '#store/captured-inferences.ts';
+import type { CapturedInference, CapturedInferences, CapturedRow, SoughtCaptures } from '#store/captured-inferences.ts';
 import type { PayloadRow } from '#store/inferences.ts';
+import { LogUnavailableError } from '#store/log-unavailable.ts';
 import type { ClickHouseAddress } from './address.ts';
 import { type ClickHouseClient, createClickHouseClient } from './client.ts';
 import { INFERENCES, PAYLOADS } from './columns.ts';
 import { ClickHouseError, ClickHouseUnreachableError } from './errors.ts';
+import { unavailable } from './unavailable.ts';
 
 export interface CapturedInClickHouse extends CapturedInferences {
   close(): void;
@@ -90,7 +86,7 @@ export function createCapturedInClickHouse(
           for (const [id, captured] of await findSome(some)) found.set(id, captured);
         }
       } catch (error) {
-        throw unavailable(error);
+        throw unavailableOf(error);
       }
       return found;
     },
@@ -98,18 +94,12 @@ export function createCapturedInClickHouse(
   };
 }
 
-/** A proxy's page (no code) says that ClickHouse is away. */
-function unavailable(error: unknown): unknown {
-  if (error instanceof ClickHouseUnreachableError) {
-    return new LogUnavailableError(error.message, { isRefusal: false, cause: error });
-  }
+function unavailableOf(error: unknown): unknown {
   if (error instanceof SyntaxError || error instanceof RangeError) {
-    return new LogUnavailableError(`what ClickHouse answered cannot be read: ${error.message}`, {
-      ...{ isRefusal: true, cause: error },
-    });
+    const why = 'gave an answer that cannot be read';
+    return new LogUnavailableError(`ClickHouse ${why}: ${error.message}`, { why, isRefusal: true, cause: error });
   }
-  if (!(error instanceof ClickHouseError)) return error;
-  return new LogUnavailableError(error.message, { isRefusal: error.exceptionCode !== 0, cause: error });
+  return error instanceof ClickHouseError || error instanceof ClickHouseUnreachableError ? unavailable(error) : error;
 }
 
 function parametersOf({ organizationId, groupId, ids }: SoughtCaptures): Parameters {

@@ -21,10 +21,12 @@ export interface ClickHouseClient {
 }
 
 export interface QueryOptions {
-  /** Whether names of tables are those of the address's database (true). */
+  /** Whether names of tables are those of the address's database (true); false where there may be no such database yet. */
   readonly inDatabase?: boolean;
-  /** What stands in the statement as `{name:Type}`, as text of that type; arrays in brackets, what is no number in single quotes. */
+  /** Values of the statement's `{name:Type}`, as tab-separated text of that type (statement.ts); arrays in brackets, what is no number in single quotes. */
   readonly parameters?: Readonly<Record<string, string>>;
+  /** For the whole exchange, instead of the client's. */
+  readonly timeoutMs?: number;
 }
 
 export interface ClickHouseClientOptions {
@@ -52,10 +54,10 @@ export function createClickHouseClient({ address, timeoutMs = 30_000 }: ClickHou
   const { database, compression, password } = address;
   const { post, close } = createHttpExchange(address, timeoutMs);
   return {
-    query: (statement, { inDatabase = true, parameters = {} } = {}) =>
+    query: (statement, { inDatabase = true, parameters = {}, timeoutMs } = {}) =>
       post({
-        parameters: { ...WHOLE, ...(inDatabase ? { database } : {}), ...bound(parameters) },
-        ...{ body: statement, withRows: false },
+        parameters: { ...WHOLE, ...(inDatabase ? { database } : {}), ...named(parameters) },
+        ...{ body: statement, withRows: false, timeoutMs },
       }),
     async insert(statement, rows, token) {
       const isPacked = compression === 'zstd';
@@ -72,6 +74,6 @@ export function createClickHouseClient({ address, timeoutMs = 30_000 }: ClickHou
   };
 }
 
-function bound(parameters: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(parameters).map(([name, text]) => [`param_${name}`, text]));
+function named(parameters: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(parameters).map(([name, value]) => [`param_${name}`, value]));
 }

@@ -4,17 +4,27 @@ export class ClickHouseError extends Error {
   /** The server's own number (its source calls the table ErrorCodes); 0 when there was none. */
   readonly exceptionCode: number;
   readonly status: number;
+  /** What happened, without the server's own text: for who may not know that. */
+  readonly why: string;
 
-  constructor(message: string, exceptionCode: number, status: number) {
+  constructor(message: string, exceptionCode: number, status: number, why = `answered ${status}`) {
     super(message);
     this.exceptionCode = exceptionCode;
     this.status = status;
+    this.why = why;
   }
 }
 
 /** ClickHouse could not be reached, or did not answer in time; what it was told may have been done all the same. */
 export class ClickHouseUnreachableError extends Error {
   override name = 'ClickHouseUnreachableError';
+  /** What happened, without the address: for who may not know that. */
+  readonly why: string;
+
+  constructor(place: string, why: string) {
+    super(`ClickHouse at ${place} ${why}`);
+    this.why = why;
+  }
 }
 
 export const UNKNOWN_DATABASE = 81;
@@ -40,6 +50,14 @@ const TELLING: ReadonlySet<number> = new Set([
 const SCHEMA: ReadonlySet<number> = new Set([16, 47, 60, UNKNOWN_DATABASE]);
 const MAX_DETAIL = 300;
 
+/** What says that a question takes more than it may: TOO_MANY_ROWS, TIMEOUT_EXCEEDED, MEMORY_LIMIT_EXCEEDED, TOO_MANY_BYTES, TOO_MANY_ROWS_OR_BYTES. */
+const TOO_MUCH: ReadonlySet<number> = new Set([158, 159, 241, 307, 396]);
+
+/** Whether a question was ended because it took longer, or needed more, than it may. */
+export function isTooMuch(error: unknown): boolean {
+  return error instanceof ClickHouseError && TOO_MUCH.has(error.exceptionCode);
+}
+
 /** Whether the same rows would be refused again, while others may pass. */
 export function isRefusal(error: unknown): boolean {
   return error instanceof ClickHouseError && (OF_DATA.has(error.exceptionCode) || error.status === PAYLOAD_TOO_LARGE);
@@ -64,11 +82,8 @@ export function errorOf({ status, codeHeader, text, withRows, password }: ErrorA
   const name = [...text.matchAll(/\(([A-Z][A-Z0-9_]{3,})\)/g)].at(-1)?.[1];
   const detail = withRows && !TELLING.has(code) ? '' : `: ${detailOf(text, password)}`;
   const hint = SCHEMA.has(code) && withRows ? '; run: ringside migrate' : '';
-  return new ClickHouseError(
-    `ClickHouse refused it with ${code}${name === undefined ? '' : ` ${name}`}${detail}${hint}`,
-    code,
-    status,
-  );
+  const refused = `refused it with ${code}${name === undefined ? '' : ` ${name}`}`;
+  return new ClickHouseError(`ClickHouse ${refused}${detail}${hint}`, code, status, refused);
 }
 
 function detailOf(text: string, password: string): string {

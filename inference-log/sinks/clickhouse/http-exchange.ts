@@ -10,6 +10,8 @@ export interface Exchange {
   readonly headers?: Readonly<Record<string, string>>;
   /** Whether the body is rows, which an error must not repeat. */
   readonly withRows: boolean;
+  /** Instead of that of all. */
+  readonly timeoutMs?: number | undefined;
 }
 
 /** Posts over connections that are kept. */
@@ -34,10 +36,10 @@ export function createHttpExchange(address: ClickHouseAddress, timeoutMs: number
   return {
     async post(exchange) {
       for (let left = MAX_SOCKETS + 1; left > 0; left--) {
-        const text = await attempt({ address, agent, timeoutMs }, exchange);
+        const text = await attempt({ address, agent, timeoutMs: exchange.timeoutMs ?? timeoutMs }, exchange);
         if (text !== null) return text;
       }
-      throw new ClickHouseUnreachableError(`ClickHouse at ${placeOf(address)} closes each connection`);
+      throw new ClickHouseUnreachableError(placeOf(address), 'closes each connection');
     },
     close: () => agent.destroy(),
   };
@@ -52,7 +54,7 @@ function attempt({ address, agent, timeoutMs }: Way, { parameters, body, headers
       const why = signal.aborted
         ? `did not answer within ${timeoutMs} ms`
         : `cannot be reached: ${error.code ?? error.message}`;
-      reject(new ClickHouseUnreachableError(`ClickHouse at ${placeOf(address)} ${why}`));
+      reject(new ClickHouseUnreachableError(placeOf(address), why));
     };
     const request = (protocol === 'https:' ? https : http).request({
       ...{ agent, host, port, signal, method: 'POST', path: `/?${new URLSearchParams(parameters)}` },
