@@ -7,6 +7,7 @@ import {
   correlatedInferences,
   countedInferences,
   definitionsOf,
+  groupsOfKeys,
   groupsOfOrganizations,
   longestWindows,
   type PendingFeedback,
@@ -55,6 +56,7 @@ const DEFAULT_DEFINITION: Definition = experimentDefinitionSchema.parse({ guardr
  *
  *   due ──its inference counts in an experiment──▶ joined, and counted there if it came within the attribution window
  *    ├────its inference is in the log──▶ joined, counts nowhere
+ *    ├────it is of a group that the reporting key may not use──▶ unmatched
  *    ├────not found, and its time has passed──▶ unmatched
  *    └────not found──▶ pending, looked at again after as long as it has waited
  *
@@ -66,6 +68,7 @@ export function joinFeedback(db: Db, options: JoinOptions): Promise<JoinedBatch>
     if (due.length === 0) return { taken: 0, joined: 0, unmatched: 0 };
     const { counted, stored } = await lookUp(tx, due, options);
     const definitions = await definitionsOf(tx, unique([...counted.values()].map(({ experimentId }) => experimentId)));
+    const allowed = await groupsOfKeys(tx, unique(due.map(({ keyId }) => keyId)));
     const windows = await longestWindows(tx, unique(due.map(({ organizationId }) => organizationId)));
     const settled: Settlement[] = [];
     const added: Contribution[] = [];
@@ -73,7 +76,10 @@ export function joinFeedback(db: Db, options: JoinOptions): Promise<JoinedBatch>
     for (const report of due) {
       const inference = counted.get(report);
       const plain = stored.found.get(report);
-      if (inference !== undefined) {
+      const groupId = (inference ?? plain)?.groupId;
+      if (groupId !== undefined && !mayReport(allowed.get(report.keyId), groupId)) {
+        settled.push(unmatched(report));
+      } else if (inference !== undefined) {
         const definition = definitions.get(inference.experimentId) ?? DEFAULT_DEFINITION;
         const settlement = settle(report, inference, definition);
         settled.push(settlement);
@@ -104,6 +110,11 @@ async function lookUp(tx: Tx, due: readonly PendingFeedback[], options: JoinOpti
   // may have had none a moment ago.
   for (const [report, inference] of await findCounted(tx, [...stored.found.keys()])) counted.set(report, inference);
   return { counted, stored };
+}
+
+/** The gateway knows 12 bits of the group only (core/ids.ts); here it is known whole. @param groups of the key; undefined: it never was */
+function mayReport(groups: readonly string[] | null | undefined, groupId: string): boolean {
+  return groups === null || (groups?.includes(groupId) ?? false);
 }
 
 function windowMs(attributionHours = 0): number {
