@@ -72,6 +72,7 @@ export async function controlPlane(settings: Settings): Promise<void> {
         pepper,
         privateUpstreams: parseAddressPolicy(settings.privateUpstreams ?? ''),
         servedWaitMs: settings.servedWaitMs,
+        experimentUnitDays: settings.experimentUnitDays,
         archive: settings.archive,
         clickhouse: settings.clickhouse,
         gatewayUrl: settings.gatewayUrl,

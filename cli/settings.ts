@@ -39,6 +39,7 @@ export interface Settings {
   readonly drainMs: number;
   readonly timeouts: { readonly connectMs: number; readonly firstByteMs: number; readonly idleMs: number };
   readonly servedWaitMs: number;
+  readonly experimentUnitDays: number;
   /** Undefined: not set. */
   readonly archive: ArchiveSettings | undefined;
   readonly simulatorSeed: number;
@@ -78,6 +79,7 @@ const schema = z.object({
   RINGSIDE_UPSTREAM_FIRST_BYTE_TIMEOUT_MS: positive(120_000, 3_600_000),
   RINGSIDE_UPSTREAM_IDLE_TIMEOUT_MS: positive(60_000, 3_600_000),
   RINGSIDE_SERVED_WAIT_MS: z.coerce.number().int().min(0).max(30_000).default(1_000),
+  RINGSIDE_EXPERIMENT_UNIT_DAYS: positive(30, 36_500),
   ...ARCHIVE_VARIABLES,
   RINGSIDE_SIMULATOR_SEED: z.coerce.number().int().default(1),
   RINGSIDE_SIMULATOR_MODELS: z.string().default('{}'),
@@ -133,6 +135,7 @@ export function parseSettings(env: Readonly<Record<string, string | undefined>>)
       idleMs: values.RINGSIDE_UPSTREAM_IDLE_TIMEOUT_MS,
     },
     servedWaitMs: values.RINGSIDE_SERVED_WAIT_MS,
+    experimentUnitDays: values.RINGSIDE_EXPERIMENT_UNIT_DAYS,
     archive: checked(() => parseArchiveSettings(values)),
     simulatorSeed: values.RINGSIDE_SIMULATOR_SEED,
     simulatorModels: parseModels(values.RINGSIDE_SIMULATOR_MODELS),

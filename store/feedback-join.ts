@@ -142,11 +142,21 @@ export async function storedInferences(
   return rows;
 }
 
-/** What experiments measure, by id. */
-export async function definitionsOf(tx: Tx, ids: readonly string[]): Promise<Map<string, ExperimentDefinition>> {
+/** What an experiment measures, and whether its figures are final. */
+export interface MeasuringExperiment {
+  readonly definition: ExperimentDefinition;
+  readonly isClosed: boolean;
+}
+
+/** Experiments by id. */
+export async function measuringExperiments(tx: Tx, ids: readonly string[]): Promise<Map<string, MeasuringExperiment>> {
   if (ids.length === 0) return new Map();
-  const rows = await tx.selectFrom('rollouts').select(['id', 'definition']).where('id', 'in', ids).execute();
-  return new Map(rows.map(({ id, definition }) => [id, definition]));
+  const rows = await tx
+    .selectFrom('rollouts')
+    .select(['id', 'definition', 'closed_at'])
+    .where('id', 'in', ids)
+    .execute();
+  return new Map(rows.map(({ id, definition, closed_at }) => [id, { definition, isClosed: closed_at !== null }]));
 }
 
 /** The longest attribution window of any experiment of these organizations, in hours, by organization; those without one lack. */
@@ -187,7 +197,10 @@ export async function postponeFeedback(
     WHERE f.organization_id = s.organization_id AND f.id = s.id`.execute(tx);
 }
 
-/** Adds to the sums of units, exactly, and in one order for everyone, so that two never wait for each other in a circle. */
+/**
+ * Adds to the sums of units, exactly, and in one order for everyone, so that two never wait for each other in a circle. To an experiment
+ * that is closed nothing is added.
+ */
 export async function addToUnitMetrics(tx: Tx, added: readonly Contribution[]): Promise<void> {
   if (added.length === 0) return;
   const column = <Name extends keyof Contribution>(name: Name) => added.map((one) => one[name]);
@@ -197,6 +210,7 @@ export async function addToUnitMetrics(tx: Tx, added: readonly Contribution[]): 
     FROM unnest(${column('experimentId')}::uuid[], ${column('phase')}::integer[], ${column('arm')}::smallint[],
       ${column('metric')}::text[], ${column('unit')}::uuid[], ${column('organizationId')}::uuid[], ${column('value')}::numeric[])
       AS given (experiment_id, phase, arm, metric, unit, organization_id, value)
+    WHERE NOT EXISTS (SELECT FROM rollouts AS r WHERE r.id = given.experiment_id AND r.closed_at IS NOT NULL)
     GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1, 2, 3, metric COLLATE "C", 5
     ON CONFLICT (experiment_id, phase, arm, metric, unit) DO UPDATE SET n = m.n + excluded.n, sum = m.sum + excluded.sum`.execute(
     tx,

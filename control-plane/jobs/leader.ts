@@ -19,6 +19,7 @@ import { createSchemaChecker } from '../shadow/schema-checker.ts';
 import { createClickHouseRetentionJob } from './clickhouse-retention.ts';
 import { createClosedIndexesJob } from './closed-indexes.ts';
 import { createDerivedMetricsJob } from './derived-metrics.ts';
+import { createExperimentExpiryJob } from './experiment-expiry.ts';
 import { createExpiryJob } from './expiry.ts';
 import { createFeedbackExpiryJob, createFeedbackJob } from './feedback.ts';
 import { createPartitionsJob } from './partitions.ts';
@@ -51,6 +52,8 @@ export interface LeaderOptions {
   /** Where the log's rows are, if not in PostgreSQL. */
   readonly clickhouse: ClickHouseAddress | undefined;
   readonly times: Partial<JobTimes>;
+  /** How long after its end an experiment keeps what it knows by unit, at least. */
+  readonly experimentUnitDays: number;
   /** Opens what calls to webhooks are signed with. */
   readonly keyring: Keyring;
   /** Of the digests of API keys: evaluators have some. */
@@ -79,7 +82,7 @@ const TIMES: JobTimes = {
   evaluationsMs: 1_000,
 };
 /** One for each job. */
-const CONNECTIONS = 13;
+const CONNECTIONS = 14;
 /** One for each rollout that is looked after at once, and for histories that are read beside. */
 const ENGINE_CONNECTIONS = ENGINE_WIDTH + 2;
 /** One for each job that works on pairs or on what was captured. */
@@ -95,7 +98,7 @@ const QUERY_TIMEOUT_MS = 600_000;
  */
 export function startLeader(options: LeaderOptions): () => Promise<void> {
   const { databaseUrl, archive, clickhouse, times, keyring, pepper, gatewayUrl, privateUpstreams } = options;
-  const { clock, entropy, log } = options;
+  const { clock, entropy, log, experimentUnitDays: unitDays } = options;
   const { leaderRetryMs, leaderCheckMs, ...every } = { ...TIMES, ...times };
   const random = () => Buffer.from(entropy.bytes(4)).readUInt32BE() / 2 ** 32;
   const open = (role: DatabaseRole, maxConnections: number, what: string) =>
@@ -137,6 +140,7 @@ export function startLeader(options: LeaderOptions): () => Promise<void> {
     }),
     createFeedbackJob({ db, everyMs: every.feedbackMs, random, log, findElsewhere: finder?.find }),
     createFeedbackExpiryJob({ db, everyMs: every.expiryMs, random, log }),
+    createExperimentExpiryJob({ db, everyMs: every.expiryMs, unitDays, random, log }),
     // They read rows and bodies, which are elsewhere then; what waits for them stays as it is.
     ...(clickhouse === undefined ? comparing() : []),
     createShadowPairsExpiryJob({ leaderDb: db, everyMs: every.expiryMs, random, log }),

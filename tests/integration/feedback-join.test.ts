@@ -18,6 +18,7 @@ import { waitFor } from '#tests/support/wait.ts';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
+const BEFORE = new Date(Date.now() - 100 * DAY_MS);
 const pool = createRandomPool();
 const unitOf = (name: string) => {
   const hex = createHash('md5').update(name).digest('hex');
@@ -73,7 +74,7 @@ async function plantExperiment(changes: Record<string, unknown> = {}, owner = ap
   };
   await control.admin
     .insertInto('rollouts')
-    .values({ ...row, created_at: new Date(Date.now() - 100 * DAY_MS) } as never)
+    .values({ ...row, created_at: BEFORE, started_at: BEFORE } as never)
     .execute();
   return id;
 }
