@@ -33,6 +33,7 @@ export async function gateway(settings: Settings, release: string, argument?: st
             maxBodyBytes: settings.maxBodyBytes,
             maxHeldBodyBytes: settings.maxHeldBodyBytes,
             maxSpoolBytes: settings.maxSpoolBytes,
+            feedbackPerMinute: settings.feedbackPerMinute,
             shipAfterMs: settings.shipAfterMs,
             drainMs: settings.drainMs,
             timeouts: settings.timeouts,
