@@ -35,10 +35,12 @@ export interface Settings {
   readonly maxBodyBytes: number;
   readonly maxHeldBodyBytes: number;
   readonly maxSpoolBytes: number;
+  readonly feedbackPerMinute: number;
   readonly shipAfterMs: number;
   readonly drainMs: number;
   readonly timeouts: { readonly connectMs: number; readonly firstByteMs: number; readonly idleMs: number };
   readonly servedWaitMs: number;
+  readonly experimentUnitDays: number;
   /** Undefined: not set. */
   readonly archive: ArchiveSettings | undefined;
   readonly simulatorSeed: number;
@@ -72,12 +74,15 @@ const schema = z.object({
   RINGSIDE_MAX_BODY_BYTES: positive(32 * MEGABYTE, 1024 * MEGABYTE),
   RINGSIDE_MAX_HELD_BODY_BYTES: positive(512 * MEGABYTE),
   RINGSIDE_MAX_SPOOL_BYTES: positive(10 * 1024 * MEGABYTE),
+  // One call holds up to a thousand.
+  RINGSIDE_FEEDBACK_PER_MINUTE: z.coerce.number().int().min(1_000).max(1_000_000_000).default(60_000),
   RINGSIDE_SHIP_AFTER_MS: z.coerce.number().int().min(10).max(60_000).default(250),
   RINGSIDE_DRAIN_MS: z.coerce.number().int().min(0).max(3_600_000).default(30_000),
   RINGSIDE_UPSTREAM_CONNECT_TIMEOUT_MS: positive(5_000, 600_000),
   RINGSIDE_UPSTREAM_FIRST_BYTE_TIMEOUT_MS: positive(120_000, 3_600_000),
   RINGSIDE_UPSTREAM_IDLE_TIMEOUT_MS: positive(60_000, 3_600_000),
   RINGSIDE_SERVED_WAIT_MS: z.coerce.number().int().min(0).max(30_000).default(1_000),
+  RINGSIDE_EXPERIMENT_UNIT_DAYS: positive(30, 36_500),
   ...ARCHIVE_VARIABLES,
   RINGSIDE_SIMULATOR_SEED: z.coerce.number().int().default(1),
   RINGSIDE_SIMULATOR_MODELS: z.string().default('{}'),
@@ -125,6 +130,7 @@ export function parseSettings(env: Readonly<Record<string, string | undefined>>)
     maxBodyBytes: values.RINGSIDE_MAX_BODY_BYTES,
     maxHeldBodyBytes: values.RINGSIDE_MAX_HELD_BODY_BYTES,
     maxSpoolBytes: values.RINGSIDE_MAX_SPOOL_BYTES,
+    feedbackPerMinute: values.RINGSIDE_FEEDBACK_PER_MINUTE,
     shipAfterMs: values.RINGSIDE_SHIP_AFTER_MS,
     drainMs: values.RINGSIDE_DRAIN_MS,
     timeouts: {
@@ -133,6 +139,7 @@ export function parseSettings(env: Readonly<Record<string, string | undefined>>)
       idleMs: values.RINGSIDE_UPSTREAM_IDLE_TIMEOUT_MS,
     },
     servedWaitMs: values.RINGSIDE_SERVED_WAIT_MS,
+    experimentUnitDays: values.RINGSIDE_EXPERIMENT_UNIT_DAYS,
     archive: checked(() => parseArchiveSettings(values)),
     simulatorSeed: values.RINGSIDE_SIMULATOR_SEED,
     simulatorModels: parseModels(values.RINGSIDE_SIMULATOR_MODELS),

@@ -48,6 +48,8 @@ export interface ControlPlaneSettings {
   readonly archive?: ArchiveSettings | undefined;
   /** Where the log's rows are, if not in PostgreSQL. */
   readonly clickhouse?: ClickHouseAddress | undefined;
+  /** How many days after its end an experiment keeps what it knows by unit, at least; 30 if left out. */
+  readonly experimentUnitDays?: number | undefined;
   /** How often background jobs are done, where it differs from the defaults of jobs/leader.ts. */
   readonly jobTimes?: Partial<JobTimes> | undefined;
   readonly log: (line: string) => void;
@@ -64,6 +66,7 @@ export interface ControlPlane {
 
 const DEFAULT_GATEWAY_URL = 'http://127.0.0.1:8080';
 const DEFAULT_SERVED_WAIT_MS = 1_000;
+const DEFAULT_EXPERIMENT_UNIT_DAYS = 30;
 const DEFAULT_CONNECTIONS = 10;
 /** A query without an answer by then is an outage: the caller gets its 503. */
 const QUERY_TIMEOUT_MS = 10_000;
@@ -132,6 +135,7 @@ export async function startControlPlane(settings: ControlPlaneSettings): Promise
     const stopJobs = startLeader({
       ...{ databaseUrl, keyring, pepper, privateUpstreams, entropy, clock, log },
       gatewayUrl: settings.gatewayUrl ?? DEFAULT_GATEWAY_URL,
+      experimentUnitDays: settings.experimentUnitDays ?? DEFAULT_EXPERIMENT_UNIT_DAYS,
       ...{ archive: settings.archive, clickhouse, times: settings.jobTimes ?? {} },
     });
     const stop = async () => {

@@ -21,6 +21,7 @@ export const ERROR_CODES = {
     publicCode: 'method_not_allowed',
   },
   body_too_large: { status: 413, type: 'invalid_request_error', publicCode: 'body_too_large' },
+  rate_limited: { status: 429, type: 'rate_limit_error', publicCode: 'rate_limited' },
   client_closed: { status: 499, type: 'client_error', publicCode: 'client_closed' },
   internal: { status: 500, type: 'server_error', publicCode: 'internal_error' },
   upstream_error: { status: 502, type: 'upstream_error', publicCode: 'upstream_error' },

@@ -24,6 +24,8 @@ export interface GatewaySettings {
   readonly maxBodyBytes: number;
   readonly maxHeldBodyBytes: number;
   readonly maxSpoolBytes: number;
+  /** Reports of feedback that one API key may send to this process in a minute, and at once. */
+  readonly feedbackPerMinute: number;
   /** An inference that has ended waits at most so long for others before it is shipped. */
   readonly shipAfterMs: number;
   readonly drainMs: number;

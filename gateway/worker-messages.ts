@@ -12,6 +12,8 @@ export interface WorkerStart {
   readonly cells: Float64Array;
   /** One Float64 per worker slot: bytes of request bodies it holds. */
   readonly bodyBudget: SharedArrayBuffer;
+  /** How much API keys have reported, of all workers (feedback/meter.ts). */
+  readonly feedbackMeter: SharedArrayBuffer;
   readonly keys: KeyTableBuffers;
   readonly snapshots: readonly SnapshotDelivery[];
   /** Newest version among the snapshots. */

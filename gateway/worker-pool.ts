@@ -1,5 +1,6 @@
 import type { SpoolHold } from '#inference-log/spool-hold.ts';
 import type { BootedWorker } from './boot.ts';
+import { allocateFeedbackMeter } from './feedback/meter.ts';
 import type { Listener } from './listener.ts';
 import type { GatewaySettings } from './settings.ts';
 import type { ConfigSync } from './snapshot/sync.ts';
@@ -61,11 +62,15 @@ export async function startWorkerPool(deps: WorkerPoolDeps): Promise<WorkerPool>
 function createSlots(deps: WorkerPoolDeps): WorkerSlot[] {
   const { settings, gatewayId, onSpool, onServing, log } = deps;
   const bodyBudget = new SharedArrayBuffer(8 * settings.workers);
+  const feedbackMeter = allocateFeedbackMeter();
   return Array.from({ length: settings.workers }, (_, index) => {
     return new WorkerSlot({
       index,
       startOf: ({ index: slot, cells, listenFd }) => {
-        return { ...{ settings, gatewayId, slot, listenFd, cells, bodyBudget }, ...deps.config.current() };
+        return {
+          ...{ settings, gatewayId, slot, listenFd, cells, bodyBudget, feedbackMeter },
+          ...deps.config.current(),
+        };
       },
       duplicate: async () => (await deps.listener.duplicate(1))[0]!,
       onEnded: () => {

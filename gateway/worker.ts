@@ -11,6 +11,7 @@ import { createSpoolHold } from '#inference-log/spool-hold.ts';
 import { createSpoolWriter } from '#inference-log/spool-writer.ts';
 import { drain } from './drain.ts';
 import { createFeedbackHandler } from './feedback/handle-feedback.ts';
+import { createFeedbackMeter } from './feedback/meter.ts';
 import { createAuthenticator } from './flow/authenticate.ts';
 import { createBodyPool } from './flow/body-pool.ts';
 import { createRequestHandler } from './flow/handle-request.ts';
@@ -23,7 +24,7 @@ import { planScans } from './scan-plans.ts';
 import { createGatewayServer } from './server.ts';
 import { type BoundOrganization, bindOrganization, type SnapshotDelivery } from './snapshot/bind.ts';
 import { readKeyTable } from './snapshot/key-table.ts';
-import { createClock } from './telemetry/clock.ts';
+import { createClock, processMicroseconds } from './telemetry/clock.ts';
 import { GAUGE } from './telemetry/layout.ts';
 import { createRecorder } from './telemetry/recorder.ts';
 import { createUpstreamPools } from './upstream/pools.ts';
@@ -128,6 +129,7 @@ async function startWorker(start: WorkerStart): Promise<void> {
   };
   const shadowUpstream = createUpstreamPools({ policy, nowMs, maxConnections: MAX_SHADOW_CONNECTIONS });
   const utilisation = () => start.cells[GAUGE.LOOP_UTILISATION]!;
+  const meter = createFeedbackMeter(start.feedbackMeter, settings.feedbackPerMinute, processMicroseconds);
   const mirrors = createMirrors({ ...flow, shadowUpstream, utilisation });
   const upgrades = createUpgradeHandler({
     ...flow,
@@ -138,7 +140,7 @@ async function startWorker(start: WorkerStart): Promise<void> {
   });
   const server = createGatewayServer({
     handleRequest: createRequestHandler({ ...flow, mirrors }),
-    handleFeedback: createFeedbackHandler({ ...flow, spool }),
+    handleFeedback: createFeedbackHandler({ ...flow, spool, meter }),
     upgrades,
     authenticator,
     organizations: () => organizations,

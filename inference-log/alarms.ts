@@ -22,6 +22,7 @@ export type AlarmCode =
   /** The folder of spools cannot be scanned for orphans. */
   | 'scan_failed'
   /** Rows name an experiment that the store does not know. Once per experiment. */
-  | 'experiment_unknown';
+  | 'experiment_unknown'
+  | 'experiment_closed';
 
 export type OnAlarm = (code: AlarmCode, message: string) => void;

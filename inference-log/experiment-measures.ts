@@ -7,6 +7,7 @@ import type { AttemptRecord, InferenceRow } from './record.ts';
 export const SUM_COLUMNS = [
   ...['requests', 'failures', 'over_objective', 'latency_us', 'latency_n'],
   ...['first_token_us', 'first_token_n', 'first_token_over', 'input_tokens', 'output_tokens', 'usage_n'],
+  ...['without_input', 'without_output'],
   ...['cost_micro_usd', 'cost_n', 'cache_hits', 'refusals'],
 ] as const;
 export type SumColumn = (typeof SUM_COLUMNS)[number];
@@ -63,6 +64,9 @@ export function measure({ begin, end }: InferenceRow, ingest: Ingest): Measures 
       input_tokens: capped('input_tokens', hasUsage ? inputTokens : 0),
       output_tokens: capped('output_tokens', hasUsage ? outputTokens : 0),
       usage_n: toCount(hasUsage),
+      // Embeddings have no tokens of an answer: a zero would be a value of a mean that nobody measured.
+      without_input: toCount(hasUsage && inputTokens === null),
+      without_output: toCount(hasUsage && outputTokens === null),
       cost_micro_usd: capped('cost_micro_usd', hasCost ? costMicroUsd : 0),
       cost_n: toCount(hasCost),
       cache_hits: toCount(hasUsage && (cachedTokens ?? 0) > 0),

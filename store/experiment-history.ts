@@ -10,8 +10,8 @@ import type { RolloutRow } from './rollouts.ts';
 export const CAPPED = {
   latency_us: 'latency_n',
   first_token_us: 'first_token_n',
-  input_tokens: 'usage_n',
-  output_tokens: 'usage_n',
+  input_tokens: 'input_n',
+  output_tokens: 'output_n',
   cost_micro_usd: 'cost_n',
 } as const;
 

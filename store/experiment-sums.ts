@@ -2,6 +2,7 @@ import { type RawBuilder, sql } from 'kysely';
 import type { ArmSums } from '#core/experiments/look.ts';
 import { BUILTIN_METRICS, type BuiltinMetricName, isBuiltin, type MetricKind } from '#core/experiments/metrics.ts';
 import type { CovariateSums } from '#core/statistics/cuped.ts';
+import { foldedHistory, foldedSums, isUnfolded } from './folded-sums.ts';
 import type { Tx } from './pool.ts';
 
 /** What is summed: an experiment of an organization. */
@@ -28,10 +29,17 @@ export interface HistorySums {
 }
 
 /**
- * The sums of metrics by phase and arm, over units that have a value: all built-in ones in one pass over the units, and all others in
- * one more. They are exact whatever their size and in whatever order the rows came.
+ * The sums of metrics by phase and arm, over units that have a value. They are exact whatever their size and in whatever order the rows
+ * came; of an experiment that is over, they are those that its units left behind.
  */
 export async function metricSums(tx: Tx, ref: ExperimentRef, metrics: readonly string[]): Promise<MetricSums[]> {
+  const ofUnits = await unitSums(tx, ref, metrics);
+  const rows = ofUnits.length > 0 ? ofUnits : await foldedSums(tx, ref, metrics);
+  return rows.map(({ sums, ...place }) => ({ ...place, sums: armSums(sums) }));
+}
+
+/** The same from its units, as they are added up: all built-in metrics in one pass over the units, and all others in one more. */
+export async function unitSums(tx: Tx, ref: ExperimentRef, metrics: readonly string[]): Promise<FlatMetric[]> {
   const builtin = metrics.filter(isBuiltin);
   const later = metrics.filter((metric) => !isBuiltin(metric));
   return [
@@ -44,25 +52,24 @@ export async function metricSums(tx: Tx, ref: ExperimentRef, metrics: readonly s
  * An aggregate a column instead of a row a metric, of `bigint`, which PostgreSQL adds up in 128 bits: of 1 000 000 units and
  * five metrics that is 1.8 s of CPU, where `numeric` over a row for each unit and metric takes 12.5 s. Columns of a metric are 0 where it has no value.
  */
-async function builtinSums(
-  tx: Tx,
-  { organizationId, experimentId }: ExperimentRef,
-  metrics: readonly BuiltinMetricName[],
-): Promise<MetricSums[]> {
+async function builtinSums(tx: Tx, ref: ExperimentRef, metrics: readonly BuiltinMetricName[]): Promise<FlatMetric[]> {
   const columns = metrics.map((metric) => {
     const { kind, sum, count } = BUILTIN_METRICS[metric];
     return sql`jsonb_build_object(${sql.join(aggregatesOf(kind, sql.ref(sum), sql.ref(count)))}) AS ${sql.ref(metric)}`;
   });
   const { rows } = await sql<FlatPlace & Record<string, FlatSums>>`
-    SELECT phase, arm, ${sql.join(columns)} FROM experiment_units
-    WHERE organization_id = ${organizationId} AND experiment_id = ${experimentId}
+    SELECT phase, arm, ${sql.join(columns)} FROM ${UNITS} AS u
+    WHERE organization_id = ${ref.organizationId} AND experiment_id = ${ref.experimentId} AND ${isUnfolded(ref)}
     GROUP BY phase, arm ORDER BY phase, arm`.execute(tx);
   return metrics.flatMap((metric) =>
     rows
       .filter((row) => row[metric]!.units !== '0')
-      .map((row) => ({ metric, phase: row.phase, arm: row.arm, sums: armSums(row[metric]!) })),
+      .map((row) => ({ metric, phase: row.phase, arm: row.arm, sums: row[metric]! })),
   );
 }
+
+/** The units, with how many inferences each sum of tokens is made of: of the reports of usage, some say nothing of one side. */
+const UNITS = sql`(SELECT *, usage_n - without_input AS input_n, usage_n - without_output AS output_n FROM experiment_units)`;
 
 /** Bits of a sum that are squared by themselves, so that no square of less than 2^57 leaves `bigint`. */
 const LOW_BITS = 26;
@@ -98,14 +105,28 @@ const X_SCALE = 2 ** 28;
  *     Σ(X − c) = ΣX − cm      Σ(X − c)² = ΣX² − 2cΣX + c²m      ΣS(X − c) = ΣSX − cΣS      over the m units that have a history
  */
 export async function historySums(tx: Tx, ref: ExperimentRef, metric: BuiltinMetricName): Promise<HistorySums[]> {
+  const ofUnits = await unitHistorySums(tx, ref, metric);
+  const rows = ofUnits.length > 0 ? ofUnits : await foldedHistory(tx, ref, metric);
+  return rows.map((row) => {
+    const sums = armSums(row.sums);
+    const xOf = (value: string) => Number(value) / X_SCALE;
+    const history = { x: xOf(row.x), xSquares: xOf(row.xSquares) / X_SCALE, sumX: xOf(row.sumX), nX: xOf(row.nX) };
+    const isSound = sums !== null && Object.values(history).every(Number.isFinite);
+    return { phase: row.phase, arm: row.arm, sums: isSound ? { ...sums, ...history } : null };
+  });
+}
+
+/** The same from its units, as they are added up. */
+export async function unitHistorySums(tx: Tx, ref: ExperimentRef, metric: BuiltinMetricName): Promise<FlatHistory[]> {
   const { kind, sum, count } = BUILTIN_METRICS[metric];
-  const { rows } = await sql<FlatPlace & { sums: FlatSums } & Record<'x' | 'xSquares' | 'sumX' | 'nX', string>>`
+  const { rows } = await sql<FlatHistory>`
     WITH units AS (
       SELECT u.phase, u.arm, u.${sql.ref(sum)} AS s, u.${sql.ref(count)} AS n, h.x
-      FROM experiment_units AS u LEFT JOIN experiment_history AS h
+      FROM ${UNITS} AS u LEFT JOIN experiment_history AS h
         ON h.organization_id = ${ref.organizationId} AND h.experiment_id = ${ref.experimentId} AND h.metric = ${metric}
           AND h.unit = u.unit
-      WHERE u.organization_id = ${ref.organizationId} AND u.experiment_id = ${ref.experimentId} AND u.${sql.ref(count)} > 0),
+      WHERE u.organization_id = ${ref.organizationId} AND u.experiment_id = ${ref.experimentId} AND u.${sql.ref(count)} > 0
+        AND ${isUnfolded(ref)}),
     arms AS (
       SELECT phase, arm, jsonb_build_object(${sql.join(aggregatesOf(kind, sql.ref('s'), sql.ref('n')))}) AS sums, count(x) AS m,
         coalesce(sum(x), 0) AS x, coalesce(sum(x::numeric * x), 0) AS xx, coalesce(sum(s::numeric * x), 0) AS sx,
@@ -117,13 +138,7 @@ export async function historySums(tx: Tx, ref: ExperimentRef, metric: BuiltinMet
     SELECT phase, arm, sums, (x - c * m)::text AS x, (xx - 2 * c * x + c * c * m)::text AS "xSquares",
       (sx - c * s)::text AS "sumX", (nx - c * n)::text AS "nX"
     FROM centred WHERE c IS NOT NULL ORDER BY phase, arm`.execute(tx);
-  return rows.map((row) => {
-    const sums = armSums(row.sums);
-    const xOf = (value: string) => Number(value) / X_SCALE;
-    const history = { x: xOf(row.x), xSquares: xOf(row.xSquares) / X_SCALE, sumX: xOf(row.sumX), nX: xOf(row.nX) };
-    const isSound = sums !== null && Object.values(history).every(Number.isFinite);
-    return { phase: row.phase, arm: row.arm, sums: isSound ? { ...sums, ...history } : null };
-  });
+  return rows;
 }
 
 /** Of these metrics, those of which units have a history: built-in ones alone can have one. */
@@ -135,7 +150,9 @@ export async function metricsWithHistory(
   const { rows } = await sql<{ metric: BuiltinMetricName }>`
     SELECT metric FROM unnest(${metrics.filter(isBuiltin)}::text[]) AS wanted (metric)
     WHERE EXISTS (SELECT FROM experiment_history AS h WHERE h.organization_id = ${ref.organizationId}
-      AND h.experiment_id = ${ref.experimentId} AND h.metric = wanted.metric)`.execute(tx);
+      AND h.experiment_id = ${ref.experimentId} AND h.metric = wanted.metric)
+      OR EXISTS (SELECT FROM experiment_sums AS s WHERE s.organization_id = ${ref.organizationId}
+        AND s.experiment_id = ${ref.experimentId} AND s.metric = wanted.metric AND s.history IS NOT NULL)`.execute(tx);
   return rows.map(({ metric }) => metric);
 }
 
@@ -154,15 +171,29 @@ export interface FlatSums {
   readonly products: string;
 }
 
+export interface FlatMetric extends FlatPlace {
+  readonly metric: string;
+  readonly sums: FlatSums;
+}
+
+/** With those of the covariate, in units of 2^-28. */
+export interface FlatHistory extends FlatPlace {
+  readonly sums: FlatSums;
+  readonly x: string;
+  readonly xSquares: string;
+  readonly sumX: string;
+  readonly nX: string;
+}
+
 /** Over rows with `s` and `n`: a unit's sum of a metric, and of how many values. */
 export const SUMS = sql`count(*)::text AS units, sum(n)::text AS count, sum(n * n)::text AS "countSquares", sum(s)::text AS sum,
   sum(s * s)::text AS "sumSquares", sum(s * n)::text AS products`;
 
-async function sumsOf(tx: Tx, values: RawBuilder<unknown>): Promise<MetricSums[]> {
+async function sumsOf(tx: Tx, values: RawBuilder<unknown>): Promise<FlatMetric[]> {
   const { rows } = await sql<FlatPlace & FlatSums & { metric: string }>`
     SELECT metric, phase, arm, ${SUMS} FROM (${values}) AS v WHERE n > 0
     GROUP BY metric, phase, arm ORDER BY metric, phase, arm`.execute(tx);
-  return rows.map((row) => ({ metric: row.metric, phase: row.phase, arm: row.arm, sums: armSums(row) }));
+  return rows.map(({ metric, phase, arm, ...sums }) => ({ metric, phase, arm, sums }));
 }
 
 /** S and n of each unit and metric, as `metric, phase, arm, unit, s, n`. */
@@ -171,7 +202,7 @@ function laterValues(ref: ExperimentRef, metrics: readonly string[]): RawBuilder
     SELECT m.metric, m.phase, m.arm, m.unit, m.sum AS s, m.n::numeric AS n
     FROM experiment_unit_metrics AS m
     WHERE m.organization_id = ${ref.organizationId} AND m.experiment_id = ${ref.experimentId}
-      AND m.metric = ANY (${[...metrics]}::text[])`;
+      AND m.metric = ANY (${[...metrics]}::text[]) AND ${isUnfolded(ref)}`;
 }
 
 /** The nearest numbers to the exact sums; null where one is NaN or beyond what a number can be. */

@@ -5,6 +5,7 @@ import type { RolloutPlan } from '#core/rollout/plan.ts';
 import type { RolloutState } from '#core/rollout/state.ts';
 import type { BucketRange } from '#core/split/ranges.ts';
 import type { WeightVersionVariant } from './database.ts';
+import type { FlatHistory, FlatSums } from './experiment-sums.ts';
 
 /** The tables of rollouts and of what they are decided by: experiments, feedback, mirrored calls. migrations/0014 and 0015 say what they hold. */
 export interface ExperimentTables {
@@ -69,6 +70,15 @@ export interface ExperimentTables {
     latency: JSONColumnType<Record<string, number>>;
     first_token: JSONColumnType<Record<string, number>>;
     last_at: Date;
+  };
+  experiment_sums: {
+    experiment_id: string;
+    metric: string;
+    phase: number;
+    arm: number;
+    organization_id: string;
+    sums: JSONColumnType<FlatSums>;
+    history: JSONColumnType<Omit<FlatHistory, 'phase' | 'arm'>> | null;
   };
   experiment_unit_metrics: {
     experiment_id: string;
@@ -192,6 +202,12 @@ interface RolloutTable {
   updated_at: ColumnType<Date, Date | undefined, Date>;
   started_at: Date | null;
   ended_at: Date | null;
+  /** Of the looks before it, only some are kept. */
+  looks_thinned_before: Generated<Date | null>;
+  /** From then on nothing more counts in its experiment. */
+  closed_at: Generated<Date | null>;
+  /** What its units did is in `experiment_sums`, and no longer in the tables of units. */
+  folded_at: Generated<Date | null>;
 }
 
 /** The champion first, then the challengers. */
@@ -218,6 +234,8 @@ interface ExperimentUnitTable {
   input_tokens: number;
   output_tokens: number;
   usage_n: number;
+  without_input: Generated<number>;
+  without_output: Generated<number>;
   cost_micro_usd: number;
   cost_n: number;
   cache_hits: number;

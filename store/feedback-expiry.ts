@@ -2,12 +2,15 @@ import { sql } from 'kysely';
 import type { Db } from './pool.ts';
 
 /**
- * The longest attribution window of any experiment, in hours; undefined: there is no experiment. For the role `leader`, as everything
- * here.
+ * The longest attribution window of any experiment of which feedback may still come, in hours; undefined: there is none. For the role
+ * `leader`, as everything here.
+ * @param graceHours how long after its window it still may
  */
-export async function longestWindow(db: Db): Promise<number | undefined> {
+export async function longestWindow(db: Db, graceHours: number): Promise<number | undefined> {
   const { rows } = await sql<{ hours: number | null }>`
-    SELECT max((definition->>'attributionHours')::float8) AS hours FROM rollouts`.execute(db);
+    SELECT max((definition->>'attributionHours')::float8) AS hours FROM rollouts
+    WHERE started_at IS NOT NULL AND coalesce(ended_at, 'infinity')
+      > now() - ((definition->>'attributionHours')::float8 + ${graceHours}) * interval '1 hour'`.execute(db);
   return rows[0]?.hours ?? undefined;
 }
 

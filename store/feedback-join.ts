@@ -7,6 +7,8 @@ export interface PendingFeedback {
   readonly organizationId: string;
   readonly id: string;
   readonly inferenceId: string | null;
+  /** Of the key that it was sent with. */
+  readonly keyId: string;
   readonly metric: string;
   readonly kind: 'numeric' | 'boolean' | 'label' | 'comment';
   readonly value: string | null;
@@ -20,6 +22,7 @@ export interface PendingFeedback {
 export interface CountedInference {
   readonly inferenceId: string;
   readonly organizationId: string;
+  readonly groupId: string;
   readonly experimentId: string;
   readonly phase: number;
   readonly arm: number;
@@ -31,6 +34,7 @@ export interface CountedInference {
 export interface StoredInference {
   readonly id: string;
   readonly organizationId: string;
+  readonly groupId: string;
   readonly isShadow: boolean;
   readonly createdAt: Date;
 }
@@ -63,15 +67,15 @@ const HOUR_MS = 3_600_000;
  */
 export async function takePending(tx: Tx, limit: number): Promise<PendingFeedback[]> {
   const { rows } = await sql<PendingFeedback>`
-    SELECT organization_id AS "organizationId", id, inference_id AS "inferenceId", metric, kind, value, label, at,
+    SELECT organization_id AS "organizationId", id, inference_id AS "inferenceId", key_id AS "keyId", metric, kind, value, label, at,
       (1000 * extract(epoch FROM now() - received_at))::float8 AS "waitedMs"
     FROM feedback WHERE state = 'pending' AND next_at <= now() ORDER BY next_at LIMIT ${limit}
     FOR UPDATE SKIP LOCKED`.execute(tx);
   return rows;
 }
 
-const COUNTED = sql`e.inference_id AS "inferenceId", e.organization_id AS "organizationId", e.experiment_id AS "experimentId",
-  e.phase, e.arm, e.unit, e.shadow_of IS NOT NULL AS "isShadow", e.created_at AS "createdAt"`;
+const COUNTED = sql`e.inference_id AS "inferenceId", e.organization_id AS "organizationId", e.group_id AS "groupId",
+  e.experiment_id AS "experimentId",  e.phase, e.arm, e.unit, e.shadow_of IS NOT NULL AS "isShadow", e.created_at AS "createdAt"`;
 
 /** Those of some inferences that count in an experiment. */
 export async function countedInferences(tx: Tx, ids: readonly string[]): Promise<CountedInference[]> {
@@ -106,6 +110,13 @@ export async function correlatedInferences(
   return rows;
 }
 
+/** Which groups some keys may use, by key; null: all of its organization. A key that was revoked had them when it reported. */
+export async function groupsOfKeys(tx: Tx, keyIds: readonly string[]): Promise<Map<string, readonly string[] | null>> {
+  if (keyIds.length === 0) return new Map();
+  const rows = await tx.selectFrom('api_keys').select(['id', 'group_ids']).where('id', 'in', keyIds).execute();
+  return new Map(rows.map(({ id, group_ids }) => [id, group_ids]));
+}
+
 /** Every group of some organizations, deleted ones too. */
 export async function groupsOfOrganizations(
   tx: Tx,
@@ -125,17 +136,27 @@ export async function storedInferences(
   times: readonly Date[],
 ): Promise<StoredInference[]> {
   const { rows } = await sql<StoredInference>`
-    SELECT id, organization_id AS "organizationId", shadow_of IS NOT NULL AS "isShadow", created_at AS "createdAt"
+    SELECT id, organization_id AS "organizationId", group_id AS "groupId", shadow_of IS NOT NULL AS "isShadow", created_at AS "createdAt"
     FROM inferences WHERE group_id = ${groupId} AND created_at = ANY (${[...times]}::timestamptz[])
       AND id = ANY (${[...ids]}::uuid[])`.execute(tx);
   return rows;
 }
 
-/** What experiments measure, by id. */
-export async function definitionsOf(tx: Tx, ids: readonly string[]): Promise<Map<string, ExperimentDefinition>> {
+/** What an experiment measures, and whether its figures are final. */
+export interface MeasuringExperiment {
+  readonly definition: ExperimentDefinition;
+  readonly isClosed: boolean;
+}
+
+/** Experiments by id. */
+export async function measuringExperiments(tx: Tx, ids: readonly string[]): Promise<Map<string, MeasuringExperiment>> {
   if (ids.length === 0) return new Map();
-  const rows = await tx.selectFrom('rollouts').select(['id', 'definition']).where('id', 'in', ids).execute();
-  return new Map(rows.map(({ id, definition }) => [id, definition]));
+  const rows = await tx
+    .selectFrom('rollouts')
+    .select(['id', 'definition', 'closed_at'])
+    .where('id', 'in', ids)
+    .execute();
+  return new Map(rows.map(({ id, definition, closed_at }) => [id, { definition, isClosed: closed_at !== null }]));
 }
 
 /** The longest attribution window of any experiment of these organizations, in hours, by organization; those without one lack. */
@@ -176,7 +197,10 @@ export async function postponeFeedback(
     WHERE f.organization_id = s.organization_id AND f.id = s.id`.execute(tx);
 }
 
-/** Adds to the sums of units, exactly, and in one order for everyone, so that two never wait for each other in a circle. */
+/**
+ * Adds to the sums of units, exactly, and in one order for everyone, so that two never wait for each other in a circle. To an experiment
+ * that is closed nothing is added.
+ */
 export async function addToUnitMetrics(tx: Tx, added: readonly Contribution[]): Promise<void> {
   if (added.length === 0) return;
   const column = <Name extends keyof Contribution>(name: Name) => added.map((one) => one[name]);
@@ -186,6 +210,7 @@ export async function addToUnitMetrics(tx: Tx, added: readonly Contribution[]): 
     FROM unnest(${column('experimentId')}::uuid[], ${column('phase')}::integer[], ${column('arm')}::smallint[],
       ${column('metric')}::text[], ${column('unit')}::uuid[], ${column('organizationId')}::uuid[], ${column('value')}::numeric[])
       AS given (experiment_id, phase, arm, metric, unit, organization_id, value)
+    WHERE NOT EXISTS (SELECT FROM rollouts AS r WHERE r.id = given.experiment_id AND r.closed_at IS NOT NULL)
     GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1, 2, 3, metric COLLATE "C", 5
     ON CONFLICT (experiment_id, phase, arm, metric, unit) DO UPDATE SET n = m.n + excluded.n, sum = m.sum + excluded.sum`.execute(
     tx,

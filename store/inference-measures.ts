@@ -5,7 +5,7 @@ import { judgeFirstAttempt } from '#core/experiments/first-attempt.ts';
 import { REFUSALS } from '#core/experiments/refusals.ts';
 
 /**
- * What inferences add to their unit, as columns named like those of `experiment_units`: for looking at rows of the log as the shipper
+ * What inferences add to their unit, as columns named like those of `experiment_units`, and how many inferences each sum of tokens is made of: for looking at rows of the log as the shipper
  * counts them (inference-log/experiment-measures.ts, which a test holds this against). Interrupted rows count as requests only.
  *
  * inference-log/sinks/clickhouse/rows/measured-rows.ts asks ClickHouse the same; tests/contract/log-rows.test.ts holds both together.
@@ -33,7 +33,9 @@ export function measuredRows(
       coalesce(is_own_token AND token_us > ${firstTokenObjectiveUs}::bigint, false)::integer::bigint AS first_token_over,
       CASE WHEN has_usage THEN ${capped('input_tokens', sql`coalesce(input, 0)`)} ELSE 0 END AS input_tokens,
       CASE WHEN has_usage THEN ${capped('output_tokens', sql`coalesce(output, 0)`)} ELSE 0 END AS output_tokens,
-      has_usage::integer::bigint AS usage_n,
+      has_usage::integer::bigint AS usage_n, (has_usage AND input IS NULL)::integer::bigint AS without_input,
+      (has_usage AND output IS NULL)::integer::bigint AS without_output, (has_usage AND input IS NOT NULL)::integer::bigint AS input_n,
+      (has_usage AND output IS NOT NULL)::integer::bigint AS output_n,
       CASE WHEN is_known THEN ${capped('cost_micro_usd', sql`coalesce(cost, 0)`)} ELSE 0 END AS cost_micro_usd,
       (is_known AND cost IS NOT NULL)::integer::bigint AS cost_n,
       (has_usage AND coalesce(cached, 0) > 0)::integer::bigint AS cache_hits,

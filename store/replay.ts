@@ -33,7 +33,7 @@ export interface Peak {
 /** The sum and the count of each measure, as `measuredRows` names them. */
 export const REPLAY_COLUMNS: Readonly<Record<ReplayMeasure, readonly [sum: string, count: string]>> = {
   cost: ['cost_micro_usd', 'cost_n'],
-  outputTokens: ['output_tokens', 'usage_n'],
+  outputTokens: ['output_tokens', 'output_n'],
   failures: ['failures', 'requests'],
   latency: ['latency_us', 'latency_n'],
   overObjective: ['over_objective', 'requests'],

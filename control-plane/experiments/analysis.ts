@@ -5,6 +5,7 @@ import { type LookRow, listLooks } from '#store/experiment-looks.ts';
 import { listPhases } from '#store/experiment-phases.ts';
 import { armTotals } from '#store/experiments.ts';
 import type { Tx } from '#store/pool.ts';
+import type { RolloutRow } from '#store/rollouts.ts';
 import type { ReadCall } from '../http/operation.ts';
 import { decodeCursor, toPage } from '../paging.ts';
 import { displayOf } from './display.ts';
@@ -34,7 +35,7 @@ export async function showAnalysis(
 ): Promise<AnalysisView> {
   const row = await requireExperiment(tx, organizationId, ref);
   const kept = await looksOf(tx, organizationId, row.id, query);
-  const { lossWindows, ...looks } = looksView(kept, query.limit);
+  const { lossWindows, ...looks } = looksView(row, kept, query.limit);
   const now = await lookNow(tx, row, { lookAt, nowMs: clock.nowMs(), limitMs: lookLimitMs });
   const totals = await armTotals(tx, { organizationId, experimentId: row.id });
   const phases = (await listPhases(tx, organizationId, row.id)).map((phase) => phaseUnits(phase, totals));
@@ -55,8 +56,8 @@ export async function listLookPage(
   tx: Tx,
   { organizationId, ref, query }: ReadCall<{ limit: number; cursor?: string | undefined }>,
 ): Promise<LooksView> {
-  const { id } = await requireExperiment(tx, organizationId, ref);
-  return looksView(await looksOf(tx, organizationId, id, query), query.limit);
+  const row = await requireExperiment(tx, organizationId, ref);
+  return looksView(row, await looksOf(tx, organizationId, row.id, query), query.limit);
 }
 
 /** One more than fit on the page. */
@@ -69,14 +70,21 @@ function looksOf(
   return listLooks(tx, organizationId, experimentId, { beforeId: decodeCursor(cursor, placeSchema), limit: limit + 1 });
 }
 
-function looksView(kept: readonly LookRow[], limit: number): LooksView {
+function looksView(
+  { looks_thinned_before: thinnedBefore }: RolloutRow,
+  kept: readonly LookRow[],
+  limit: number,
+): LooksView {
   const page = toPage(
     kept,
     limit,
     ({ id, look }) => ({ id, look: lookView(look) }),
     ({ id }) => id,
   );
-  return { items: [...page.items], nextCursor: page.nextCursor, lossWindows: lossWindows(kept) };
+  return {
+    ...{ items: [...page.items], nextCursor: page.nextCursor, lossWindows: lossWindows(kept) },
+    thinnedBefore: thinnedBefore?.toISOString() ?? null,
+  };
 }
 
 /** Answers have their own, writable copy. */

@@ -31,6 +31,10 @@ export const experimentSummarySchema = z
     phase: z.int(),
     since: time.nullable().openapi({ description: 'When it started; null: not yet.' }),
     endedAt: time.nullable(),
+    closedAt: time.nullable().openapi({
+      description:
+        'Since when its figures are final: rows and feedback that come later do not count. Some time after the end, when all feedback is in.',
+    }),
     createdAt: time,
   })
   .openapi('ExperimentSummary');
@@ -102,6 +106,13 @@ const labelDelaysSchema = z
 
 export const analysisQuerySchema = pageQuerySchema;
 
+const keptLooksSchema = pageSchema(z.object({ id: z.int(), look: lookSchema })).extend({
+  thinnedBefore: time.nullable().openapi({
+    description:
+      'The history is thinned: of the looks before this time one an hour is kept, each that concluded something new, and the last one. Null: all looks are there.',
+  }),
+});
+
 export const analysisSchema = z
   .object({
     experiment: experimentSchema,
@@ -126,16 +137,15 @@ export const analysisSchema = z
       .openapi({
         description: 'Figures of a fixed sample. They do not hold at every look; nothing is decided by them.',
       }),
-    lossWindows: z
-      .array(z.object({ since: time, until: time, lost: z.int() }))
-      .openapi({ description: 'Between which looks of this page log loss came to light.' }),
-    looks: pageSchema(z.object({ id: z.int(), look: lookSchema })).openapi({
-      description: 'Every look that was kept, the newest first.',
+    lossWindows: z.array(z.object({ since: time, until: time, lost: z.int() })).openapi({
+      description:
+        'Between which looks of this page log loss came to light; where the history is thinned, to within an hour.',
     }),
+    looks: keptLooksSchema.openapi({ description: 'Every look that was kept, the newest first.' }),
   })
   .openapi('ExperimentAnalysis');
 
-export const looksSchema = pageSchema(z.object({ id: z.int(), look: lookSchema }))
+export const looksSchema = keptLooksSchema
   .extend({ lossWindows: analysisSchema.shape.lossWindows })
   .openapi('ExperimentLooks');
 

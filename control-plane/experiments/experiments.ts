@@ -80,6 +80,7 @@ function summaryOf(row: RolloutRow, group: string): ExperimentSummary {
     phase: row.phase,
     since: row.started_at?.toISOString() ?? null,
     endedAt: row.ended_at?.toISOString() ?? null,
+    closedAt: row.closed_at?.toISOString() ?? null,
     createdAt: row.created_at.toISOString(),
   };
 }

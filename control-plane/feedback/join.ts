@@ -6,9 +6,11 @@ import {
   type CountedInference,
   correlatedInferences,
   countedInferences,
-  definitionsOf,
+  groupsOfKeys,
   groupsOfOrganizations,
   longestWindows,
+  type MeasuringExperiment,
+  measuringExperiments,
   type PendingFeedback,
   postponeFeedback,
   type Settlement,
@@ -42,12 +44,15 @@ export interface JoinOptions {
   readonly onTrouble?: ((error: unknown) => void) | undefined;
 }
 
-type Definition = Pick<ExperimentDefinition, 'attributionHours' | 'primary' | 'guardrails'>;
+type Definition = Pick<ExperimentDefinition, 'primary' | 'guardrails'>;
 
 const HOUR_MS = 3_600_000;
 /** How long a report waits at least: a gateway may bring its inferences late. */
 const MIN_WINDOW_MS = 7 * 24 * HOUR_MS;
-const DEFAULT_DEFINITION: Definition = experimentDefinitionSchema.parse({ guardrails: [] });
+const UNKNOWN_EXPERIMENT: MeasuringExperiment = {
+  definition: experimentDefinitionSchema.parse({ guardrails: [] }),
+  isClosed: false,
+};
 
 /**
  * Joins reports of feedback with the inferences that they are about, in one transaction: what they have become and what they add to
@@ -55,6 +60,7 @@ const DEFAULT_DEFINITION: Definition = experimentDefinitionSchema.parse({ guardr
  *
  *   due ──its inference counts in an experiment──▶ joined, and counted there if it came within the attribution window
  *    ├────its inference is in the log──▶ joined, counts nowhere
+ *    ├────it is of a group that the reporting key may not use──▶ unmatched
  *    ├────not found, and its time has passed──▶ unmatched
  *    └────not found──▶ pending, looked at again after as long as it has waited
  *
@@ -65,7 +71,11 @@ export function joinFeedback(db: Db, options: JoinOptions): Promise<JoinedBatch>
     const due = await takePending(tx, options.limit);
     if (due.length === 0) return { taken: 0, joined: 0, unmatched: 0 };
     const { counted, stored } = await lookUp(tx, due, options);
-    const definitions = await definitionsOf(tx, unique([...counted.values()].map(({ experimentId }) => experimentId)));
+    const experiments = await measuringExperiments(
+      tx,
+      unique([...counted.values()].map(({ experimentId }) => experimentId)),
+    );
+    const allowed = await groupsOfKeys(tx, unique(due.map(({ keyId }) => keyId)));
     const windows = await longestWindows(tx, unique(due.map(({ organizationId }) => organizationId)));
     const settled: Settlement[] = [];
     const added: Contribution[] = [];
@@ -73,11 +83,14 @@ export function joinFeedback(db: Db, options: JoinOptions): Promise<JoinedBatch>
     for (const report of due) {
       const inference = counted.get(report);
       const plain = stored.found.get(report);
-      if (inference !== undefined) {
-        const definition = definitions.get(inference.experimentId) ?? DEFAULT_DEFINITION;
-        const settlement = settle(report, inference, definition);
+      const groupId = (inference ?? plain)?.groupId;
+      if (groupId !== undefined && !mayReport(allowed.get(report.keyId), groupId)) {
+        settled.push(unmatched(report));
+      } else if (inference !== undefined) {
+        const experiment = experiments.get(inference.experimentId) ?? UNKNOWN_EXPERIMENT;
+        const settlement = settle(report, inference, experiment);
         settled.push(settlement);
-        if (settlement.experimentId !== null) added.push(...contributionsOf(report, inference, definition));
+        if (settlement.experimentId !== null) added.push(...contributionsOf(report, inference, experiment.definition));
       } else if (plain !== undefined) {
         settled.push({ ...joined(report, plain), inferenceId: plain.id });
       } else if (stored.isSure && report.waitedMs > windowMs(windows.get(report.organizationId))) {
@@ -104,6 +117,11 @@ async function lookUp(tx: Tx, due: readonly PendingFeedback[], options: JoinOpti
   // may have had none a moment ago.
   for (const [report, inference] of await findCounted(tx, [...stored.found.keys()])) counted.set(report, inference);
   return { counted, stored };
+}
+
+/** The gateway knows 12 bits of the group only (core/ids.ts); here it is known whole. @param groups of the key; undefined: it never was */
+function mayReport(groups: readonly string[] | null | undefined, groupId: string): boolean {
+  return groups === null || (groups?.includes(groupId) ?? false);
 }
 
 function windowMs(attributionHours = 0): number {
@@ -183,11 +201,15 @@ function timesOf(ids: readonly string[]): Date[] {
   return unique(ids.map(unixMsOfId)).map((unixMs) => new Date(unixMs));
 }
 
-/** A report that comes after the attribution window is about a known inference, and counts nowhere. */
-function settle(report: PendingFeedback, inference: CountedInference, { attributionHours }: Definition): Settlement {
+/** A report that comes after the attribution window, or to an experiment whose figures are final, is about a known inference, and counts nowhere. */
+function settle(
+  report: PendingFeedback,
+  inference: CountedInference,
+  { definition: { attributionHours }, isClosed }: MeasuringExperiment,
+): Settlement {
   const { inferenceId, experimentId, phase, arm } = inference;
   const settlement = { ...joined(report, inference), inferenceId };
-  const isLate = settlement.delayMs > attributionHours * HOUR_MS;
+  const isLate = isClosed || settlement.delayMs > attributionHours * HOUR_MS;
   return isLate ? settlement : { ...settlement, experimentId, phase, arm };
 }
 

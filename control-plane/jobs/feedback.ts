@@ -75,7 +75,7 @@ export function createFeedbackExpiryJob(deps: FeedbackJobDeps): Job {
     name: 'feedback-expiry',
     everyMs,
     async run(signal) {
-      const keepHours = ((await longestWindow(db)) ?? DEFAULT_WINDOW_HOURS) + GRACE_HOURS;
+      const keepHours = ((await longestWindow(db, GRACE_HOURS)) ?? DEFAULT_WINDOW_HOURS) + GRACE_HOURS;
       const places = await removeAll(signal, () => expireExperimentInferences(db, keepHours, stepRows));
       let reports = 0;
       for (const organizationId of await organizationsWithOldFeedback(db, FEEDBACK_DAYS)) {

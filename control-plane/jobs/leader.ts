@@ -23,6 +23,7 @@ import { createSchemaChecker } from '../shadow/schema-checker.ts';
 import { createClickHouseRetentionJob } from './clickhouse-retention.ts';
 import { createClosedIndexesJob } from './closed-indexes.ts';
 import { createDerivedMetricsJob } from './derived-metrics.ts';
+import { createExperimentExpiryJob } from './experiment-expiry.ts';
 import { createExpiryJob } from './expiry.ts';
 import { createFeedbackExpiryJob, createFeedbackJob } from './feedback.ts';
 import { createPartitionsJob } from './partitions.ts';
@@ -56,6 +57,8 @@ export interface LeaderOptions {
   /** Where the log's rows are, if not in PostgreSQL. */
   readonly clickhouse: ClickHouseAddress | undefined;
   readonly times: Partial<JobTimes>;
+  /** How long after its end an experiment keeps what it knows by unit, at least. */
+  readonly experimentUnitDays: number;
   /** Opens what calls to webhooks are signed with. */
   readonly keyring: Keyring;
   /** Of the digests of API keys: evaluators have some. */
@@ -84,7 +87,7 @@ const TIMES: JobTimes = {
   evaluationsMs: 1_000,
 };
 /** One for each job. */
-const CONNECTIONS = 13;
+const CONNECTIONS = 14;
 /** One for each job that works on pairs or on what was captured. */
 const PAIRS_CONNECTIONS = 4;
 /** The gateway's address is the operator's to name. */
@@ -100,7 +103,7 @@ const PAST_MS = 300_000;
  */
 export function startLeader(options: LeaderOptions): () => Promise<void> {
   const { databaseUrl, archive, clickhouse, times, keyring, pepper, gatewayUrl, privateUpstreams } = options;
-  const { clock, entropy, log } = options;
+  const { clock, entropy, log, experimentUnitDays: unitDays } = options;
   const { leaderRetryMs, leaderCheckMs, ...every } = { ...TIMES, ...times };
   const random = () => Buffer.from(entropy.bytes(4)).readUInt32BE() / 2 ** 32;
   const open = (role: DatabaseRole, maxConnections: number, what: string) =>
@@ -148,6 +151,7 @@ export function startLeader(options: LeaderOptions): () => Promise<void> {
     createFeedbackJob({ db, everyMs: every.feedbackMs, random, log, findElsewhere: finder?.find }),
     createFeedbackExpiryJob({ db, everyMs: every.expiryMs, random, log }),
     ...comparing,
+    createExperimentExpiryJob({ db, everyMs: every.expiryMs, unitDays, random, log }),
     createShadowPairsExpiryJob({ leaderDb: db, everyMs: every.expiryMs, random, log }),
   ];
   let work = Promise.resolve();

@@ -16,6 +16,7 @@ export const EXPERIMENT_SUMMARY_EXAMPLE = {
   phase: 1,
   since: SINCE,
   endedAt: null,
+  closedAt: null,
   createdAt: SINCE,
 };
 
@@ -89,6 +90,7 @@ export const LOOKS_EXAMPLE = {
   items: [{ id: 4_711, look: LOOK_EXAMPLE }],
   nextCursor: null,
   lossWindows: [],
+  thinnedBefore: UNTIL,
 };
 
 export const ANALYSIS_EXAMPLE = {
@@ -121,7 +123,7 @@ export const ANALYSIS_EXAMPLE = {
     errorRateDifference: [{ value: -0.0001, lower: -0.0007, upper: 0.0006 }],
   },
   lossWindows: [{ since: SINCE, until: UNTIL, lost: 2 }],
-  looks: { items: LOOKS_EXAMPLE.items, nextCursor: null },
+  looks: { items: LOOKS_EXAMPLE.items, nextCursor: null, thinnedBefore: UNTIL },
 };
 
 export const BREAKDOWN_EXAMPLE = {

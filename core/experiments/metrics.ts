@@ -16,7 +16,10 @@ export interface BuiltinMetric {
   readonly better: Direction;
   /** What its mean is measured in. */
   readonly unit: 'share' | 'us' | 'tokens' | 'microUsd';
-  /** Columns of `experiment_units`: the sum, and how many inferences it is made of. */
+  /**
+   * Columns of `experiment_units`: the sum, and how many inferences it is made of. `input_n` and `output_n`: what is left of `usage_n`
+   * without those of which that side is not known (store/experiment-sums.ts, store/inference-measures.ts).
+   */
   readonly sum: string;
   readonly count: string;
   readonly about: string;
@@ -48,11 +51,11 @@ export const BUILTIN_METRICS = {
     about: 'streams whose first token took longer than `firstTokenObjectiveMs`',
   },
   input_tokens: {
-    ...{ kind: 'mean', better: 'decrease', unit: 'tokens', sum: 'input_tokens', count: 'usage_n' },
+    ...{ kind: 'mean', better: 'decrease', unit: 'tokens', sum: 'input_tokens', count: 'input_n' },
     about: 'tokens of the prompt',
   },
   output_tokens: {
-    ...{ kind: 'mean', better: 'decrease', unit: 'tokens', sum: 'output_tokens', count: 'usage_n' },
+    ...{ kind: 'mean', better: 'decrease', unit: 'tokens', sum: 'output_tokens', count: 'output_n' },
     about: 'tokens of the answer',
   },
   cost: {

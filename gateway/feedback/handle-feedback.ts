@@ -13,6 +13,7 @@ import { mayUse, resolveOrganization } from '../flow/resolve-group.ts';
 import type { BoundOrganization } from '../snapshot/bind.ts';
 import type { KeyRecord } from '../snapshot/key-table.ts';
 import { ANONYMOUS_SERIES } from '../telemetry/series.ts';
+import type { FeedbackMeter } from './meter.ts';
 import { type FeedbackIssue, hasTooManyFields, MAX_FIELDS, MAX_ITEMS, parseFeedbackBody } from './parse.ts';
 import { redactReports } from './redact-reports.ts';
 
@@ -31,6 +32,7 @@ export interface FeedbackDeps
     | 'onDefect'
   > {
   readonly spool: FeedbackWriter & Pick<SpoolWriter, 'accepting'>;
+  readonly meter: FeedbackMeter;
 }
 
 /** Answers one `POST /v1/feedback`. Returns at once. */
@@ -46,7 +48,8 @@ export function isFeedbackPath(url: string): boolean {
   return url === PATH || url.startsWith(`${PATH}?`);
 }
 
-/** One call. It goes through the rooms that every governed request goes through: framing, key, organization, body, log. */
+/** One call. It goes through the rooms that every governed request goes through: framing, key, organization, body, log; and
+ * what its key has left is looked at in between. */
 interface Call extends BodyHolder {
   readonly outgoing: ServerResponse;
   readonly id: string;
@@ -68,6 +71,17 @@ class RefusedReports extends RingsideError {
     const param = pathOf(issues[0]!);
     super('bad_request', `Nothing was taken. ${told.join(' ')}${more}`, param === '' ? {} : { param });
     this.issues = issues;
+    this.count = count;
+  }
+}
+
+/** The key has sent as many as it may, for now. */
+class TooManyReports extends RingsideError {
+  readonly count: number;
+
+  constructor(count: number, retryAfterSeconds: number) {
+    const message = `Nothing was taken: this API key has reported as much as it may in a minute. Send it again in ${retryAfterSeconds} s.`;
+    super('rate_limited', message, { retryAfterSeconds });
     this.count = count;
   }
 }
@@ -97,6 +111,8 @@ export function createFeedbackHandler(given: FeedbackDeps): FeedbackHandler {
       const key = deps.authenticator.authenticate(presentedKey(openaiChat, incoming));
       const organization = resolveOrganization(deps.organizations(), key);
       call.organization = organization;
+      // A call costs a report before anybody reads it, and all that it holds once they are counted, good or bad.
+      takeAll(deps, key, 1);
       if (!deps.spool.accepting) throw logUnavailable();
       const take = (body: Buffer) => {
         try {
@@ -131,12 +147,20 @@ function report(
     newId: () => newId(deps, nowMs),
   });
   recycleBody(deps, call);
+  const count = parsed.kind === 'issues' ? parsed.count : parsed.items.length;
+  if (count > 1) takeAll(deps, key, count - 1, count);
   if (parsed.kind === 'issues') throw new RefusedReports(parsed.issues, parsed.count);
   redactReports(parsed.items, groups)
     .then((items) =>
       write(deps, call, { organizationId: organization.id, keyId: key.id, receivedMs: nowMs, items }, fail),
     )
     .catch(fail);
+}
+
+/** @throws TooManyReports unless the key may send so many more now. @param ofCall how many the call holds, as far as is known */
+function takeAll({ meter }: FeedbackDeps, { id }: KeyRecord, reports: number, ofCall = reports): void {
+  const waitS = meter.take(id, reports, ofCall);
+  if (waitS !== null) throw new TooManyReports(ofCall, waitS);
 }
 
 function write(deps: FeedbackDeps, call: Call, record: FeedbackReport, fail: (reason: unknown) => void): void {
@@ -176,6 +200,7 @@ function end(deps: FeedbackDeps, call: Call, error: RingsideError | null): boole
   const totalNs = deps.clock.nowNs() - call.startNs;
   deps.recorder.finished(series, error?.status ?? 202, error?.code ?? null, totalNs, null, null);
   if (error instanceof RefusedReports) deps.recorder.feedback('refused', error.count);
+  if (error instanceof TooManyReports) deps.recorder.feedback('limited', error.count);
   return true;
 }
 

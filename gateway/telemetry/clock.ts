@@ -6,6 +6,11 @@ export interface Clock {
   readonly unixMs: () => number;
 }
 
+/** Monotonic microseconds, the same in all threads. */
+export function processMicroseconds(): bigint {
+  return process.hrtime.bigint() / 1_000n;
+}
+
 /** Wall time may be corrected forward after this much drift (a suspended machine); it is never turned back. */
 const MAX_DRIFT_MS = 60_000;
 const CHECK_EVERY_MS = 1_000;

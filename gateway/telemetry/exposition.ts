@@ -97,6 +97,7 @@ export function writeExposition(scrape: Scrape): string {
   head('ringside_feedback_total', 'counter', 'Reports of feedback, by what became of them at this gateway.');
   line('ringside_feedback_total', { outcome: 'accepted' }, sum(GAUGE.FEEDBACK_ACCEPTED));
   line('ringside_feedback_total', { outcome: 'refused' }, sum(GAUGE.FEEDBACK_REFUSED));
+  line('ringside_feedback_total', { outcome: 'limited' }, sum(GAUGE.FEEDBACK_LIMITED));
   line('ringside_feedback_total', { outcome: 'dead_letter' }, scrape.feedbackLost ?? 0);
   writeProcess(scrape, head, line);
   return `${out.join('\n')}\n`;

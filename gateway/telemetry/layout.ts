@@ -65,6 +65,7 @@ export const GAUGE = {
   /** Counters, of no series: reports of feedback. */
   FEEDBACK_ACCEPTED: 8,
   FEEDBACK_REFUSED: 9,
+  FEEDBACK_LIMITED: 10,
 } as const;
 const GAUGE_CELLS = 16;
 

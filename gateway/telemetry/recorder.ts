@@ -10,6 +10,14 @@ export interface Usage {
   readonly reasoningTokens: number | null;
 }
 
+export type FeedbackOutcome = 'accepted' | 'refused' | 'limited';
+
+const FEEDBACK_CELLS: Readonly<Record<FeedbackOutcome, number>> = {
+  accepted: GAUGE.FEEDBACK_ACCEPTED,
+  refused: GAUGE.FEEDBACK_REFUSED,
+  limited: GAUGE.FEEDBACK_LIMITED,
+};
+
 /** A worker's side of the metrics. Series numbers come from the main thread with each snapshot; they are the spool's accounts. */
 export interface Recorder extends SpoolAccounts {
   inFlight(change: 1 | -1): void;
@@ -24,8 +32,8 @@ export interface Recorder extends SpoolAccounts {
   /** What became of a mirrored call; its series is the shadow's. */
   mirrored(series: number, outcome: MirrorOutcome): void;
   gauge(index: number, value: number): void;
-  /** So many reports of feedback were taken, or refused. */
-  feedback(outcome: 'accepted' | 'refused', count: number): void;
+  /** So many reports of feedback were taken, refused, or too many from their key. */
+  feedback(outcome: FeedbackOutcome, count: number): void;
 }
 
 const ERROR_INDEX = new Map(ERROR_CODE_LIST.map((code, index) => [code, index]));
@@ -65,7 +73,7 @@ export function createRecorder(cells: Float64Array): Recorder {
       }
     },
     mirrored: (series, outcome) => add(seriesOffset(series) + CELL.MIRRORED + MIRROR_INDEX.get(outcome)!, 1),
-    feedback: (outcome, count) => add(outcome === 'accepted' ? GAUGE.FEEDBACK_ACCEPTED : GAUGE.FEEDBACK_REFUSED, count),
+    feedback: (outcome, count) => add(FEEDBACK_CELLS[outcome], count),
     gauge(index, value) {
       cells[index] = value;
     },

@@ -26,38 +26,52 @@ interface FoundRollout {
   readonly organizationId: string;
   readonly groupId: string;
   readonly ingest: unknown;
+  readonly isClosed: boolean;
 }
 
+/** Experiments that were told of. */
 const MAX_REMEMBERED = 1_000;
-const FIND = `SELECT id, organization_id AS "organizationId", group_id AS "groupId", ingest FROM rollouts
+const FIND = `SELECT id, organization_id AS "organizationId", group_id AS "groupId", ingest,
+    closed_at IS NOT NULL AS "isClosed" FROM rollouts
   WHERE id = ANY ($1::uuid[]) AND started_at IS NOT NULL`;
 
 /**
- * How an experiment counts does not change once it has started, so it is read once. Rows of one that the store does not know are
- * stored like any others and count in none, which is told once.
+ * Rows of an experiment that the store does not know, or that is closed, are stored like any others and count in none, which is told
+ * once. It is read with each batch that names it, since it may have been closed meanwhile.
  */
 export function createExperimentCounter(onAlarm: OnAlarm): ExperimentCounter {
-  const known = new Map<string, KnownExperiment>();
   const told = new Set<string>();
 
   const learn = async (client: ClientBase, rows: readonly InferenceRow[]) => {
+    const known = new Map<string, KnownExperiment>();
+    const closed = new Set<string>();
     const ids = [...new Set(rows.flatMap(({ begin }) => begin.experiment?.id ?? []))];
-    if (ids.every((id) => known.has(id))) return;
-    if (known.size + ids.length > MAX_REMEMBERED) known.clear();
-    const missing = ids.filter((id) => !known.has(id));
-    const { rows: found } = await client.query<FoundRollout>({ name: 'experiments', text: FIND, values: [missing] });
-    for (const { id, organizationId, groupId, ingest } of found) {
+    if (ids.length === 0) return { known, closed };
+    const { rows: found } = await client.query<FoundRollout>({ name: 'experiments', text: FIND, values: [ids] });
+    for (const { id, organizationId, groupId, ingest, isClosed } of found) {
       const parsed = ingestSchema.safeParse(ingest);
-      if (parsed.success) known.set(id, { organizationId, groupId, ingest: parsed.data });
+      if (isClosed) closed.add(id);
+      else if (parsed.success) known.set(id, { organizationId, groupId, ingest: parsed.data });
     }
+    return { known, closed };
   };
 
-  const tell = (rows: readonly InferenceRow[]) => {
+  const tell = (
+    rows: readonly InferenceRow[],
+    { known, closed }: { known: ReadonlyMap<string, KnownExperiment>; closed: ReadonlySet<string> },
+  ) => {
     for (const { begin } of rows.filter((row) => row.begin.experiment !== undefined && !knows(known, row))) {
       const { id } = begin.experiment!;
       if (told.has(id)) continue;
       if (told.size >= MAX_REMEMBERED) told.clear();
       told.add(id);
+      if (closed.has(id)) {
+        onAlarm(
+          'experiment_closed',
+          `inferences of group ${begin.groupId} name the experiment ${id}, whose figures are final; they came too late, are stored and count in none`,
+        );
+        continue;
+      }
       onAlarm(
         'experiment_unknown',
         `inferences of group ${begin.groupId} name the experiment ${id}, which the store does not have as a started one of that group; they are stored and count in none`,
@@ -69,8 +83,9 @@ export function createExperimentCounter(onAlarm: OnAlarm): ExperimentCounter {
     async add(client, gatewayId, rows) {
       const concerned = rows.filter(concernsExperiments);
       if (concerned.length === 0) return;
-      await learn(client, concerned);
-      tell(concerned);
+      const found = await learn(client, concerned);
+      const { known } = found;
+      tell(concerned, found);
       const { units, totals, inferences, shadows } = countExperiments(concerned, known);
       if (units.length > 0) await addUnits(client, gatewayId, units, totals);
       if (inferences.length > 0) await insert(client, 'note-counted-inferences', INFERENCES, inferences);

@@ -188,7 +188,7 @@ const stopServer = await describeWithClickHouse('feedback beside ClickHouse', (s
         new Map(
           rows.slice(0, 2).map(({ id }, index) => {
             const createdAt = new Date(unixMsOfId(id));
-            return [id, { organizationId: ORGANIZATION_ID, isShadow: index === 1, createdAt }];
+            return [id, { organizationId: ORGANIZATION_ID, groupId: GROUP_ID, isShadow: index === 1, createdAt }];
           }),
         ),
       );

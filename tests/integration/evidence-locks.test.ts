@@ -14,7 +14,7 @@ import { createClickHouseStore, describeWithClickHouse } from '#tests/support/cl
 import { createTestDatabase } from '#tests/support/database.ts';
 import { drawIn, expectedCounts, INGEST, plantGroup, plantRollout, storedCounts } from '#tests/support/experiments.ts';
 import { feedbackRow } from '#tests/support/feedback.ts';
-import { beginRecord, endRecord, GROUP_ID, newInferenceId, ORGANIZATION_ID } from '#tests/support/records.ts';
+import { beginRecord, endRecord, GROUP_ID, KEY_ID, newInferenceId, ORGANIZATION_ID } from '#tests/support/records.ts';
 
 const PLACE = { organizationId: ORGANIZATION_ID, groupId: GROUP_ID };
 const BATCHES = 12;
@@ -102,6 +102,11 @@ async function check(url: string, sinks: readonly Sink[]): Promise<void> {
   const [db, leader] = pools as [Db, Db];
   try {
     await plantGroup(db, ORGANIZATION_ID, GROUP_ID);
+    const digest = Buffer.from(randomUUID());
+    await db
+      .insertInto('api_keys')
+      .values({ id: KEY_ID, organization_id: ORGANIZATION_ID, name: 'all', digest, hint: 'k', key_version: 1 } as never)
+      .execute();
     const { experimentId, troubles, rows } = await shipAndJoin(db, leader, sinks);
     expect(troubles).toEqual([]);
     const known = new Map([[experimentId, { ...PLACE, ingest: INGEST }]]);

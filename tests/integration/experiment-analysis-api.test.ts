@@ -130,7 +130,7 @@ test('every look is kept and paged through; log loss is placed between two of th
     const answer: any = (await api('GET', `/experiments/${experimentId}/analysis?${page}`)).body;
     const { items, nextCursor } = answer.looks;
     const alone = (await api('GET', `/experiments/${experimentId}/looks?${page}`)).body;
-    expect(alone).toEqual({ items, nextCursor, lossWindows: answer.lossWindows });
+    expect(alone).toEqual({ items, nextCursor, lossWindows: answer.lossWindows, thinnedBefore: null });
     seen.push(...items.map(({ look }: { look: Look }) => look.evidence.lost));
     windows.push(...answer.lossWindows);
     cursor = nextCursor;
@@ -246,7 +246,7 @@ test('the command prints what the API answers', async () => {
   const list = await ringside('experiment', 'list', '--group', 'demo', '--limit', '1');
   expect(JSON.parse(list.stdout).items, list.stderr).toHaveLength(1);
   const looks = await ringside('experiment', 'looks', 'trial', '--limit', '1');
-  expect(Object.keys(JSON.parse(looks.stdout))).toEqual(['items', 'nextCursor', 'lossWindows']);
+  expect(Object.keys(JSON.parse(looks.stdout))).toEqual(['items', 'nextCursor', 'lossWindows', 'thinnedBefore']);
   const split = await ringside('group', 'split', 'demo', '--step', '30');
   expect(JSON.parse(split.stdout)).toMatchObject({ group: 'demo', stepMinutes: 30 });
   const refused = await ringside('experiment', 'analysis', 'nobody');

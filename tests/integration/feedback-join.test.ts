@@ -18,6 +18,7 @@ import { waitFor } from '#tests/support/wait.ts';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
+const BEFORE = new Date(Date.now() - 100 * DAY_MS);
 const pool = createRandomPool();
 const unitOf = (name: string) => {
   const hex = createHash('md5').update(name).digest('hex');
@@ -73,7 +74,7 @@ async function plantExperiment(changes: Record<string, unknown> = {}, owner = ap
   };
   await control.admin
     .insertInto('rollouts')
-    .values({ ...row, created_at: new Date(Date.now() - 100 * DAY_MS) } as never)
+    .values({ ...row, created_at: BEFORE, started_at: BEFORE } as never)
     .execute();
   return id;
 }
@@ -251,6 +252,29 @@ describe('which inference a report means', () => {
     expect(await stateOf(scoped)).toMatchObject({ state: 'joined', inference_id: own });
   });
 
+  test('by id: one of a group that the reporting key may not use is unmatched, counted or stored', async () => {
+    const experimentId = await plantExperiment();
+    const stored = { organizationId: api.organizationId, atMs: Date.now() - 1_000 };
+    const forbidden = [
+      await plantPlace({ experimentId }),
+      await plantInference(control.admin, { ...stored, groupId }),
+      createInferenceId(Date.now(), groupHashOf(groupId), pool),
+    ];
+    const own = [
+      await plantPlace({ experimentId, group: otherGroupId }),
+      await plantInference(control.admin, { ...stored, groupId: otherGroupId }),
+    ];
+    const reportAll = async (ids: readonly string[]) =>
+      Promise.all(ids.map((id) => report({ inference_id: id, key_id: scopedKeyId })));
+    const [refused, taken] = [await reportAll(forbidden), await reportAll(own)];
+    const elsewhere = { organizationId: api.organizationId, groupId, isShadow: false, createdAt: new Date() };
+    const findElsewhere = async () => [{ ...elsewhere, id: forbidden[2]! }];
+    expect(await joinFeedback(leader, { limit: 10, findElsewhere })).toEqual({ taken: 5, joined: 2, unmatched: 3 });
+    for (const id of refused) expect(await stateOf(id)).toMatchObject({ state: 'unmatched', experiment_id: null });
+    for (const id of taken) expect(await stateOf(id)).toMatchObject({ state: 'joined' });
+    expect((await sums()).map(({ n }) => n)).toEqual([1]);
+  });
+
   test("another organization's inference is not there, counted or stored", async () => {
     const experimentId = await plantExperiment();
     const theirs = await plantPlace({ experimentId, owner: rival.organizationId, group: rivalGroupId });
@@ -297,7 +321,7 @@ describe('which inference a report means', () => {
     }
     expect(lines).toEqual([expect.stringMatching(/does not answer: away/)]);
     await sql`UPDATE ringside.feedback SET next_at = now()`.execute(control.admin);
-    const found = { isShadow: false, createdAt: new Date() };
+    const found = { groupId, isShadow: false, createdAt: new Date() };
     const findElsewhere = async ({ groupIds, ids }: { groupIds: readonly string[]; ids: readonly string[] }) => {
       expect(groupIds).toEqual([place.groupId]);
       expect(ids.toSorted()).toEqual([known, foreign, unknown].toSorted());
@@ -330,7 +354,7 @@ describe('which inference a report means', () => {
           },
         })
         .execute();
-      return [{ id: inference, organizationId: api.organizationId, isShadow: false, createdAt: new Date() }];
+      return [{ id: inference, organizationId: api.organizationId, groupId, isShadow: false, createdAt: new Date() }];
     };
     expect(await joinFeedback(leader, { limit: 10, findElsewhere })).toMatchObject({ joined: 1 });
     expect(await stateOf(id)).toMatchObject({ state: 'joined', experiment_id: experimentId, arm: 1 });
@@ -530,12 +554,13 @@ test('the leader joins by itself', async () => {
     const group = (await owner('GET', '/groups/demo')).body.id;
     const place = { groupId: group, organizationId: owner.organizationId, atMs: Date.now() - 1_000 };
     const inference = await plantInference(busy.admin, place);
+    const key = (await owner('POST', '/keys', { name: 'all' })).body.id;
     const now = new Date();
     await busy.admin
       .insertInto('feedback')
       .values({
         ...{ organization_id: owner.organizationId, id: 'x', inference_id: inference, metric: 'csat', kind: 'numeric' },
-        ...{ value: 1, key_id: randomUUID(), gateway_id: randomUUID(), at: now, received_at: now },
+        ...{ value: 1, key_id: key, gateway_id: randomUUID(), at: now, received_at: now },
       } as never)
       .execute();
     await waitFor('the report to be joined', async () => {

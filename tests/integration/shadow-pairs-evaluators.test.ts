@@ -16,6 +16,7 @@ import {
   type TestControlPlane,
 } from '#tests/support/control-plane.ts';
 import { CHAT_REQUEST, chatCompletion, pairOf, plantPair } from '#tests/support/planted-pairs.ts';
+import { waitFor } from '#tests/support/wait.ts';
 import { isSigned, startWebhookReceiver, type WebhookReceiver } from '#tests/support/webhook-receiver.ts';
 
 const DAY_MS = 86_400_000;
@@ -63,13 +64,13 @@ const plant = (original: string, shadow: string, row: Record<string, unknown> = 
 const compare = () =>
   comparePairs({ db: control.application, captured: capturedInPostgres, checker }, api.organizationId, 100);
 const outbound = createOutbound({ policy: parseAddressPolicy('127.0.0.0/8') });
-const runJob = () =>
+const runJob = (signal = new AbortController().signal) =>
   createShadowEvaluationsJob({
     ...{ db: control.application, leaderDb: leader, captured: capturedInPostgres, everyMs: 1 },
     ...{ outbound, gatewayOutbound: outbound },
     ...{ keyring: control.keyring, pepper: control.pepper, entropy: systemEntropy, gatewayUrl: receiver.url },
     clock: { nowMs: () => Date.now() },
-  }).run(new AbortController().signal);
+  }).run(signal);
 const dueAgain = () =>
   control.admin
     .updateTable('shadow_pairs')
@@ -140,6 +141,38 @@ describe('a group that judges', () => {
     await runJob();
     const { measures } = (await api('GET', '/groups/demo/shadows')).body.shadows[0];
     expect(measures.find(({ measure }: { measure: string }) => measure === 'judge_first_preference').mean).toBe(1);
+  });
+
+  test('one that does not answer holds up no pair of another group, also of those that come meanwhile', async () => {
+    const quickId = (await api('POST', '/groups', { name: 'quick' })).body.id;
+    const asked = { shadow: { evaluator: { kind: 'group', group: 'judge', maxPerMinute: 100 } } };
+    for (const group of ['demo', 'quick']) expect((await api('PATCH', `/groups/${group}`, asked)).status).toBe(200);
+    answerAsGateway();
+    const answer = receiver.reply;
+    receiver.reply = (response, call) => {
+      if (JSON.parse(call.body).metadata.group === 'quick') answer(response, call);
+    };
+    const hanging = await plant('a', 'b');
+    await compare();
+    const stopping = new AbortController();
+    const running = runJob(stopping.signal);
+    try {
+      await waitFor('the judge to be asked', () => receiver.calls.length > 0);
+      for (let round = 0; round < 2; round++) {
+        const { shadowId } = await plantPair(control.admin, {
+          ...{ organizationId: api.organizationId, groupId: quickId },
+          original: { request: CHAT_REQUEST, response: chatCompletion('a') },
+          shadow: { request: CHAT_REQUEST, response: chatCompletion('good') },
+        });
+        await compare();
+        const isScored = async () => (await pairOf(control.admin, shadowId)).evaluation === 'scored';
+        await waitFor('the other judge to say', isScored);
+      }
+      expect((await pairOf(control.admin, hanging.shadowId)).evaluation).toBe('pending');
+    } finally {
+      stopping.abort();
+      await running;
+    }
   });
 
   test('a key that was deleted is made again', async () => {

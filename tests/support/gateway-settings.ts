@@ -10,6 +10,7 @@ export const gatewaySettings = (dataFolder: string, changes: Partial<GatewaySett
     maxConnections: 10,
     maxBodyBytes: 1e6,
     maxHeldBodyBytes: 1e6,
+    feedbackPerMinute: 60_000,
     maxSpoolBytes: 1e8,
     shipAfterMs: 250,
     drainMs: 1_000,

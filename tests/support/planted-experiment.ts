@@ -108,6 +108,8 @@ const COUNTED = [
     'input_tokens',
     'output_tokens',
     'usage_n',
+    'without_input',
+    'without_output',
     'cost_micro_usd',
     'cost_n',
     'cache_hits',
@@ -125,7 +127,10 @@ function unitRow(list: readonly CountedInference[]) {
     latency_us: total(({ failed, latencyUs }) => (failed ? 0 : latencyUs)),
     latency_n: total(({ failed }) => Number(!failed)),
     output_tokens: total(({ outputTokens }) => outputTokens ?? 0),
-    usage_n: total(({ outputTokens }) => Number(outputTokens !== null)),
+    // Of each something was said, of some nothing about the answer.
+    usage_n: list.length,
+    without_input: list.length,
+    without_output: total(({ outputTokens }) => Number(outputTokens === null)),
     cost_micro_usd: total(({ costMicroUsd }) => costMicroUsd ?? 0),
     cost_n: total(({ costMicroUsd }) => Number(costMicroUsd !== null)),
   };

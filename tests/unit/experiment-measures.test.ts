@@ -33,7 +33,9 @@ const sumsOf = (end: Partial<EndRecord>, begin: Partial<BeginRecord> = {}, inges
 
 test('the columns are those that the built-in metrics read', () => {
   const read = Object.values(BUILTIN_METRICS).flatMap(({ sum, count }) => [sum, count]);
-  expect([...new Set(read)].sort()).toEqual([...SUM_COLUMNS].sort());
+  // What is left of usage_n without those that do not say.
+  const counted = read.map((column) => ({ input_n: 'without_input', output_n: 'without_output' })[column] ?? column);
+  expect([...new Set(counted)].sort()).toEqual([...SUM_COLUMNS].sort());
 });
 
 test('a first attempt that succeeded counts with its time, and what the inference used', () => {
@@ -44,6 +46,7 @@ test('a first attempt that succeeded counts with its time, and what the inferenc
   expect(sums).toEqual({
     ...{ requests: 1, failures: 0, over_objective: 0, latency_us: 2_000, latency_n: 1 },
     ...{ first_token_us: 0, first_token_n: 0, first_token_over: 0, input_tokens: 5, output_tokens: 7, usage_n: 1 },
+    ...{ without_input: 0, without_output: 0 },
     ...{ cost_micro_usd: 11, cost_n: 1, cache_hits: 1, refusals: 0 },
   });
   expect(latencyNs).toBe(2_000 * US);
@@ -145,7 +148,10 @@ test('unknown is not zero: usage and cost have counts of their own', () => {
     usage_n: 1,
     input_tokens: 4,
     output_tokens: 0,
+    without_input: 0,
+    without_output: 1,
   });
+  expect(sumsOf({ inputTokens: null, outputTokens: 4 })).toMatchObject({ without_input: 1, without_output: 0 });
   expect(sumsOf({ costMicroUsd: 0 })).toMatchObject({ cost_n: 1, cost_micro_usd: 0 });
 });
 

@@ -7,6 +7,7 @@ import { createInferenceId, createRandomPool, groupHashOf } from '#core/ids.ts';
 import { DEFAULT_CAPTURE } from '#core/snapshot/log-policy.ts';
 import { DEFAULT_TRAFFIC_POLICY } from '#core/snapshot/traffic-policy.ts';
 import { createFeedbackHandler } from '#gateway/feedback/handle-feedback.ts';
+import { allocateFeedbackMeter, createFeedbackMeter } from '#gateway/feedback/meter.ts';
 import { redactReports } from '#gateway/feedback/redact-reports.ts';
 import { createBodyPool } from '#gateway/flow/body-pool.ts';
 import { bindOrganization } from '#gateway/snapshot/bind.ts';
@@ -58,6 +59,7 @@ interface Rooms {
   readonly takes?: boolean;
   readonly maxBodyBytes?: number;
   readonly maxHeldBytes?: number;
+  readonly perMinute?: number;
 }
 
 async function start(rooms: Rooms = {}) {
@@ -94,6 +96,8 @@ async function start(rooms: Rooms = {}) {
         heldBytes -= bytes;
       },
     },
+    // In a moment that does not pass.
+    meter: createFeedbackMeter(allocateFeedbackMeter(), rooms.perMinute ?? 60_000, () => 1n),
     ...{ maxBodyBytes: rooms.maxBodyBytes ?? 1e9, stalledReaderMs: 60_000, onDefect: (defect) => defects.push(defect) },
     spool: {
       accepting: rooms.accepting ?? true,
@@ -123,7 +127,7 @@ async function start(rooms: Rooms = {}) {
     expect(defects).toEqual([]);
     return [cells[GAUGE.FEEDBACK_ACCEPTED], cells[GAUGE.FEEDBACK_REFUSED]];
   };
-  return { post, settled, reports, bound, key, port };
+  return { post, settled, reports, bound, key, port, cells };
 }
 
 const idOf = (group: 'g' | 'h') => createInferenceId(Date.now() - 1_000, groupHashOf(groupIds[group]), pool);
@@ -220,6 +224,25 @@ describe('is refused in the shape of OpenAI', () => {
       body: { error: { message: expect.stringMatching(message), code: 'bad_request' } },
     });
     await settled();
+  });
+
+  test('beyond what its key may report in a minute, with the time to wait', async () => {
+    const { post, settled, reports, cells } = await start({ perMinute: 1_000 });
+    const many = (count: number) => ({ feedback: Array.from({ length: count }, () => thumb()) });
+    expect((await post(many(500))).status).toBe(202);
+    // What is refused for what it says is not free either.
+    expect((await post({ feedback: Array.from({ length: 400 }, () => ({})) })).status).toBe(400);
+    const answer = await post(many(300));
+    expect(answer).toMatchObject({ status: 429, body: error('rate_limit_error', 'rate_limited') });
+    expect(answer.body.error.message).toMatch(/^Nothing was taken: .* again in 13 s\.$/);
+    expect(answer.headers.get('retry-after')).toBe('13');
+    for (let left = 99; left > 0; left--) expect((await post(thumb())).status).toBe(202);
+    // Before its body is read.
+    const unread = await post(`{"x":${' '.repeat(100_000)}`);
+    expect([unread.status, unread.headers.get('retry-after')]).toEqual([429, '1']);
+    expect(await settled()).toEqual([599, 400]);
+    expect(cells[GAUGE.FEEDBACK_LIMITED]).toBe(301);
+    expect(reports).toHaveLength(100);
   });
 
   test('a compressed body', async () => {

@@ -13,6 +13,7 @@ export interface SoughtInferences {
 export interface FoundInference {
   readonly id: string;
   readonly organizationId: string;
+  readonly groupId: string;
   readonly isShadow: boolean;
   readonly createdAt: Date;
 }
@@ -40,7 +41,8 @@ export function createClickHouseFinder(address: ClickHouseAddress): ClickHouseFi
       const quoted = (list: readonly string[]) => list.map((id) => `'${id}'`).join(', ');
       const moments = times.map((time) => `fromUnixTimestamp64Milli(${time.getTime()}, 'UTC')`).join(', ');
       // One that lies there twice is one.
-      const text = await client.query(`SELECT toString(id) AS inference, toString(organization_id) AS organization,
+      const text =
+        await client.query(`SELECT toString(id) AS inference, toString(organization_id) AS organization, toString(group_id) AS place,
           shadow_of IS NOT NULL AS shadow, toUnixTimestamp64Milli(created_at) AS ms
         FROM ${INFERENCES.name} WHERE group_id IN (${quoted(groupIds)}) AND created_at IN (${moments}) AND id IN (${quoted(ids)})
           AND (experiment_id IS NULL OR created_at < now() - INTERVAL ${SETTLED_HOURS} HOUR)
@@ -54,10 +56,17 @@ export function createClickHouseFinder(address: ClickHouseAddress): ClickHouseFi
 interface Line {
   readonly inference: string;
   readonly organization: string;
+  readonly place: string;
   readonly shadow: number;
   readonly ms: number;
 }
 
-function foundOf({ inference, organization, shadow, ms }: Line): FoundInference {
-  return { id: inference, organizationId: organization, isShadow: shadow === 1, createdAt: new Date(ms) };
+function foundOf({ inference, organization, place, shadow, ms }: Line): FoundInference {
+  return {
+    id: inference,
+    organizationId: organization,
+    groupId: place,
+    isShadow: shadow === 1,
+    createdAt: new Date(ms),
+  };
 }

@@ -15,6 +15,7 @@ const TYPES: Readonly<Record<ErrorCode, string>> = {
   internal: 'api_error',
   upstream_error: 'api_error',
   upstream_rejected: 'invalid_request_error',
+  rate_limited: 'rate_limit_error',
   upstream_rate_limited: 'rate_limit_error',
   upstream_unreachable: 'api_error',
   upstream_protocol: 'api_error',
