@@ -57,6 +57,7 @@ function viewOf(row: RolloutRow, { facts, weights, freeze, nowMs }: Around): Rol
   const primary = row.definition.primary?.metric ?? null;
   const frozen = freeze === undefined ? null : { endsAt: freeze.ends_at, reason: freeze.reason };
   const { pause } = memory;
+  const isWithoutChampion = !plan.dryRun && weights[row.arms[0]!.model] === 0;
   return {
     id: row.id,
     name: row.name,
@@ -70,7 +71,7 @@ function viewOf(row: RolloutRow, { facts, weights, freeze, nowMs }: Around): Rol
     step: stage === undefined ? null : { number: memory.stage + 1, of: stages.length, weightBp: stage.weightBp },
     since: memory.sinceMs === 0 ? (row.ended_at ?? row.created_at).toISOString() : iso(memory.sinceMs),
     weights,
-    waitsFor: waitsFor({ state, plan, memory, primary, gates: facts.gates, freeze: frozen }),
+    waitsFor: waitsFor({ state, plan, memory, primary, gates: facts.gates, freeze: frozen, isWithoutChampion }),
     notes: watchNotes(row),
     nextLookAt: nextLookAt(row, facts.lastLookAt, nowMs),
     possible: possibleOrders(state, memory),

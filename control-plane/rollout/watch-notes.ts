@@ -1,5 +1,4 @@
-import { hours } from '#core/experiments/fast-guard.ts';
-import { figure } from '#core/experiments/figures.ts';
+import { durationFigure, figure } from '#core/experiments/figures.ts';
 import { firstStageAlone } from '#core/rollout/alone.ts';
 import { rulesOf } from '#core/rollout/strategies/rules.ts';
 import type { RolloutRow } from '#store/rollouts.ts';
@@ -44,5 +43,5 @@ function guardNote({ plan, definition, ingest, started_at: startedAt }: Watched)
     return `There is no fast guard then: nothing is known of the champion's failures before the start; ${policy} (onUnguarded).`;
   }
   const { failingUnits, units, windowMs } = history;
-  return `${what}: ${figure(failingUnits)} of ${figure(units)} in ${hours(windowMs)}.`;
+  return `${what}: ${figure(failingUnits)} of ${figure(units)} in ${durationFigure(windowMs)}.`;
 }

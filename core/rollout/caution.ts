@@ -1,3 +1,4 @@
+import { durationFigure } from '../experiments/figures.ts';
 import type { Judgement } from './judge.ts';
 import type { PauseCause, RolloutMemory } from './memory.ts';
 import type { MachineFacts, MachineRollout, Step } from './step.ts';
@@ -32,8 +33,8 @@ export function caution(rollout: MachineRollout, seen: Judgement, nowMs: number)
     return makeStep(rollout, 'missing', { reason: `holds: nothing is measured of ${metrics}`, memory: { missing } });
   }
   if (nowMs - memory.missing.sinceMs < plan.missingMetricHoldMs) return null;
-  const forS = Math.round((nowMs - memory.missing.sinceMs) / 1_000);
-  return pauseStep(rollout, 'missing', `nothing is measured of ${metrics}, for ${forS} s`, nowMs, { missing: null });
+  const since = durationFigure(nowMs - memory.missing.sinceMs);
+  return pauseStep(rollout, 'missing', `nothing is measured of ${metrics}, for ${since}`, nowMs, { missing: null });
 }
 
 export function pauseStep(

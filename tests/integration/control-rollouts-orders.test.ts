@@ -103,7 +103,10 @@ test('one call makes it and starts it, and two entries say so', async () => {
     ...{ group: 'demo', name: 'too-many', challengers: ['b'], start: true },
     plan: { strategy: { kind: 'direct' } },
   });
-  expect(second.status).toBe(409);
+  expect(second).toMatchObject({
+    status: 409,
+    body: { detail: expect.stringMatching(/end it first\. Nothing was created;/) },
+  });
   expect((await api('GET', '/rollouts')).body.items).toHaveLength(1);
 });
 
@@ -131,6 +134,10 @@ test('what its state does not allow is a 409 that says what is possible', async 
   const early = await order(path, 'pause');
   expect(early).toMatchObject({ status: 409, body: { type: 'urn:ringside:problem:conflict' } });
   expect(early.body.detail).toMatch(/Possible now: start, abort\.$/);
+  const { id } = (await api('POST', '/freeze-windows', { endsAt: '2099-01-01T00:00:00Z', reason: 'holidays' })).body;
+  // What was refused is not among what is possible.
+  expect((await order(path, 'start')).body.detail).toMatch(/holidays\. Possible now: abort\.$/);
+  await api('DELETE', `/freeze-windows/${id}`);
   await order(path, 'start');
   await order(path, 'pause', { reason: 'lunch' });
   const paused = (await api('GET', path)).body;

@@ -61,9 +61,10 @@ test('there is always a sentence about what it waits for', () => {
       situation,
       fc.constantFrom(...gates),
       fc.constantFrom(...freezes),
-      ({ state, memory }, asked, freeze) => {
+      fc.boolean(),
+      ({ state, memory }, asked, freeze, isWithoutChampion) => {
         const { plan } = machineOf(PLAN);
-        const sentence = waitsFor({ state, plan, memory, primary: 'score', gates: asked, freeze });
+        const sentence = waitsFor({ state, plan, memory, primary: 'score', gates: asked, freeze, isWithoutChampion });
         expect(sentence).toMatch(/^[A-Z0-9].*\.$/);
         expect(sentence).not.toMatch(/undefined|null|NaN|unknown/);
       },

@@ -10,7 +10,15 @@ function deciding(because: Extract<Decision, { kind: 'promote' }>['because']) {
   const decision = { kind: 'promote', arm: 1, because, reason: 'it is better' };
   const memory = rolloutMemorySchema.parse({ asked: 'promotion:1', decision });
   return {
-    waits: waitsFor({ state: 'deciding', plan, memory, primary: 'latency', gates: [], freeze: null }),
+    waits: waitsFor({
+      state: 'deciding',
+      plan,
+      memory,
+      primary: 'latency',
+      gates: [],
+      freeze: null,
+      isWithoutChampion: false,
+    }),
     possible: possibleOrders('deciding', memory),
   };
 }
@@ -25,4 +33,31 @@ test('who ordered the promotion has agreed to it, and is not asked again', () =>
   const { waits, possible } = deciding('person');
   expect(waits).toBe('The decision to be carried out: it is better.');
   expect(possible).not.toContain('approve');
+});
+
+const steps = [
+  { weightBp: 500, durationMs: 1_000 },
+  { weightBp: 5_000, approval: true },
+];
+const canary = rolloutPlanSchema.parse({ strategy: { kind: 'canary', steps } });
+const inCanary = (memory: object, state: 'ramping' | 'holding' = 'ramping', isWithoutChampion = false) => {
+  const parsed = rolloutMemorySchema.parse(memory);
+  return waitsFor({
+    ...{ state, plan: canary, memory: parsed, primary: 'latency' },
+    gates: [],
+    freeze: null,
+    isWithoutChampion,
+  });
+};
+
+test('past the last step people approve the decision, and are not waited for once they have', () => {
+  expect(inCanary({ stage: 0, asked: 'step:1' })).toBe('Somebody to approve going on to step 2.');
+  expect(inCanary({ stage: 1, asked: 'step:2' })).toBe('Somebody to approve going on to the decision.');
+  expect(inCanary({ stage: 1 })).toBe('Step 2 of 2: an approval.');
+  expect(inCanary({ stage: 1, asked: 'step:2', approved: ['step:2'] })).toBe('Step 2 of 2: the next look.');
+});
+
+test('a hold to which no evidence comes says so, and what to do', () => {
+  expect(inCanary({}, 'holding')).toBe('Enough evidence: latency must decide.');
+  expect(inCanary({}, 'holding', true)).toContain('latency must decide. The champion has no traffic any more');
 });
