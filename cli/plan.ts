@@ -147,8 +147,8 @@ function planLines(plan: Plan): string[] {
     .map((name) => `${LABELS[name]} ${show[name](plan[name].fixed!)}`);
   const answer = of(asked, plan[asked]);
   const known = `${group}: ${traffic.units} units, ${Math.round(traffic.unitsPerDay)} a day; ${metric} of ${champion.model}: ${meanText(metric, champion.mean)}`;
-  // Without a mean there is nothing to plan with, and the warnings say why.
-  if (champion.mean === null) return [known, '', ...warnings];
+  // Nothing can be computed, and the warnings say why.
+  if (given.length === 0) return [known, '', ...warnings];
   return [
     known,
     `${LABELS[asked]} for ${given.join(', ')}:`,
