@@ -62,13 +62,16 @@ function progressOf({ state, plan, memory, primary, isWithoutChampion }: Waiting
     }
     case 'ramping': {
       const stage = rules.stages[memory.stage];
+      const next = stepKey(memory.stage + 1);
+      const step = `Step ${memory.stage + 1} of ${rules.stages.length}`;
+      if (memory.skipped === next) return `${step}: the next look; the rest of it is skipped.`;
       const needs = [
         ...(stage === undefined || stage.durationMs === 0 ? [] : [`its end at ${until(stage.durationMs)}`]),
         ...(stage === undefined || stage.minUnits === 0 ? [] : [`${stage.minUnits} units in each challenger's arm`]),
-        ...(stage?.approval === true && !memory.approved.includes(stepKey(memory.stage + 1)) ? ['an approval'] : []),
+        ...(stage?.approval === true && !memory.approved.includes(next) ? ['an approval'] : []),
       ];
       const what = needs.length === 0 ? 'the next look' : needs.join(' and ');
-      return `Step ${memory.stage + 1} of ${rules.stages.length}: ${what}.`;
+      return `${step}: ${what}.`;
     }
     case 'holding':
       return rules.holdMs === null

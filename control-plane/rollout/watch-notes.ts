@@ -10,9 +10,13 @@ type Watched = Pick<RolloutRow, 'plan' | 'definition' | 'arms' | 'ingest' | 'sta
  * for is judged.
  */
 export function watchNotes(rollout: Watched): string[] {
+  if (rollout.plan.dryRun) return [DRY_RUN];
   const alone = firstStageAlone(rollout.plan, rollout.arms.length - 1);
   return alone === null ? [] : [...judgedNote(rollout, alone), guardNote(rollout)];
 }
+
+const DRY_RUN =
+  'In a dry run no weight is moved: challengers are judged by the traffic that they have already, and where they have none nothing is measured of them.';
 
 function judgedNote({ plan, definition }: Watched, alone: number): string[] {
   const { strategy } = plan;

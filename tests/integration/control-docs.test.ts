@@ -49,6 +49,7 @@ const ROUTES: Record<string, string[]> = {
   ),
   '/freeze-windows': ['get', 'post'],
   '/freeze-windows/{id}': ['delete'],
+  '/metrics': ['get'],
   '/keys': ['get', 'post'],
   '/keys/{id}': ['delete', 'get', 'patch'],
   '/inferences': ['get'],

@@ -110,6 +110,29 @@ test('one call makes it and starts it, and two entries say so', async () => {
   expect((await api('GET', '/rollouts')).body.items).toHaveLength(1);
 });
 
+test('Prometheus sees rollouts that are under way, paused and ended', async () => {
+  const scrape = async () => {
+    const headers = { authorization: `Bearer ${api.token}` };
+    const answer = await fetch(`${control.url}/api/v1/metrics`, { headers });
+    expect(answer.headers.get('content-type')).toContain('text/plain; version=0.0.4');
+    return answer.text();
+  };
+  const path = await create({}, { start: true });
+  const running = await scrape();
+  const of = 'group="demo",rollout="b-in-demo"';
+  expect(running).toContain(`ringside_rollout_info{${of},state="ramping",strategy="canary",dry_run="false"} 1\n`);
+  expect(running).toContain(`ringside_rollout_paused{${of},cause=""} 0\n`);
+  expect(running).toContain(`ringside_rollout_weight_ratio{${of},model="b",role="challenger"} 0.05\n`);
+  expect(running).toMatch(/\nringside_rollout_since_look_seconds\{.*\} [\d.]+\n/);
+  expect(running).toContain('ringside_rollouts_ended_total{group="demo",state="rolled_back"} 0\n');
+  await order(path, 'pause');
+  expect(await scrape()).toContain(`ringside_rollout_paused{${of},cause="person"} 1\n`);
+  await order(path, 'rollback');
+  const over = await scrape();
+  expect(over).toContain('ringside_rollouts_ended_total{group="demo",state="rolled_back"} 1\n');
+  expect(over).not.toContain('b-in-demo');
+});
+
 test('orders that are repeated change nothing', async () => {
   const path = await create();
   for (const [kind, event] of [

@@ -54,6 +54,7 @@ test('past the last step people approve the decision, and are not waited for onc
   expect(inCanary({ stage: 0, asked: 'step:1' })).toBe('Somebody to approve going on to step 2.');
   expect(inCanary({ stage: 1, asked: 'step:2' })).toBe('Somebody to approve going on to the decision.');
   expect(inCanary({ stage: 1 })).toBe('Step 2 of 2: an approval.');
+  expect(inCanary({ stage: 0, skipped: 'step:1' })).toBe('Step 1 of 2: the next look; the rest of it is skipped.');
   expect(inCanary({ stage: 1, asked: 'step:2', approved: ['step:2'] })).toBe('Step 2 of 2: the next look.');
 });
 
