@@ -60,8 +60,8 @@ function refuse(error: unknown, advice: string): never {
 }
 
 /** What is possible, other than what was refused. */
-function possibleBeside({ state, memory }: RolloutRow, refused: CommandKind): string {
-  const possible = possibleOrders(state, rolloutMemorySchema.parse(memory)).filter((kind) => kind !== refused);
+function possibleBeside({ state, memory, plan }: RolloutRow, refused: CommandKind): string {
+  const possible = possibleOrders(state, rolloutMemorySchema.parse(memory), plan).filter((kind) => kind !== refused);
   return possible.length === 0 ? 'Nothing can be ordered of it any more.' : `Possible now: ${possible.join(', ')}.`;
 }
 

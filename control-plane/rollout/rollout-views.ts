@@ -74,7 +74,7 @@ function viewOf(row: RolloutRow, { facts, weights, freeze, nowMs }: Around): Rol
     waitsFor: waitsFor({ state, plan, memory, primary, gates: facts.gates, freeze: frozen, isWithoutChampion }),
     notes: watchNotes(row),
     nextLookAt: nextLookAt(row, facts.lastLookAt, nowMs),
-    possible: possibleOrders(state, memory),
+    possible: possibleOrders(state, memory, plan),
     reason: row.reason,
     experiment: row.definition,
     plan,

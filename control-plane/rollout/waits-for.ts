@@ -1,6 +1,6 @@
 import { webhookOfGate } from '#core/rollout/gates.ts';
-import { awaitsApproval, type RolloutMemory } from '#core/rollout/memory.ts';
-import { moveOf } from '#core/rollout/move-key.ts';
+import type { RolloutMemory } from '#core/rollout/memory.ts';
+import { awaitsApproval, moveOf } from '#core/rollout/move-key.ts';
 import type { RolloutPlan } from '#core/rollout/plan.ts';
 import { stepKey } from '#core/rollout/ramp.ts';
 import { hasEnded, type RolloutState } from '#core/rollout/state.ts';
@@ -40,7 +40,7 @@ function gateOf({ gates, plan, memory, state }: Waiting): string | undefined {
     });
     return `The answer of the webhook ${whom.join(', and of ')}.`;
   }
-  if (awaitsApproval(memory)) {
+  if (awaitsApproval(memory, plan)) {
     return `Somebody to approve ${moveOf(memory.asked!, plan)}.`;
   }
   return state === 'draft' ? 'The engine to start it.' : undefined;

@@ -4,7 +4,7 @@ import { blockedBy, pauseStep } from './caution.ts';
 import { decideStep, HOLD_KEY } from './decide.ts';
 import { activeArms, judge } from './judge.ts';
 import type { RolloutMemory } from './memory.ts';
-import { moveOf } from './move-key.ts';
+import { awaitsApproval, moveOf } from './move-key.ts';
 import { stepKey } from './ramp.ts';
 import { refuseStart, startClearance, startStep } from './start.ts';
 import { hasEnded } from './state.ts';
@@ -119,6 +119,8 @@ function approve(rollout: MachineRollout, reason: string): CommandResult {
   const { asked, approved } = rollout.memory;
   if (asked === null) return refused('it waits for no approval now');
   if (approved.includes(asked)) return refused('that is approved already');
+  if (!awaitsApproval(rollout.memory, rollout.plan))
+    return refused('webhooks alone are asked, and no person can agree in their place');
   const said = `approved ${moveOf(asked, rollout.plan)}: ${reason}`;
   return step(makeStep(rollout, 'approve', { reason: said, memory: { approved: [...approved, asked] } }));
 }

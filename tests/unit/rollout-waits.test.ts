@@ -19,7 +19,7 @@ function deciding(because: Extract<Decision, { kind: 'promote' }>['because']) {
       freeze: null,
       isWithoutChampion: false,
     }),
-    possible: possibleOrders('deciding', memory),
+    possible: possibleOrders('deciding', memory, plan),
   };
 }
 
@@ -40,10 +40,18 @@ const steps = [
   { weightBp: 5_000, approval: true },
 ];
 const canary = rolloutPlanSchema.parse({ strategy: { kind: 'canary', steps } });
-const inCanary = (memory: object, state: 'ramping' | 'holding' = 'ramping', isWithoutChampion = false) => {
+const asksTwice = rolloutPlanSchema.parse({
+  strategy: { kind: 'canary', steps: steps.map((step) => ({ ...step, approval: true })) },
+});
+const inCanary = (
+  memory: object,
+  state: 'ramping' | 'holding' = 'ramping',
+  isWithoutChampion = false,
+  plan = canary,
+) => {
   const parsed = rolloutMemorySchema.parse(memory);
   return waitsFor({
-    ...{ state, plan: canary, memory: parsed, primary: 'latency' },
+    ...{ state, plan, memory: parsed, primary: 'latency' },
     gates: [],
     freeze: null,
     isWithoutChampion,
@@ -51,7 +59,9 @@ const inCanary = (memory: object, state: 'ramping' | 'holding' = 'ramping', isWi
 };
 
 test('past the last step people approve the decision, and are not waited for once they have', () => {
-  expect(inCanary({ stage: 0, asked: 'step:1' })).toBe('Somebody to approve going on to step 2.');
+  expect(inCanary({ stage: 0, asked: 'step:1' }, 'ramping', false, asksTwice)).toBe(
+    'Somebody to approve going on to step 2.',
+  );
   expect(inCanary({ stage: 1, asked: 'step:2' })).toBe('Somebody to approve going on to the decision.');
   expect(inCanary({ stage: 1 })).toBe('Step 2 of 2: an approval.');
   expect(inCanary({ stage: 0, skipped: 'step:1' })).toBe('Step 1 of 2: the next look; the rest of it is skipped.');
@@ -61,4 +71,18 @@ test('past the last step people approve the decision, and are not waited for onc
 test('a hold to which no evidence comes says so, and what to do', () => {
   expect(inCanary({}, 'holding')).toBe('Enough evidence: latency must decide.');
   expect(inCanary({}, 'holding', true)).toContain('latency must decide. The champion has no traffic any more');
+});
+
+test('where webhooks alone are asked, nobody is asked to approve', () => {
+  const asking = rolloutPlanSchema.parse({
+    strategy: { kind: 'canary', steps },
+    webhooks: [{ hook: 'confirm-step', url: 'https://example.com/' }],
+  });
+  const memory = rolloutMemorySchema.parse({ stage: 0, asked: 'step:1' });
+  const waiting = { state: 'ramping' as const, plan: asking, memory, primary: null, gates: [], freeze: null };
+  expect(waitsFor({ ...waiting, isWithoutChampion: false })).toMatch(/^Step 1 of 2: /);
+  expect(possibleOrders('ramping', memory, asking)).not.toContain('approve');
+  expect(possibleOrders('ramping', rolloutMemorySchema.parse({ stage: 1, asked: 'step:2' }), asking)).toContain(
+    'approve',
+  );
 });
