@@ -170,8 +170,10 @@ test('what its state does not allow is a 409 that says what is possible', async 
   await order(path, 'rollback', { reason: 'no' });
   const over = await order(path, 'resume');
   expect(over.body.detail).toMatch(/Nothing can be ordered of it any more\.$/);
-  expect((await api('GET', path)).body).toMatchObject({
+  const ended = (await api('GET', path)).body;
+  expect(ended).toMatchObject({
     ...{ state: 'rolled_back', possible: [], waitsFor: 'Nothing: it has ended.', reason: 'no', nextLookAt: null },
+    ...{ paused: null, since: ended.endedAt },
   });
 });
 

@@ -56,7 +56,7 @@ describe('what is refused, with the field and the reason', () => {
     ['one of tomorrow', { inferenceId: future }, 'inferenceId', /has not come yet/],
     ['an empty correlation', { inferenceId: undefined, correlationId: '' }, 'correlationId', /1 to 256 characters/],
     ['a long one', { inferenceId: undefined, correlationId: 'x'.repeat(257) }, 'correlationId', /1 to 256/],
-    ['no metric', { metric: undefined }, 'metric', /up to 64 lower-case letters/],
+    ['no metric', { metric: undefined }, 'metric', /is missing: .* up to 64 lower-case letters/],
     ['a metric in capitals', { metric: 'CSAT' }, 'metric', /up to 64 lower-case letters/],
     ['a metric with a label', { metric: 'a=b' }, 'metric', /up to 64 lower-case letters/],
     ['a metric of ours', { metric: 'latency' }, 'metric', /measured by Ringside itself/],
