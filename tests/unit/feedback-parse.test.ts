@@ -107,7 +107,7 @@ describe('what is refused, with the field and the reason', () => {
   test.each<[string, unknown, string | null, RegExp]>([
     ['no object', 5, null, /must be a JSON object/],
     ['a bare list', [good], null, /must be a JSON object/],
-    ['an empty list', { feedback: [] }, 'feedback', /must be a list/],
+    ['an empty list', { feedback: [] }, 'feedback', /is empty/],
     ['no list', { feedback: good }, 'feedback', /must be a list/],
     ['a list and more', { feedback: [good], metric: 'x' }, 'feedback', /"metric" belongs into its reports/],
     [
