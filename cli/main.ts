@@ -78,7 +78,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     compute: async (args, settings) => (await import('./experiment/experiment.ts')).experiment(args, settings),
   },
   group: {
-    summary: "a group's comparison and the truth of its split; see ringside group --help",
+    summary: "a group's comparison, mirrored calls, assignments and the truth of its split; see ringside group --help",
     parsesArguments: true,
     hasHelp: true,
     compute: async (args, settings) => (await import('./experiment/group.ts')).group(args, settings),

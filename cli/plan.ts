@@ -3,6 +3,7 @@ import { BUILTIN_METRICS, isBuiltin } from '#core/experiments/metrics.ts';
 import { createControlApi } from './control-api.ts';
 import { findControlAccess } from './export/access.ts';
 import { print } from './output.ts';
+import { parseAmount } from './rollout/metric-flags.ts';
 import { parseDuration, parseShare, parseWeight } from './rollout/quantities.ts';
 import type { Settings } from './settings.ts';
 import { CommandError } from './start-failure.ts';
@@ -14,7 +15,7 @@ what is to be computed: --effect, else --duration, else --weight. Nothing is cha
 
   --metric latency          a built-in metric, or one that feedback reports (default error_rate)
   --effect 5%               the smallest difference to find, relative to the champion's mean
-  --absolute                … or in the metric's own unit: --effect 0.01
+  --absolute                … or in the metric's own unit: --effect 1% of a rate, 50ms of a latency, 12 of tokens
   --duration 14d            how long it may take (default 14d)
   --weight 10%              the challenger's weight (default 50%)
   --challengers 2           how many there are (default 1)
@@ -98,7 +99,7 @@ export function parsePlanOptions(args: readonly string[]): {
     group,
     query: {
       ...{ metric, challengers, comparison, alpha, power },
-      effect: read('effect', parseShare, '5% or 0.05'),
+      effect: read('effect', absolute ? parseAmount : parseShare, absolute ? '1%, 0.01 or 50ms' : '5% or 0.05'),
       days: read('duration', days, '14d'),
       weightBp: read('weight', parseWeight, '10% or 1000bp'),
       historyDays: read('history', days, '7d'),
@@ -127,9 +128,11 @@ function meanText(metric: string, mean: number | null): string {
   }
 }
 
+const LABELS = { effect: 'effect', days: 'duration', weightBp: 'weight' } as const;
+
 function planLines(plan: Plan): string[] {
   const { group, metric, relative, traffic, champion, asked, curve, warnings } = plan;
-  const effect = (value: number) => (relative ? `${(value * 100).toPrecision(3)} %` : value.toPrecision(3));
+  const effect = (value: number) => (relative ? `${(value * 100).toPrecision(3)} %` : meanText(metric, value));
   const show = {
     effect,
     days: (value: number) => `${value.toPrecision(3)} days`,
@@ -141,11 +144,14 @@ function planLines(plan: Plan): string[] {
   };
   const given = (['effect', 'days', 'weightBp'] as const)
     .filter((name) => name !== asked && plan[name].fixed !== null)
-    .map((name) => `${name === 'weightBp' ? 'weight' : name} ${show[name](plan[name].fixed!)}`);
+    .map((name) => `${LABELS[name]} ${show[name](plan[name].fixed!)}`);
   const answer = of(asked, plan[asked]);
+  const known = `${group}: ${traffic.units} units, ${Math.round(traffic.unitsPerDay)} a day; ${metric} of ${champion.model}: ${meanText(metric, champion.mean)}`;
+  // Nothing can be computed, and the warnings say why.
+  if (given.length === 0) return [known, '', ...warnings];
   return [
-    `${group}: ${traffic.units} units, ${Math.round(traffic.unitsPerDay)} a day; ${metric} of ${champion.model}: ${meanText(metric, champion.mean)}`,
-    `${asked === 'weightBp' ? 'weight' : asked} for ${given.join(', ')}:`,
+    known,
+    `${LABELS[asked]} for ${given.join(', ')}:`,
     `  looking all the time, decided with the power asked for   ${answer.sequence}`,
     `  looking all the time, half of such experiments           ${answer.typical}`,
     `  one look at the end                                      ${answer.fixed}`,

@@ -25,6 +25,7 @@ import { routeGroups } from './routes/groups.ts';
 import { routeHealth } from './routes/health.ts';
 import { routeKeys } from './routes/keys.ts';
 import { routeLedger } from './routes/ledger.ts';
+import { routeMetrics } from './routes/metrics.ts';
 import { routeModels } from './routes/models.ts';
 import { routePlanning } from './routes/planning.ts';
 import { routeProviders } from './routes/providers.ts';
@@ -78,6 +79,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<ApiEnv> {
   routeShadows(operations, deps.clock, deps.evaluatorAccess);
   routeRollouts(operations, deps.rollouts, deps.rolloutOrders);
   routeFreezeWindows(operations, deps.freezeWindows);
+  routeMetrics(operations, deps.clock);
   routeKeys(operations, deps.keys);
   routeRecords(operations);
   routeLedger(operations);

@@ -70,6 +70,27 @@ export function activeFreezes(tx: Tx, organizationId: string, at: Date): Promise
     .execute();
 }
 
+/** How many rollouts of a group are in a state. */
+export interface StateCount {
+  readonly group: string;
+  readonly state: string;
+  readonly count: number;
+}
+
+/** The rollouts of each live group by their state, those that have not ended among them. */
+export async function countByState(tx: Tx, organizationId: string): Promise<StateCount[]> {
+  const rows = await tx
+    .selectFrom('rollouts')
+    .innerJoin('groups', 'groups.id', 'rollouts.group_id')
+    .select(['groups.name as group', 'rollouts.state', (each) => each.fn.countAll<string>().as('count')])
+    .where('rollouts.organization_id', '=', organizationId)
+    .where('groups.deleted_at', 'is', null)
+    .groupBy(['groups.name', 'rollouts.state'])
+    .orderBy('groups.name')
+    .execute();
+  return rows.map(({ group, state, count }) => ({ group, state, count: Number(count) }));
+}
+
 /** Removes a draft that has never done anything. @returns whether there was one */
 export async function deleteDraft(tx: Tx, organizationId: string, id: string): Promise<boolean> {
   const { numDeletedRows } = await tx

@@ -68,6 +68,18 @@ export async function pairCounts(tx: Tx, filter: PairFilter): Promise<PairCounts
   return rows;
 }
 
+/** What came of the newest question to the evaluator that has no verdict, by shadow. */
+export async function evaluationProblems(
+  tx: Tx,
+  filter: PairFilter,
+): Promise<readonly { readonly model: string; readonly detail: string }[]> {
+  const { rows } = await sql<{ model: string; detail: string }>`
+    SELECT DISTINCT ON (shadow_variant) shadow_variant AS model, evaluation_detail AS detail FROM shadow_pairs
+    WHERE ${where(filter)} AND evaluation IN ('pending', 'failed') AND evaluation_detail <> ''
+    ORDER BY shadow_variant, evaluation_at DESC NULLS LAST`.execute(tx);
+  return rows;
+}
+
 /** Why pairs were given up, by shadow, the most frequent reason first. */
 export async function givenUpReasons(
   tx: Tx,

@@ -29,6 +29,11 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     path: (ref) => `/experiments/${ref}/breakdown`,
     options: ['by', 'metric', 'top', 'since', 'until'],
   }),
+  feedback: readSubcommand('experiment', 'feedback', {
+    summary: 'what applications reported, and whether it found its inference, newest first',
+    path: () => '/feedback',
+    options: ['experiment', 'inference', 'metric', 'state', 'limit', 'cursor'],
+  }),
   analyze: { summary: 'compare two arms from their sums', help: ANALYZE_HELP, run: analyze },
   srm: { summary: 'whether units were split as the weights say', help: SRM_HELP, run: srm },
 };

@@ -13,6 +13,16 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     path: (ref) => `/groups/${ref}/split`,
     options: ['since', 'until', 'step'],
   }),
+  assignment: readSubcommand('group', 'assignment', {
+    ...{ summary: 'where a unit falls, and why: --unit user-42', takes: 'group' },
+    path: (ref) => `/groups/${ref}/assignment`,
+    options: ['unit'],
+  }),
+  shadows: readSubcommand('group', 'shadows', {
+    ...{ summary: 'its mirrored calls against the inferences that they mirror', takes: 'group' },
+    path: (ref) => `/groups/${ref}/shadows`,
+    options: ['since', 'experiment', 'alpha', 'plannedUnits'],
+  }),
 };
 
 const NOTICE = `The token is RINGSIDE_ADMIN_TOKEN and the address RINGSIDE_CONTROL_URL, or both are those of credentials.json in

@@ -44,8 +44,8 @@ export function parseGuardrail(text: string): object {
   return guardrail;
 }
 
-/** Times are measured in microseconds. */
-function parseAmount(text: string): number | undefined {
+/** Reads `1%`, `0.01` or `50ms`; times are measured in microseconds. */
+export function parseAmount(text: string): number | undefined {
   const ms = parseDuration(text);
   return ms === undefined ? parseShare(text) : ms * 1_000;
 }

@@ -43,7 +43,10 @@ export function listLines(rollouts: readonly Rollout[], nowMs: number): string[]
     rollout.group,
     stateOf(rollout),
     rollout.plan.strategy.kind,
-    rollout.challengers.map((model) => `${model} ${formatWeight(rollout.weights[model] ?? 0)}`).join(', '),
+    // The weights of one that has ended are another one's, or a person's.
+    rollout.challengers
+      .map((model) => (rollout.endedAt === null ? `${model} ${formatWeight(rollout.weights[model] ?? 0)}` : model))
+      .join(', '),
     formatDuration(nowMs - Date.parse(rollout.since)),
   ]);
   return table([['name', 'group', 'state', 'strategy', 'challengers', 'for'], ...rows]);
@@ -63,7 +66,7 @@ export function showLines(rollout: Rollout, nowMs: number): string[] {
       : ([['step', `${step.number} of ${step.of}, ${formatWeight(step.weightBp)}`]] as [string, string][])),
     ['champion', rollout.champion],
     ['challengers', rollout.challengers.map((model) => nameOf(rollout, model)).join(', ')],
-    ['weights', weights.join(', ')],
+    [rollout.endedAt === null ? 'weights' : 'weights now', weights.join(', ')],
     ['reason', rollout.reason === '' ? '–' : rollout.reason],
     ['waits for', rollout.waitsFor],
     ...rollout.notes.map((note): [string, string] => ['note', note]),

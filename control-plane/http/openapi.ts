@@ -122,7 +122,7 @@ export function buildOpenApiDocument(app: OpenAPIHono<ApiEnv>) {
     description:
       'An admin token (`rsa_…`). It belongs to one organization and has a role: viewer, operator, admin or owner.',
   });
-  return app.getOpenAPI31Document({
+  const document = app.getOpenAPI31Document({
     openapi: '3.1.0',
     info: {
       title: 'Ringside control API',
@@ -135,6 +135,24 @@ export function buildOpenApiDocument(app: OpenAPIHono<ApiEnv>) {
     servers: [{ url: '/', description: 'This control plane.' }],
     tags: TAGS.map(([name, description]) => ({ name, description })),
   });
+  admitNull(document);
+  return document;
+}
+
+/**
+ * The generator writes "a shared schema, or null" as both at once, which null is not: `allOf` of the reference and `["object","null"]`.
+ * Made `anyOf` here, in place.
+ */
+function admitNull(node: unknown): void {
+  if (typeof node !== 'object' || node === null) return;
+  const schema = node as { allOf?: readonly { $ref?: string; type?: unknown }[]; anyOf?: unknown };
+  const [reference, kind] = Array.isArray(schema.allOf) && schema.allOf.length === 2 ? schema.allOf : [];
+  const admitsNull = Array.isArray(kind?.type) && kind.type.includes('null') && Object.keys(kind).length === 1;
+  if (reference?.$ref !== undefined && admitsNull) {
+    delete schema.allOf;
+    schema.anyOf = [reference, { type: 'null' }];
+  }
+  for (const child of Object.values(node)) admitNull(child);
 }
 
 const TAGS = [

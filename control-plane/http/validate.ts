@@ -1,5 +1,6 @@
 import type { z } from '@hono/zod-openapi';
 import { type Issue, refuseIssues } from '../problem.ts';
+import { issueMessage } from './issue-message.ts';
 
 /** Deeper than any configuration (a template of a custom provider has 32 levels by itself); what is nested further would overflow the stack of whoever walks it. */
 const MAX_DEPTH = 40;
@@ -24,8 +25,7 @@ function describe(issue: z.core.$ZodIssue, name: string): Issue[] {
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => ({ field: joined(field, key), message: 'is no known field' }));
   }
-  const missing = issue.code === 'invalid_type' && issue.message.endsWith('received undefined');
-  return [{ field: field === '' ? 'body' : field, message: missing ? 'is required' : issue.message }];
+  return [{ field: field === '' ? 'body' : field, message: issueMessage(issue) }];
 }
 
 function fieldOf(path: readonly PropertyKey[], name: string): string {

@@ -25,6 +25,7 @@ export interface OrderDeps {
 /**
  * Carries out what a person orders of a rollout. What it is already is no error: a repeated order changes nothing.
  * @param row locked for update
+ * @param advice what a refusal says in place of what else is possible
  * @throws Problem `conflict`, with what is possible, when its state does not allow it; `invalid` when it cannot start in its group
  *   as that is now
  */
@@ -34,6 +35,7 @@ export async function orderRollout(
   row: RolloutRow,
   order: Command,
   actor: string,
+  advice?: string,
 ): Promise<Change & { readonly body: object }> {
   const { kind } = order;
   const nowMs = deps.clock.nowMs();
@@ -45,19 +47,24 @@ export async function orderRollout(
   const rollout = kind === 'start' && row.state === 'draft' ? await renewArms(deps, tx, row) : row;
   const organizationId = row.organization_id;
   const call = { organizationId, rollout, command: order, actor, nowMs, past: deps.past };
-  const outcome = await command(tx, call).catch((error: unknown) => refuse(error, row));
+  const outcome = await command(tx, call).catch((error: unknown) => refuse(error, advice ?? possibleBeside(row, kind)));
   const view = await rolloutView(tx, outcome.rollout, nowMs);
   const { audit, effect } = outcome;
   return { status: 200, body: view, version: outcome.rollout.version, audit, effect };
 }
 
-/** Says, beside why not, what is possible. */
-function refuse(error: unknown, { state, memory }: RolloutRow): never {
+function refuse(error: unknown, advice: string): never {
   if (!(error instanceof Problem) || error.code !== 'conflict') throw error;
-  const possible = possibleOrders(state, rolloutMemorySchema.parse(memory));
-  const now =
-    possible.length === 0 ? 'Nothing can be ordered of it any more.' : `Possible now: ${possible.join(', ')}.`;
-  throw new Problem('conflict', `${error.message.replace(/\.?$/, '.')} ${now}`, { issues: error.issues, cause: error });
+  throw new Problem('conflict', `${error.message.replace(/\.?$/, '.')} ${advice}`, {
+    issues: error.issues,
+    cause: error,
+  });
+}
+
+/** What is possible, other than what was refused. */
+function possibleBeside({ state, memory, plan }: RolloutRow, refused: CommandKind): string {
+  const possible = possibleOrders(state, rolloutMemorySchema.parse(memory), plan).filter((kind) => kind !== refused);
+  return possible.length === 0 ? 'Nothing can be ordered of it any more.' : `Possible now: ${possible.join(', ')}.`;
 }
 
 function isDone({ state, started_at, ...row }: RolloutRow, kind: CommandKind): boolean {

@@ -56,7 +56,10 @@ function viewOf(row: RolloutRow, { facts, weights, freeze, nowMs }: Around): Rol
   const stage = state === 'ramping' ? stages[memory.stage] : undefined;
   const primary = row.definition.primary?.metric ?? null;
   const frozen = freeze === undefined ? null : { endsAt: freeze.ends_at, reason: freeze.reason };
-  const { pause } = memory;
+  // What has ended keeps its memory, a pause too, but is in neither.
+  const pause = hasEnded(state) ? null : memory.pause;
+  const beganAt = memory.sinceMs === 0 ? row.created_at : new Date(memory.sinceMs);
+  const isWithoutChampion = !plan.dryRun && weights[row.arms[0]!.model] === 0;
   return {
     id: row.id,
     name: row.name,
@@ -68,12 +71,12 @@ function viewOf(row: RolloutRow, { facts, weights, freeze, nowMs }: Around): Rol
     removed: memory.removed.map((arm) => row.arms[arm]!.model),
     phase: row.phase,
     step: stage === undefined ? null : { number: memory.stage + 1, of: stages.length, weightBp: stage.weightBp },
-    since: memory.sinceMs === 0 ? (row.ended_at ?? row.created_at).toISOString() : iso(memory.sinceMs),
+    since: (row.ended_at ?? beganAt).toISOString(),
     weights,
-    waitsFor: waitsFor({ state, plan, memory, primary, gates: facts.gates, freeze: frozen }),
+    waitsFor: waitsFor({ state, plan, memory, primary, gates: facts.gates, freeze: frozen, isWithoutChampion }),
     notes: watchNotes(row),
     nextLookAt: nextLookAt(row, facts.lastLookAt, nowMs),
-    possible: possibleOrders(state, memory),
+    possible: possibleOrders(state, memory, plan),
     reason: row.reason,
     experiment: row.definition,
     plan,

@@ -110,7 +110,7 @@ export function createRollouts(deps: RolloutsDeps) {
       }
       // Two entries, since two things happen; that of the start is written with the answer.
       await insertAuditEntry(tx, { organizationId, actor, ...audit, configVersion: null, requestId });
-      const started = await orderRollout(deps, tx, row, { kind: 'start', reason: body.reason }, actor);
+      const started = await orderRollout(deps, tx, row, { kind: 'start', reason: body.reason }, actor, NOT_CREATED);
       return { ...started, ...answer, body: { ...started.body, ...secret } };
     },
 
@@ -164,6 +164,8 @@ export function createRollouts(deps: RolloutsDeps) {
     },
   };
 }
+
+const NOT_CREATED = 'Nothing was created; without `start` it is a draft, which can be started later.';
 
 /** The rollout with this id, or the newest of this name. @throws Problem `not_found` */
 export async function requireRollout(tx: Tx, organizationId: string, ref: string, lock?: RowLock): Promise<RolloutRow> {

@@ -1,6 +1,8 @@
 import { webhookOfGate } from '#core/rollout/gates.ts';
-import { awaitsApproval, type RolloutMemory } from '#core/rollout/memory.ts';
+import type { RolloutMemory } from '#core/rollout/memory.ts';
+import { awaitsApproval, moveOf } from '#core/rollout/move-key.ts';
 import type { RolloutPlan } from '#core/rollout/plan.ts';
+import { stepKey } from '#core/rollout/ramp.ts';
 import { hasEnded, type RolloutState } from '#core/rollout/state.ts';
 import { rulesOf } from '#core/rollout/strategies/rules.ts';
 import type { GateFact } from '#store/rollout-facts.ts';
@@ -14,6 +16,8 @@ export interface Waiting {
   readonly primary: string | null;
   readonly gates: readonly GateFact[];
   readonly freeze: { readonly endsAt: Date; readonly reason: string } | null;
+  /** The champion has no weight: nothing more is found out by comparing. */
+  readonly isWithoutChampion: boolean;
 }
 
 /** What has to happen before a rollout goes on, in a sentence. */
@@ -45,23 +49,19 @@ function gateOf({ gates, plan, memory, state }: Waiting): string | undefined {
     });
     return `The answer of the webhook ${whom.join(', and of ')}.`;
   }
-  if (awaitsApproval(memory)) {
-    return `Somebody to approve ${approvalOf(memory.asked!)}.`;
+  if (awaitsApproval(memory, plan)) {
+    return `Somebody to approve ${moveOf(memory.asked!, plan)}.`;
   }
   return state === 'draft' ? 'The engine to start it.' : undefined;
-}
-
-/** The move that a question is about, from its key: `start`, `step:2`, `promotion:1`. */
-function approvalOf(key: string): string {
-  const [what, number] = key.split(':');
-  return what === 'step' ? `going on to step ${Number(number) + 1}` : `the ${what}`;
 }
 
 function isQuestion(gate: string): boolean {
   return gate.startsWith('confirm-');
 }
 
-function progressOf({ state, plan, memory, primary }: Waiting): string {
+const NO_MORE_EVIDENCE = ' The champion has no traffic any more to compare with: promote it, roll it back or abort it.';
+
+function progressOf({ state, plan, memory, primary, isWithoutChampion }: Waiting): string {
   const until = (ms: number) => new Date(memory.sinceMs + ms).toISOString();
   const rules = rulesOf(plan.strategy);
   switch (state) {
@@ -71,17 +71,20 @@ function progressOf({ state, plan, memory, primary }: Waiting): string {
     }
     case 'ramping': {
       const stage = rules.stages[memory.stage];
+      const next = stepKey(memory.stage + 1);
+      const step = `Step ${memory.stage + 1} of ${rules.stages.length}`;
+      if (memory.skipped === next) return `${step}: the next look; the rest of it is skipped.`;
       const needs = [
         ...(stage === undefined || stage.durationMs === 0 ? [] : [`its end at ${until(stage.durationMs)}`]),
         ...(stage === undefined || stage.minUnits === 0 ? [] : [`${stage.minUnits} units in each challenger's arm`]),
-        ...(stage?.approval === true ? ['an approval'] : []),
+        ...(stage?.approval === true && !memory.approved.includes(next) ? ['an approval'] : []),
       ];
       const what = needs.length === 0 ? 'the next look' : needs.join(' and ');
-      return `Step ${memory.stage + 1} of ${rules.stages.length}: ${what}.`;
+      return `${step}: ${what}.`;
     }
     case 'holding':
       return rules.holdMs === null
-        ? `Enough evidence: ${primary ?? 'the guardrails'} must decide.`
+        ? `Enough evidence: ${primary ?? 'the guardrails'} must decide.${isWithoutChampion ? NO_MORE_EVIDENCE : ''}`
         : `The end of the hold at ${until(rules.holdMs)}; time promotes then, if the challenger has served.`;
     case 'deciding':
       return memory.decision === null ? 'The decision.' : `The decision to be carried out: ${memory.decision.reason}.`;

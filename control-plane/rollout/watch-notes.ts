@@ -1,5 +1,4 @@
-import { hours } from '#core/experiments/fast-guard.ts';
-import { figure } from '#core/experiments/figures.ts';
+import { durationFigure, figure } from '#core/experiments/figures.ts';
 import { firstStageAlone } from '#core/rollout/alone.ts';
 import { rulesOf } from '#core/rollout/strategies/rules.ts';
 import type { RolloutRow } from '#store/rollouts.ts';
@@ -11,9 +10,13 @@ type Watched = Pick<RolloutRow, 'plan' | 'definition' | 'arms' | 'ingest' | 'sta
  * for is judged.
  */
 export function watchNotes(rollout: Watched): string[] {
+  if (rollout.plan.dryRun) return [DRY_RUN];
   const alone = firstStageAlone(rollout.plan, rollout.arms.length - 1);
   return alone === null ? [] : [...judgedNote(rollout, alone), guardNote(rollout)];
 }
+
+const DRY_RUN =
+  'In a dry run no weight is moved: challengers are judged by the traffic that they have already, and where they have none nothing is measured of them.';
 
 function judgedNote({ plan, definition }: Watched, alone: number): string[] {
   const { strategy } = plan;
@@ -44,5 +47,5 @@ function guardNote({ plan, definition, ingest, started_at: startedAt }: Watched)
     return `There is no fast guard then: nothing is known of the champion's failures before the start; ${policy} (onUnguarded).`;
   }
   const { failingUnits, units, windowMs } = history;
-  return `${what}: ${figure(failingUnits)} of ${figure(units)} in ${hours(windowMs)}.`;
+  return `${what}: ${figure(failingUnits)} of ${figure(units)} in ${durationFigure(windowMs)}.`;
 }

@@ -15,7 +15,7 @@ export const SHADOWS_EXAMPLE = {
       firstAt: '2030-01-01T00:03:11.000Z',
       lastAt: '2030-01-07T23:58:40.000Z',
       failures: { pairs: 8_120, original: 9, shadow: 14, both: 3 },
-      evaluations: { pending: 1, scored: 480, failed: 3 },
+      evaluations: { pending: 1, scored: 480, failed: 3, lastProblem: 'the webhook answered 503' },
       measures: [
         {
           ...{ measure: 'latency_us', kind: 'difference', about: 'duration of first attempts, where both succeeded' },

@@ -55,9 +55,18 @@ export const shadowsSchema = z
         failures: z
           .object({ pairs: z.int(), original: z.int(), shadow: z.int(), both: z.int() })
           .openapi({ description: 'First attempts that failed, of pairs of which that is known.' }),
-        evaluations: z.object({ pending: z.int(), scored: z.int(), failed: z.int() }).openapi({
-          description: "Of the group's evaluator; pairs without a verdict are compared all the same.",
-        }),
+        evaluations: z
+          .object({
+            ...{ pending: z.int(), scored: z.int(), failed: z.int() },
+            lastProblem: z
+              .string()
+              .nullable()
+              .openapi({ description: 'Why the newest of those that were asked in vain has no verdict.' }),
+          })
+          .openapi({
+            description:
+              "Of the group's evaluator, which is asked up to four times, with growing waits; pairs without a verdict are compared all the same.",
+          }),
         measures: z.array(measureSchema),
         outputs: z
           .array(

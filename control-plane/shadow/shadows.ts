@@ -5,6 +5,7 @@ import { stabilityIndex } from '#core/shadow/stability-index.ts';
 import { pairedDifference } from '#core/statistics/mean-difference.ts';
 import type { Tx } from '#store/pool.ts';
 import {
+  evaluationProblems,
   givenUpReasons,
   type MeasureSums,
   measureSums,
@@ -39,6 +40,7 @@ export async function showShadows(
   const filter: PairFilter = { organizationId, groupId: group.id, since, experimentId: query.experiment };
   const found = await boundedRead(tx, async (reading) => ({
     counts: await reading.run((bounded) => pairCounts(bounded, filter)),
+    problems: await reading.run((bounded) => evaluationProblems(bounded, filter)),
     reasons: await reading.run((bounded) => givenUpReasons(bounded, filter)),
     sums: await reading.run((bounded) => measureSums(bounded, filter)),
     outputs: await reading.run((bounded) => outputMeans(bounded, filter, RANKED_PAIRS)),
@@ -56,7 +58,10 @@ export async function showShadows(
         ...{ pairs: counts.judged, original: counts.originalFailed },
         ...{ shadow: counts.shadowFailed, both: counts.bothFailed },
       },
-      evaluations: { pending: counts.unscored, scored: counts.scored, failed: counts.unscorable },
+      evaluations: {
+        ...{ pending: counts.unscored, scored: counts.scored, failed: counts.unscorable },
+        lastProblem: found.problems.find((one) => one.model === model)?.detail ?? null,
+      },
       measures: found.sums.filter((one) => one.model === model).map((one) => measureView(one, query)),
       outputs: found.outputs.filter((one) => one.model === model).map(outputView),
     })),

@@ -1,6 +1,7 @@
 import { type EValue, eValueOf } from '../statistics/e-value.ts';
 import { twoArmRate } from '../statistics/rate.ts';
-import { figure, perCent } from './figures.ts';
+import type { ChampionHistory } from './definition.ts';
+import { durationFigure, figure, perCent } from './figures.ts';
 import type { FastGuard, PhaseUnits } from './look.ts';
 import { type AloneEvidence, type AloneFacts, allowedNow, aloneEvidence, isAlone } from './one-arm-guard.ts';
 import { strongestPhase } from './phase-alpha.ts';
@@ -77,10 +78,11 @@ function phaseEvidence(phase: PhaseUnits, arm: number, alone: AloneFacts | undef
 export function unguardedIn(phase: PhaseUnits, arm: number, challenger: string, alone: AloneFacts): string | null {
   const [championBp, challengerBp] = [phase.weightsBp[0] ?? 0, phase.weightsBp[arm] ?? 0];
   if (championBp > 0 || challengerBp === 0 || allowedNow(phase, alone) !== null) return null;
+  const { history } = alone;
   const why =
-    alone.history === null || alone.history.units === 0
+    history === null || history.units === 0
       ? "and nothing is known of the champion's failures before the start"
-      : "and what the champion's inferences before the start allow by now is everything";
+      : `and what is known of the champion's before the start (${championFigures(history)}) is too little to go by now`;
   return `No fast guard: no champion serves beside "${challenger}", ${why}.`;
 }
 
@@ -98,13 +100,12 @@ function times(eValue: number): string {
   return eValue > 1_000_000 ? 'more than a million' : figure(eValue);
 }
 
-function aloneFigures(guard: Extract<FastGuard, { kind: 'one_arm' }>): string {
-  const { units, failingUnits, allowedShare, history } = guard;
-  const before = `${figure(history.failingUnits)} of the champion's ${figure(history.units)} in the ${hours(history.windowMs)} before`;
-  return `${figure(failingUnits)} of ${figure(units)} units failed, where ${perCent(allowedShare)} are allowed after ${before}`;
+function championFigures({ failingUnits, units, windowMs }: ChampionHistory): string {
+  return `${figure(failingUnits)} of ${figure(units)} units failed in ${durationFigure(windowMs)}`;
 }
 
-/** A time as people say it. */
-export function hours(ms: number): string {
-  return ms < 3_600_000 ? `${figure(ms / 60_000)} min` : `${figure(ms / 3_600_000)} h`;
+function aloneFigures(guard: Extract<FastGuard, { kind: 'one_arm' }>): string {
+  const { units, failingUnits, allowedShare, history } = guard;
+  const before = `${figure(history.failingUnits)} of the champion's ${figure(history.units)} in the ${durationFigure(history.windowMs)} before`;
+  return `${figure(failingUnits)} of ${figure(units)} units failed, where ${perCent(allowedShare)} are allowed after ${before}`;
 }

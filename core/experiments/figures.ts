@@ -20,6 +20,13 @@ export function perCent(share: number): string {
   return `${figure(share * 100)} %`;
 }
 
+/** A time as people say it. */
+export function durationFigure(ms: number): string {
+  if (ms < 60_000) return `${figure(ms / 1_000)} s`;
+  if (ms < 3_600_000) return `${figure(ms / 60_000)} min`;
+  return ms < 172_800_000 ? `${figure(ms / 3_600_000)} h` : `${figure(ms / 86_400_000)} days`;
+}
+
 /** A p-value or an e-value's threshold: small ones as powers of ten. */
 export function probability(p: number): string {
   return p !== 0 && p < 0.0001 ? p.toExponential(1) : figure(p);

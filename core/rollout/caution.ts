@@ -1,3 +1,4 @@
+import { durationFigure } from '../experiments/figures.ts';
 import type { Judgement } from './judge.ts';
 import type { PauseCause, RolloutMemory } from './memory.ts';
 import type { MachineFacts, MachineRollout, Step } from './step.ts';
@@ -46,8 +47,7 @@ export function withoutEvidence(rollout: MachineRollout, lack: Lack, nowMs: numb
     const reason = lookedAgain ? 'it can be looked after again' : 'every metric is measured again';
     return makeStep(rollout, 'found', { reason, memory: { missing: null } });
   }
-  const why =
-    failure === null ? `nothing is measured of ${metrics.join(', ')}` : `it cannot be looked after: ${failure}`;
+  const why = lackOf(lack);
   if (known === null || (known.failure === null) !== (failure === null)) {
     const missing = { sinceMs: known?.sinceMs ?? nowMs, metrics: [...metrics], failure };
     const reason = `${lookedAgain ? 'it can be looked after again; ' : ''}holds: ${why}`;
@@ -55,7 +55,7 @@ export function withoutEvidence(rollout: MachineRollout, lack: Lack, nowMs: numb
   }
   const forMs = nowMs - known.sinceMs;
   if (forMs < plan.missingMetricHoldMs) return null;
-  return pauseStep(rollout, 'missing', `${why}, for ${Math.round(forMs / 1_000)} s`, nowMs, { missing: null });
+  return pauseStep(rollout, 'missing', `${why}, for ${durationFigure(forMs)}`, nowMs, { missing: null });
 }
 
 /** The same, in words. */

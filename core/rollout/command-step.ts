@@ -4,6 +4,7 @@ import { blockedBy, lackOf, pauseStep } from './caution.ts';
 import { decideStep, HOLD_KEY } from './decide.ts';
 import { activeArms, judge } from './judge.ts';
 import type { RolloutMemory } from './memory.ts';
+import { awaitsApproval, moveOf } from './move-key.ts';
 import { stepKey } from './ramp.ts';
 import { refuseStart, startClearance, startStep } from './start.ts';
 import { hasEnded } from './state.ts';
@@ -120,9 +121,10 @@ function approve(rollout: MachineRollout, reason: string): CommandResult {
   const { asked, approved } = rollout.memory;
   if (asked === null) return refused('it waits for no approval now');
   if (approved.includes(asked)) return refused('that is approved already');
-  return step(
-    makeStep(rollout, 'approve', { reason: `${asked}: ${reason}`, memory: { approved: [...approved, asked] } }),
-  );
+  if (!awaitsApproval(rollout.memory, rollout.plan))
+    return refused('webhooks alone are asked, and no person can agree in their place');
+  const said = `approved ${moveOf(asked, rollout.plan)}: ${reason}`;
+  return step(makeStep(rollout, 'approve', { reason: said, memory: { approved: [...approved, asked] } }));
 }
 
 /** Of the start: it stays a draft. Of a step: it pauses. Of the promotion: it goes back. */

@@ -1,3 +1,4 @@
+import { durationFigure } from '../experiments/figures.ts';
 import { sendBack } from './back.ts';
 import { pauseStep } from './caution.ts';
 import { activeArms, type Judgement } from './judge.ts';
@@ -15,7 +16,7 @@ export function outcome(rollout: MachineRollout, facts: MachineFacts, seen: Judg
     if (lost !== null) return lost;
   }
   if (state === 'deciding' || trafficMs < plan.maxDurationMs) return null;
-  const reason = `not decided after ${Math.round(trafficMs / 1_000)} s`;
+  const reason = `not decided after ${durationFigure(trafficMs)}`;
   return undecided(rollout, plan.onInconclusive, reason, nowMs);
 }
 

@@ -60,10 +60,3 @@ export type Decision = z.output<typeof decisionSchema>;
 export type PauseCause = z.output<typeof pauseSchema>['cause'];
 
 export const EMPTY_MEMORY: RolloutMemory = rolloutMemorySchema.parse({});
-
-/** Whether a person's approval is waited for. Who orders a promotion has agreed to it: then webhooks alone are. */
-export function awaitsApproval({ asked, approved, decision }: RolloutMemory): boolean {
-  if (asked === null || approved.includes(asked)) return false;
-  const isOrdered = decision?.kind === 'promote' && decision.because === 'person';
-  return !(isOrdered && asked.startsWith('promotion:'));
-}

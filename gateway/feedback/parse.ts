@@ -61,7 +61,8 @@ export function parseFeedbackBody(body: unknown, context: FeedbackContext): Pars
   const others = Object.keys(body).filter((name) => name !== 'feedback');
   if (others.length > 0) return whole(`must be alone: "${cut(others[0]!)}" belongs into its reports`, 'feedback');
   const { feedback } = body;
-  if (!Array.isArray(feedback) || feedback.length === 0) return whole('must be a list of reports', 'feedback');
+  if (!Array.isArray(feedback)) return whole('must be a list of reports', 'feedback');
+  if (feedback.length === 0) return whole('is empty: it must hold one report at least', 'feedback');
   if (feedback.length > MAX_ITEMS) {
     return whole(`holds ${feedback.length} reports; ${MAX_ITEMS} at most in one call`, 'feedback');
   }
@@ -170,7 +171,8 @@ function readSubject(
 function readMetric(metric: unknown, note: Note): string {
   const parsed = metricNameSchema.safeParse(metric);
   if (!parsed.success) {
-    note('metric', 'must be up to 64 lower-case letters, digits and _ . -, a letter first');
+    const missing = metric === undefined ? 'is missing: name what is reported; it ' : '';
+    note('metric', `${missing}must be up to 64 lower-case letters, digits and _ . -, a letter first`);
     return '';
   }
   const isOurs = isBuiltin(parsed.data) || (DERIVED_METRICS as readonly string[]).includes(parsed.data);

@@ -103,8 +103,34 @@ test('one call makes it and starts it, and two entries say so', async () => {
     ...{ group: 'demo', name: 'too-many', challengers: ['b'], start: true },
     plan: { strategy: { kind: 'direct' } },
   });
-  expect(second.status).toBe(409);
+  expect(second).toMatchObject({
+    status: 409,
+    body: { detail: expect.stringMatching(/end it first\. Nothing was created;/) },
+  });
   expect((await api('GET', '/rollouts')).body.items).toHaveLength(1);
+});
+
+test('Prometheus sees rollouts that are under way, paused and ended', async () => {
+  const scrape = async () => {
+    const headers = { authorization: `Bearer ${api.token}` };
+    const answer = await fetch(`${control.url}/api/v1/metrics`, { headers });
+    expect(answer.headers.get('content-type')).toContain('text/plain; version=0.0.4');
+    return answer.text();
+  };
+  const path = await create({}, { start: true });
+  const running = await scrape();
+  const of = 'group="demo",rollout="b-in-demo"';
+  expect(running).toContain(`ringside_rollout_info{${of},state="ramping",strategy="canary",dry_run="false"} 1\n`);
+  expect(running).toContain(`ringside_rollout_paused{${of},cause=""} 0\n`);
+  expect(running).toContain(`ringside_rollout_weight_ratio{${of},model="b",role="challenger"} 0.05\n`);
+  expect(running).toMatch(/\nringside_rollout_since_look_seconds\{.*\} [\d.]+\n/);
+  expect(running).toContain('ringside_rollouts_ended_total{group="demo",state="rolled_back"} 0\n');
+  await order(path, 'pause');
+  expect(await scrape()).toContain(`ringside_rollout_paused{${of},cause="person"} 1\n`);
+  await order(path, 'rollback');
+  const over = await scrape();
+  expect(over).toContain('ringside_rollouts_ended_total{group="demo",state="rolled_back"} 1\n');
+  expect(over).not.toContain('b-in-demo');
 });
 
 test('orders that are repeated change nothing', async () => {
@@ -131,6 +157,10 @@ test('what its state does not allow is a 409 that says what is possible', async 
   const early = await order(path, 'pause');
   expect(early).toMatchObject({ status: 409, body: { type: 'urn:ringside:problem:conflict' } });
   expect(early.body.detail).toMatch(/Possible now: start, abort\.$/);
+  const { id } = (await api('POST', '/freeze-windows', { endsAt: '2099-01-01T00:00:00Z', reason: 'holidays' })).body;
+  // What was refused is not among what is possible.
+  expect((await order(path, 'start')).body.detail).toMatch(/holidays\. Possible now: abort\.$/);
+  await api('DELETE', `/freeze-windows/${id}`);
   await order(path, 'start');
   await order(path, 'pause', { reason: 'lunch' });
   const paused = (await api('GET', path)).body;
@@ -140,8 +170,10 @@ test('what its state does not allow is a 409 that says what is possible', async 
   await order(path, 'rollback', { reason: 'no' });
   const over = await order(path, 'resume');
   expect(over.body.detail).toMatch(/Nothing can be ordered of it any more\.$/);
-  expect((await api('GET', path)).body).toMatchObject({
+  const ended = (await api('GET', path)).body;
+  expect(ended).toMatchObject({
     ...{ state: 'rolled_back', possible: [], waitsFor: 'Nothing: it has ended.', reason: 'no', nextLookAt: null },
+    ...{ paused: null, since: ended.endedAt },
   });
 });
 

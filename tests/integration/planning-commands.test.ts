@@ -82,11 +82,15 @@ describe('ringside plan', () => {
     expect(out).toContain('40 units');
     expect(out).toMatch(/looking all the time, decided with the power asked for\s+[\d.]+ %/);
     expect(out).toContain('smallest effect');
+    expect(out).toMatch(/effect for duration 7.00 days, weight 50 %:/);
+    const absolute = await ringside('plan', '--group', 'demo', '--metric', 'latency', '--absolute');
+    expect(absolute.out).toMatch(/latency of a: 2 ms\n\n"latency" was the same for all units/);
   });
 
   test('reads per cent, times and weights', () => {
     const { query } = parsePlanOptions(['--group', 'g', '--effect', '5%', '--weight', '10%', '--history', '12h']);
     expect(query).toMatchObject({ effect: '0.05', weightBp: '1000', historyDays: '0.5', relative: 'true' });
     expect(() => parsePlanOptions(['--group', 'g', '--weight', 'much'])).toThrow('--weight');
+    expect(parsePlanOptions(['--group', 'g', '--effect', '50ms', '--absolute']).query['effect']).toBe('50000');
   });
 });

@@ -130,7 +130,7 @@ describe('a group that judges', () => {
     const stored = await control.admin.selectFrom('shadow_evaluators').selectAll().executeTakeFirstOrThrow();
     expect(JSON.stringify(stored)).not.toContain(key);
     const shown = (await api('GET', '/groups/demo/shadows')).body.shadows[0];
-    expect(shown.evaluations).toEqual({ pending: 0, scored: 16, failed: 0 });
+    expect(shown.evaluations).toEqual({ pending: 0, scored: 16, failed: 0, lastProblem: null });
   });
 
   test('a judge that goes by position is found out', async () => {
@@ -211,6 +211,8 @@ describe('a group that judges', () => {
     expect(failed).toMatchObject({ state: 'compared', evaluation: 'failed', evaluation_attempts: 4 });
     expect(failed.measures).toHaveProperty('text_similarity');
     expect(failed.measures).not.toHaveProperty('judge_score');
+    const { evaluations } = (await api('GET', '/groups/demo/shadows')).body.shadows[0];
+    expect(evaluations).toMatchObject({ pending: 0, failed: 1, lastProblem: 'the gateway answered 503: busy' });
   });
 
   test('no more than so many a minute', async () => {

@@ -56,7 +56,7 @@ describe('what is refused, with the field and the reason', () => {
     ['one of tomorrow', { inferenceId: future }, 'inferenceId', /has not come yet/],
     ['an empty correlation', { inferenceId: undefined, correlationId: '' }, 'correlationId', /1 to 256 characters/],
     ['a long one', { inferenceId: undefined, correlationId: 'x'.repeat(257) }, 'correlationId', /1 to 256/],
-    ['no metric', { metric: undefined }, 'metric', /up to 64 lower-case letters/],
+    ['no metric', { metric: undefined }, 'metric', /is missing: .* up to 64 lower-case letters/],
     ['a metric in capitals', { metric: 'CSAT' }, 'metric', /up to 64 lower-case letters/],
     ['a metric with a label', { metric: 'a=b' }, 'metric', /up to 64 lower-case letters/],
     ['a metric of ours', { metric: 'latency' }, 'metric', /measured by Ringside itself/],
@@ -107,7 +107,7 @@ describe('what is refused, with the field and the reason', () => {
   test.each<[string, unknown, string | null, RegExp]>([
     ['no object', 5, null, /must be a JSON object/],
     ['a bare list', [good], null, /must be a JSON object/],
-    ['an empty list', { feedback: [] }, 'feedback', /must be a list/],
+    ['an empty list', { feedback: [] }, 'feedback', /is empty/],
     ['no list', { feedback: good }, 'feedback', /must be a list/],
     ['a list and more', { feedback: [good], metric: 'x' }, 'feedback', /"metric" belongs into its reports/],
     [

@@ -139,9 +139,9 @@ describe('a look', () => {
     expect(comparison!.reasons).toContain(comparison!.unguarded);
     const brief = { ...ALONE, history: { units: 100, failingUnits: 20, windowMs: 60_000 }, atMs: 60_000 };
     expect(unguardedIn(alone(1, 0), 1, 'new', brief)).toBeNull();
-    expect(unguardedIn(alone(1, 0), 1, 'new', { ...brief, atMs: 10 * 60_000 })).toContain('is everything');
+    expect(unguardedIn(alone(1, 0), 1, 'new', { ...brief, atMs: 10 * 60_000 })).toContain('is too little to go by');
     const thin = { ...ALONE, history: { units: 2, failingUnits: 2, windowMs: HOUR_MS } };
-    expect(unguardedIn(alone(1, 0), 1, 'new', thin)).toContain('is everything');
+    expect(unguardedIn(alone(1, 0), 1, 'new', thin)).toContain('is too little to go by');
   });
 
   test('of a definition without a fast guard says nothing of it', () => {

@@ -24,7 +24,10 @@ test('a strategy under which everything is judged says nothing', () => {
     { kind: 'rolling', toBp: 5_000 },
   ])
     expect(notesOf({ strategy })).toBe('');
-  expect(notesOf({ strategy: { kind: 'direct' }, dryRun: true })).toBe('');
+});
+
+test('a dry run says by which traffic challengers are judged', () => {
+  expect(notesOf({ strategy: { kind: 'direct' }, dryRun: true })).toMatch(/^In a dry run no weight is moved: .*\.$/);
 });
 
 test('all at once nothing is compared, and what watches instead is said', () => {
