@@ -15,7 +15,7 @@ const metricResult = z.object({
   method: z.enum(['confidence_sequence', 'small_counts', 'none']).openapi({
     description: '`none`: nothing may be concluded; `why` says what is missing, and the numbers are null.',
   }),
-  why: z.string().nullable(),
+  why: z.string().nullable().openapi({ description: 'Why a number is null; null: none is.' }),
   champion: armResult,
   challenger: armResult,
   effect: number.openapi({ description: 'Challenger less champion.' }),

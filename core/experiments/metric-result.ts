@@ -1,5 +1,5 @@
-import { differenceOfMeansByPhase, type PhaseArms } from '../statistics/phases.ts';
-import { type ArmMean, armMean } from '../statistics/ratio.ts';
+import { differenceOfMeansByPhase, meansOf, type PhaseArms } from '../statistics/phases.ts';
+import type { ArmMean } from '../statistics/ratio.ts';
 import { checkNumber, checkSums, type Refusal, refuse } from '../statistics/result.ts';
 import { formAlphas, SMALL_COUNTS_PART } from './alpha.ts';
 import type { ArmPair } from './event-units.ts';
@@ -48,8 +48,8 @@ export function measure(
   options: MeasureOptions,
 ): MetricResult {
   const measured = (phases ?? []).flatMap((phase) => measuredPhase(phase, options.arm));
-  const refusal = refusalOf(spec, measured);
-  if (refusal !== null) return unmeasured(spec, options, `${refusal.field} ${refusal.reason}`);
+  const unsound = unsoundness(spec, measured);
+  if (unsound !== null) return unmeasured(spec, options, unsound);
   if (measured.length === 0) return unmeasured(spec, options, missingArm(phases ?? [], options.arm));
   const arms: Arms = { champion: shownArm(measured, 'champion'), challenger: shownArm(measured, 'challenger') };
   const concluded = conclusionOf(spec, measured, options);
@@ -62,8 +62,10 @@ function conclusionOf(spec: MetricSpec, phases: readonly MeasuredPhase[], option
   const counts = () => bySmallCounts(spec, phases, { ...options, alpha: smallCounts });
   if (isAtSmallCounts(phases, options.minUnits)) return ofPart(counts(), SMALL_COUNTS_PART);
   const found = byConfidenceSequence(spec, phases, { ...options, alpha: sequence });
+  // No phase has both events and others in an arm, though there are enough of them together.
+  if (found.method === 'none') return ofPart(counts(), SMALL_COUNTS_PART);
   const largeCounts = ofPart(found, 1 - SMALL_COUNTS_PART);
-  const isExact = spec.relative && found.method !== 'none' && isOfTrials(phases);
+  const isExact = spec.relative && isOfTrials(phases);
   return isExact ? together(largeCounts, ofPart(counts(), SMALL_COUNTS_PART)) : largeCounts;
 }
 
@@ -74,7 +76,7 @@ function ofPart(found: Concluded, part: number): Concluded {
 
 function together(sequence: Concluded, counts: Concluded): Concluded {
   const pValue = Math.min(sequence.pValue ?? 1, counts.pValue ?? 1);
-  return { ...sequence, ...sharper(sequence, counts), pValue };
+  return withReason({ ...sequence, ...sharper(sequence, counts), pValue });
 }
 
 function measuredPhase(phase: PhaseSums, arm: number): MeasuredPhase[] {
@@ -93,14 +95,17 @@ function missingArm(phases: readonly PhaseSums[], arm: number): string {
   return 'in no phase were both arms measured';
 }
 
-function refusalOf({ kind }: MetricSpec, phases: readonly MeasuredPhase[]): Refusal | null {
+/** Why nothing can be computed from sums; null: something can. */
+function unsoundness({ kind }: MetricSpec, phases: readonly MeasuredPhase[]): string | null {
   for (const { champion, challenger, adjusted } of phases) {
     const refusal =
       checkSums('champion', champion) ??
       checkSums('challenger', challenger) ??
       (kind === 'rate' ? (checkRate('champion', champion) ?? checkRate('challenger', challenger)) : null) ??
       (adjusted === null ? null : (checkAdjusted('champion', adjusted) ?? checkAdjusted('challenger', adjusted)));
-    if (refusal !== null) return refusal;
+    if (refusal !== null) return `${refusal.field} ${refusal.reason}`;
+    const means = meansOf(champion, challenger);
+    if (means !== null && 'kind' in means) return means.detail;
   }
   return null;
 }
@@ -148,7 +153,7 @@ function bySmallCounts(
     alpha,
     relative,
   });
-  return { method: 'small_counts', why: null, ...found, standardError: null, varianceReduction: null };
+  return withReason({ method: 'small_counts', why: null, ...found, standardError: null, varianceReduction: null });
 }
 
 function byConfidenceSequence(
@@ -169,12 +174,22 @@ function byConfidenceSequence(
   const isAdjusted = phases.some((phase) => phase.adjusted !== null);
   const before = isAdjusted ? differenceOfMeansByPhase({ ...options, phases: raw }) : null;
   const varianceReduction = before?.kind === 'estimate' ? 1 - (standardError / before.standardError) ** 2 : null;
-  return { method: 'confidence_sequence', why: null, effect, standardError, lower, upper, pValue, varianceReduction };
+  const figures = { effect, standardError, lower, upper, pValue, varianceReduction };
+  return withReason({ method: 'confidence_sequence', why: null, ...figures });
+}
+
+/** Only an effect relative to a mean of 0 has no bounds, or is none. */
+function withReason(found: Concluded): Concluded {
+  const isWhole = found.effect !== null && found.lower !== null && found.upper !== null;
+  return {
+    ...found,
+    why: isWhole ? null : "the champion's mean may be 0, and an effect relative to that has no bound",
+  };
 }
 
 function rawMeans({ champion, challenger }: MeasuredPhase): PhaseArms<ArmMean> | null {
-  const [a, b] = [armMean(champion), armMean(challenger)];
-  return 'kind' in a || 'kind' in b ? null : { champion: a, challenger: b };
+  const found = meansOf(champion, challenger);
+  return found === null || 'kind' in found ? null : found;
 }
 
 function adjustedMeans({ champion, challenger, adjusted }: MeasuredPhase): PhaseArms<ArmMean> | null {

@@ -3,12 +3,13 @@ import { type ArmPair, complementOf, type EventPhase, eventPhases } from './even
 import { partOfAlpha } from './phase-alpha.ts';
 
 /**
- * Whether a rate is at small counts: an arm has fewer than 100 units, or fewer than 10 units with events or with non-events (that is "10
+ * Whether a rate is at small counts, in the phases that the sequence would use: an arm has fewer than 100 units, or fewer than 10 units with events or with non-events (that is "10
  * events" where each unit has one value; ten failures of one broken user are not), or no phase has `minUnits` in both arms, since that form
  * needs no least number.
  */
-export function isAtSmallCounts(phases: readonly ArmPair[], minUnits: number): boolean {
-  if (phases.every(({ champion, challenger }) => Math.min(champion.units, challenger.units) < minUnits)) return true;
+export function isAtSmallCounts(all: readonly ArmPair[], minUnits: number): boolean {
+  const phases = all.filter(({ champion, challenger }) => Math.min(champion.units, challenger.units) >= minUnits);
+  if (phases.length === 0) return true;
   const events = eventPhases(phases);
   const others = eventPhases(
     phases.map(({ champion, challenger }) => ({
