@@ -23,7 +23,7 @@ const metricResult = z.object({
   lower: number.openapi({ description: 'Of the interval at `alpha`, which holds at every look.' }),
   upper: number,
   pValue: number,
-  alpha: z.number(),
+  alpha: z.number().openapi({ description: 'Of all that is concluded of this metric, at all looks.' }),
   varianceReduction: number.openapi({ description: "The share of the variance that units' history took away." }),
 });
 
