@@ -25,7 +25,7 @@ ratio: S is a unit's sum, n how many values it is of; the mean is ΣS/Σn. rate:
   "sided": "two"       or "one": each bound holds alone, and the p-value is of "the challenger is not greater"
 
 Prints effect, standardError, lower, upper, pValue, alpha, n (units of both arms) and method: confidence_sequence, small_counts (with
-events, of both arms), or none (with why: nothing may be concluded from such numbers). A bound that is null does not exist. "look" is
+events, of both arms), or none: nothing may be concluded from such numbers. Where a number is null, why says so. "look" is
 what an experiment's look makes of the same sums, as its first phase: two-sided, more careful where a champion's mean may be near 0
 (relative, by Fieller's bounds), and of a rate with α divided between the two forms, since their counts grow from one into the other
 (0.3 and 0.7 of it); it is what decides. Ends with 2 when the input is wrong.`;
@@ -116,8 +116,8 @@ function analyzeInput(input: Input): object {
       return { method: 'confidence_sequence', ...numbers };
     }
     case 'small_counts': {
-      const { kind: _, effect, ...numbers } = result;
-      return { method: 'small_counts', effect, standardError: null, ...numbers };
+      const { kind: _, why, effect, ...numbers } = result;
+      return { method: 'small_counts', ...(why === null ? {} : { why }), effect, standardError: null, ...numbers };
     }
     default:
       return result satisfies never;

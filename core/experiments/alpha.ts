@@ -21,7 +21,7 @@ export function alphaOfChallenger(alpha: number, challengers: number): number {
 
 /**
  * Of a rate's α, the part of the form for small counts. Which form speaks depends on the counts themselves, so that both might err, and each
- * has a part of its own. Of ten splits tried on rates from 0.2 to 30 %, about this one delays decisions least.
+ * has a part of its own. Of seven splits tried on rates from 0.2 to 30 %, this one delays decisions least.
  */
 export const SMALL_COUNTS_PART = 0.3;
 

@@ -7,7 +7,7 @@ import type { AdjustedArm, ArmSums, MetricResult, PhaseSums } from './look.ts';
 import type { MetricSpec } from './metric-spec.ts';
 import { isAtSmallCounts, isOfTrials, partsOfPhases, sharper } from './rate-forms.ts';
 import { relativeBounds } from './relative-bounds.ts';
-import { smallCountRate } from './small-counts.ts';
+import { reasonOfNull, smallCountRate } from './small-counts.ts';
 
 export interface MeasureOptions {
   /** The challenger's place in `PhaseSums.arms`. */
@@ -178,13 +178,8 @@ function byConfidenceSequence(
   return withReason({ method: 'confidence_sequence', why: null, ...figures });
 }
 
-/** Only an effect relative to a mean of 0 has no bounds, or is none. */
 function withReason(found: Concluded): Concluded {
-  const isWhole = found.effect !== null && found.lower !== null && found.upper !== null;
-  return {
-    ...found,
-    why: isWhole ? null : "the champion's mean may be 0, and an effect relative to that has no bound",
-  };
+  return { ...found, why: reasonOfNull(found) };
 }
 
 function rawMeans({ champion, challenger }: MeasuredPhase): PhaseArms<ArmMean> | null {

@@ -2,11 +2,13 @@ import { checkOptions, differenceOfMeans, type SequenceOptions } from '../statis
 import { checkEvents, needsSmallCounts, type RateCounts } from '../statistics/rate.ts';
 import { type ArmMean, sumsOfValues } from '../statistics/ratio.ts';
 import { type Estimate, type Insufficient, insufficient, type Refusal } from '../statistics/result.ts';
-import { type RateEffect, smallCountRate } from './small-counts.ts';
+import { type RateEffect, reasonOfNull, smallCountRate } from './small-counts.ts';
 
 /** Two rates at small counts. */
 export interface SmallCounts extends RateEffect {
   readonly kind: 'small_counts';
+  /** Why a number is null; null: none is. */
+  readonly why: string | null;
   readonly alpha: number;
   /** Trials of both arms. */
   readonly n: number;
@@ -45,7 +47,14 @@ export function rateDifference(
   }
   const phases = [{ champion: sumsOfTrials(champion), challenger: sumsOfTrials(challenger) }];
   const found = smallCountRate({ phases, alpha, relative, sided });
-  return { kind: 'small_counts', ...found, alpha, n, events: champion.events + challenger.events };
+  return {
+    kind: 'small_counts',
+    why: reasonOfNull(found),
+    ...found,
+    alpha,
+    n,
+    events: champion.events + challenger.events,
+  };
 }
 
 /** Sums of trials of which each is its own unit. */

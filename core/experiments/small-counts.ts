@@ -10,6 +10,12 @@ export interface RateEffect {
   readonly pValue: number;
 }
 
+/** Why an effect or a bound is null: only what is relative to a mean of 0 has none. Null: none is. */
+export function reasonOfNull({ effect, lower, upper }: Omit<RateEffect, 'pValue'>): string | null {
+  if (effect !== null && lower !== null && upper !== null) return null;
+  return "the champion's mean may be 0, and an effect relative to that has no bound";
+}
+
 /** A phase, and the part of α that it may spend (`partOfAlpha`); left out: all. */
 export interface RatePhase extends ArmPair {
   readonly part?: number;

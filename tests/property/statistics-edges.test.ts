@@ -158,6 +158,16 @@ test('the command prints finite numbers and nulls, or names what is wrong', asyn
   );
 });
 
+test('the command says why a number is null, of rates too', async () => {
+  const json = JSON.stringify({
+    ...{ kind: 'rate', relative: true },
+    ...{ champion: { n: 500, events: 0 }, challenger: { n: 500, events: 3 } },
+  });
+  const why = "the champion's mean may be 0, and an effect relative to that has no bound";
+  const found = { method: 'small_counts', effect: null, upper: null, why };
+  expect(await analyze(['--json', json])).toMatchObject({ ...found, look: found });
+});
+
 function expectFinite(result: object): void {
   const numbers = Object.values(result).filter((value) => typeof value === 'number');
   expect(numbers.every(Number.isFinite), JSON.stringify(result)).toBe(true);
