@@ -2,8 +2,8 @@ import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import type { ArmSums } from '#core/experiments/look.ts';
 import { measure } from '#core/experiments/metric-result.ts';
+import { rateDifference, sumsOfTrials } from '#core/experiments/rate-difference.ts';
 import { MIN_UNITS_PER_ARM, meanDifference } from '#core/statistics/mean-difference.ts';
-import { rateDifference } from '#core/statistics/rate-difference.ts';
 import { sumsOfValues } from '#core/statistics/ratio.ts';
 import { InputError, parseInput, readJson, throwRefused } from './input.ts';
 
@@ -25,9 +25,10 @@ ratio: S is a unit's sum, n how many values it is of; the mean is ΣS/Σn. rate:
   "sided": "two"       or "one": each bound holds alone, and the p-value is of "the challenger is not greater"
 
 Prints effect, standardError, lower, upper, pValue, alpha, n (units of both arms) and method: confidence_sequence, small_counts (with
-eValue), or none (with why: nothing may be concluded from such numbers). "look" is what an experiment's look makes of the same sums, as
-one phase: two-sided, and more careful where a champion's mean may be near 0 (relative, by Fieller's bounds) and where events are
-few; it is what decides. Ends with 2 when the input is wrong.`;
+events, of both arms), or none: nothing may be concluded from such numbers. Where a number is null, why says so. "look" is
+what an experiment's look makes of the same sums, as its first phase: two-sided, more careful where a champion's mean may be near 0
+(relative, by Fieller's bounds), and of a rate with α divided between the two forms, since their counts grow from one into the other
+(0.3 and 0.7 of it); it is what decides. Ends with 2 when the input is wrong.`;
 
 const options = {
   alpha: z.number().default(0.05),
@@ -94,10 +95,8 @@ function sumsOf(input: Input): readonly [champion: ArmSums, challenger: ArmSums]
       return [sumsOfValues(input.champion), sumsOfValues(input.challenger)];
     case 'ratio':
       return [input.champion, input.challenger];
-    case 'rate': {
-      const sums = ({ n, events }: typeof input.champion) => sumsOfValues({ n, sum: events, sumSquares: events });
-      return [sums(input.champion), sums(input.challenger)];
-    }
+    case 'rate':
+      return [sumsOfTrials(input.champion), sumsOfTrials(input.challenger)];
     default:
       return input satisfies never;
   }
@@ -117,8 +116,8 @@ function analyzeInput(input: Input): object {
       return { method: 'confidence_sequence', ...numbers };
     }
     case 'small_counts': {
-      const { kind: _, effect, ...numbers } = result;
-      return { method: 'small_counts', effect, standardError: null, ...numbers };
+      const { kind: _, why, effect, ...numbers } = result;
+      return { method: 'small_counts', ...(why === null ? {} : { why }), effect, standardError: null, ...numbers };
     }
     default:
       return result satisfies never;

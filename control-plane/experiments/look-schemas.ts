@@ -15,7 +15,7 @@ const metricResult = z.object({
   method: z.enum(['confidence_sequence', 'small_counts', 'none']).openapi({
     description: '`none`: nothing may be concluded; `why` says what is missing, and the numbers are null.',
   }),
-  why: z.string().nullable(),
+  why: z.string().nullable().openapi({ description: 'Why a number is null; null: none is.' }),
   champion: armResult,
   challenger: armResult,
   effect: number.openapi({ description: 'Challenger less champion.' }),
@@ -23,7 +23,7 @@ const metricResult = z.object({
   lower: number.openapi({ description: 'Of the interval at `alpha`, which holds at every look.' }),
   upper: number,
   pValue: number,
-  alpha: z.number(),
+  alpha: z.number().openapi({ description: 'Of all that is concluded of this metric, at all looks.' }),
   varianceReduction: number.openapi({ description: "The share of the variance that units' history took away." }),
 });
 

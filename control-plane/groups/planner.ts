@@ -1,4 +1,6 @@
+import { alphaOfChallenger, formAlphas } from '#core/experiments/alpha.ts';
 import type { ArmSums } from '#core/experiments/look.ts';
+import { kindOf } from '#core/experiments/metric-spec.ts';
 import { daysFor, type UnitGrowth, unitGrowth, unitsIn } from '#core/experiments/unit-growth.ts';
 import { MIN_UNITS_PER_ARM } from '#core/statistics/mean-difference.ts';
 import {
@@ -100,7 +102,9 @@ function planOf(
     };
   }
   const variance = relative ? unitVariance / (mean * mean) : unitVariance;
-  const basis = { variance, alpha: query.alpha / query.challengers, power, champion: comparison };
+  const alpha = alphaOfChallenger(query.alpha, query.challengers);
+  const sequenceAlpha = formAlphas(kindOf(metric), alpha).sequence;
+  const basis = { variance, alpha, sequenceAlpha, power, champion: comparison };
   const weightBp = query.weightBp ?? DEFAULT_WEIGHT_BP;
   const curve = CURVE_DAYS.map((days) => ({
     ...{ days, units: unitsIn(growth, days) },
@@ -172,7 +176,8 @@ function troubleOf(
   if (mean === null) return `Nothing reported "${metric}" of the champion in that time.`;
   if (variance === null) return 'A single unit came in that time: how much units differ is not known.';
   if (variance === 0) return `"${metric}" was the same for all units: no number of units can be computed from that.`;
-  if (relative && mean === 0)
+  // A variance beyond doubles is that of a mean next to 0.
+  if (relative && !Number.isFinite(variance / (mean * mean)))
     return `The mean of "${metric}" is 0, so that no effect can be relative to it; ask with relative=false.`;
   return null;
 }

@@ -1,5 +1,6 @@
 import { type EValue, eValueOf } from '../statistics/e-value.ts';
 import { twoArmRate } from '../statistics/rate.ts';
+import { alphaOfChallenger } from './alpha.ts';
 import type { ChampionHistory } from './definition.ts';
 import { durationFigure, figure, perCent } from './figures.ts';
 import type { FastGuard, PhaseUnits } from './look.ts';
@@ -41,7 +42,7 @@ export function fastGuard(
 ): FastGuard {
   const evidence = new Map(phases.map((phase) => [phase, phaseEvidence(phase, arm, alone)]));
   const { eValue, strongest } = strongestPhase(phases, (phase) => evidence.get(phase)!);
-  const threshold = challengers / alpha;
+  const threshold = 1 / alphaOfChallenger(alpha, challengers);
   const shared = { eValue, threshold, fired: eValue >= threshold };
   const speaks = strongest === null ? undefined : evidence.get(strongest);
   if (strongest === null || speaks === undefined || !isAloneEvidence(speaks)) return { kind: 'two_arm', ...shared };

@@ -58,5 +58,6 @@ export function effectSentence(result: MetricResult): string {
   const signed = (value: number | null, open: string) =>
     value === null ? open : `${value > 0 ? '+' : ''}${effectFigure(result, value)}`;
   const interval = `${signed(result.lower, 'no lower bound')} to ${signed(result.upper, 'no upper bound')}`;
-  return `${result.metric}: ${signed(result.effect, 'no estimate')} against the champion (${interval})`;
+  const because = result.why === null ? '' : `; ${result.why}`;
+  return `${result.metric}: ${signed(result.effect, 'no estimate')} against the champion (${interval}${because})`;
 }

@@ -1,3 +1,4 @@
+import { alphaOfChallenger } from './alpha.ts';
 import { type ExperimentDefinition, metricNames } from './definition.ts';
 import { fastGuard, unguardedIn } from './fast-guard.ts';
 import { probability } from './figures.ts';
@@ -14,7 +15,7 @@ import { conclude } from './verdict.ts';
  * Looks at an experiment: what the observed sums say of each challenger. Pure, and valid however often it is called: everything that a
  * verdict rests on holds at all looks at once.
  *
- * With k challengers α is divided by k, so that the promise "a false winner in at most α of the experiments" is one of the experiment.
+ * Where α goes, so that the promise "a false winner in at most α of the experiments" is one of the experiment: alpha.ts.
  * @throws RangeError where the definition leaves out what nobody can guess (`specOf`)
  */
 export function lookAt(definition: ExperimentDefinition, observation: Observation): Look {
@@ -51,7 +52,9 @@ function compare(
   const challenger = observation.arms[arm]!;
   const challengers = observation.arms.length - 1;
   const { plannedUnits, minUnits } = definition;
-  const options: MeasureOptions = { arm, alpha: definition.alpha / challengers, plannedUnits, minUnits };
+  const alpha = alphaOfChallenger(definition.alpha, challengers);
+  const phases = observation.phases.map(({ phase }) => phase);
+  const options: MeasureOptions = { arm, alpha, plannedUnits, minUnits, phases };
   const sumsOf = (metric: string) =>
     Object.hasOwn(observation.metrics, metric) ? observation.metrics[metric] : undefined;
   const primary = definition.primary && measure(specOf(definition.primary), sumsOf(definition.primary.metric), options);

@@ -100,7 +100,7 @@ export interface MetricResult {
   readonly kind: MetricKind;
   readonly direction: Direction;
   readonly relative: boolean;
-  /** `none`: too few units, no variance, or nothing measured (`why` says which); then the numbers below are null. */
+  /** `none`: too few units, no variance, or nothing measured; then the numbers below are null. `why` says what makes a number null. */
   readonly method: 'confidence_sequence' | 'small_counts' | 'none';
   readonly why: string | null;
   readonly champion: { readonly units: number; readonly n: number; readonly mean: number | null };

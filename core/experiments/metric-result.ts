@@ -1,23 +1,28 @@
-import { differenceOfMeansByPhase, type PhaseArms } from '../statistics/phases.ts';
-import { needsSmallCounts } from '../statistics/rate.ts';
-import { type ArmMean, armMean } from '../statistics/ratio.ts';
+import { differenceOfMeansByPhase, meansOf, type PhaseArms } from '../statistics/phases.ts';
+import type { ArmMean } from '../statistics/ratio.ts';
 import { checkNumber, checkSums, type Refusal, refuse } from '../statistics/result.ts';
-import { type ArmPair, complementOf, type EventPhase, eventPhases } from './event-units.ts';
+import { formAlphas, SMALL_COUNTS_PART } from './alpha.ts';
+import type { ArmPair } from './event-units.ts';
 import type { AdjustedArm, ArmSums, MetricResult, PhaseSums } from './look.ts';
 import type { MetricSpec } from './metric-spec.ts';
+import { isAtSmallCounts, isOfTrials, partsOfPhases, sharper } from './rate-forms.ts';
 import { relativeBounds } from './relative-bounds.ts';
-import { smallCountRate } from './small-counts.ts';
+import { reasonOfNull, smallCountRate } from './small-counts.ts';
 
 export interface MeasureOptions {
   /** The challenger's place in `PhaseSums.arms`. */
   readonly arm: number;
+  /** For all that is concluded of this metric; its forms divide it (`formAlphas`). */
   readonly alpha: number;
   readonly plannedUnits: number;
   readonly minUnits: number;
+  /** Numbers of all phases of the experiment; left out: those that have sums. */
+  readonly phases?: readonly number[];
 }
 
 /** A phase in which something was measured in both arms. */
 interface MeasuredPhase extends ArmPair {
+  readonly phase: number;
   readonly adjusted: PhaseArms<AdjustedArm> | null;
 }
 
@@ -29,9 +34,10 @@ const NOT_MEASURED = { units: 0, n: 0, mean: null } as const;
 /**
  * Compares a challenger with the champion in one metric: by a confidence sequence, or, of rates, by the form for small counts.
  *
- * A rate is at small counts when an arm has fewer than 100 units, or fewer than 10 units with events or with non-events (that is "10
- * events" where each unit has one value; ten failures of one broken user are not). So it is as long as no phase has `minUnits` in both
- * arms, since that form needs no least number. The two forms may follow each other in an experiment; each holds at all its looks.
+ * A rate goes by small counts until both arms have enough for the sequence (`isAtSmallCounts`). Which form speaks depends on the counts, so each
+ * has a part of α of its own (alpha.ts), and `pValue` is the smallest α at which this whole procedure excludes "no difference". The form for small counts
+ * stays beside the sequence, and the sharper bound counts, where each unit has one value and the effect is relative: there it is exact, and the
+ * sequence knows little while the champion has few events.
  *
  * Sums that are not finite, or that no values (of a rate: none from 0 to 1) can have, count as not measured.
  * @param phases undefined: nobody has measured the metric
@@ -42,14 +48,35 @@ export function measure(
   options: MeasureOptions,
 ): MetricResult {
   const measured = (phases ?? []).flatMap((phase) => measuredPhase(phase, options.arm));
-  const refusal = refusalOf(spec, measured);
-  if (refusal !== null) return unmeasured(spec, options, `${refusal.field} ${refusal.reason}`);
+  const unsound = unsoundness(spec, measured);
+  if (unsound !== null) return unmeasured(spec, options, unsound);
   if (measured.length === 0) return unmeasured(spec, options, missingArm(phases ?? [], options.arm));
   const arms: Arms = { champion: shownArm(measured, 'champion'), challenger: shownArm(measured, 'challenger') };
-  const concluded = isSmall(spec, measured, options)
-    ? bySmallCounts(spec, measured, options)
-    : byConfidenceSequence(spec, measured, options);
+  const concluded = conclusionOf(spec, measured, options);
   return { ...spec, ...arms, ...concluded, alpha: options.alpha };
+}
+
+function conclusionOf(spec: MetricSpec, phases: readonly MeasuredPhase[], options: MeasureOptions): Concluded {
+  const { smallCounts, sequence } = formAlphas(spec.kind, options.alpha);
+  if (smallCounts === null) return byConfidenceSequence(spec, phases, options);
+  const counts = () => bySmallCounts(spec, phases, { ...options, alpha: smallCounts });
+  if (isAtSmallCounts(phases, options.minUnits)) return ofPart(counts(), SMALL_COUNTS_PART);
+  const found = byConfidenceSequence(spec, phases, { ...options, alpha: sequence });
+  // No phase has both events and others in an arm, though there are enough of them together.
+  if (found.method === 'none') return ofPart(counts(), SMALL_COUNTS_PART);
+  const largeCounts = ofPart(found, 1 - SMALL_COUNTS_PART);
+  const isExact = spec.relative && isOfTrials(phases);
+  return isExact ? together(largeCounts, ofPart(counts(), SMALL_COUNTS_PART)) : largeCounts;
+}
+
+/** What is found with a part of α: its p-value as one of the whole. */
+function ofPart(found: Concluded, part: number): Concluded {
+  return { ...found, pValue: found.pValue === null ? null : Math.min(1, found.pValue / part) };
+}
+
+function together(sequence: Concluded, counts: Concluded): Concluded {
+  const pValue = Math.min(sequence.pValue ?? 1, counts.pValue ?? 1);
+  return withReason({ ...sequence, ...sharper(sequence, counts), pValue });
 }
 
 function measuredPhase(phase: PhaseSums, arm: number): MeasuredPhase[] {
@@ -57,7 +84,7 @@ function measuredPhase(phase: PhaseSums, arm: number): MeasuredPhase[] {
   if (champion == null || challenger == null || champion.n === 0 || challenger.n === 0) return [];
   const [before, after] = [phase.adjusted?.[0], phase.adjusted?.[arm]];
   const adjusted = before == null || after == null ? null : { champion: before, challenger: after };
-  return [{ champion, challenger, adjusted }];
+  return [{ phase: phase.phase, champion, challenger, adjusted }];
 }
 
 function missingArm(phases: readonly PhaseSums[], arm: number): string {
@@ -68,14 +95,17 @@ function missingArm(phases: readonly PhaseSums[], arm: number): string {
   return 'in no phase were both arms measured';
 }
 
-function refusalOf({ kind }: MetricSpec, phases: readonly MeasuredPhase[]): Refusal | null {
+/** Why nothing can be computed from sums; null: something can. */
+function unsoundness({ kind }: MetricSpec, phases: readonly MeasuredPhase[]): string | null {
   for (const { champion, challenger, adjusted } of phases) {
     const refusal =
       checkSums('champion', champion) ??
       checkSums('challenger', challenger) ??
       (kind === 'rate' ? (checkRate('champion', champion) ?? checkRate('challenger', challenger)) : null) ??
       (adjusted === null ? null : (checkAdjusted('champion', adjusted) ?? checkAdjusted('challenger', adjusted)));
-    if (refusal !== null) return refusal;
+    if (refusal !== null) return `${refusal.field} ${refusal.reason}`;
+    const means = meansOf(champion, challenger);
+    if (means !== null && 'kind' in means) return means.detail;
   }
   return null;
 }
@@ -111,32 +141,19 @@ function shownArm(phases: readonly MeasuredPhase[], arm: keyof ArmPair): MetricR
   return { units: sumOf('units'), n: sumOf('n'), mean: sumOf('sum') / sumOf('n') };
 }
 
-function isSmall({ kind }: MetricSpec, phases: readonly MeasuredPhase[], { minUnits }: MeasureOptions): boolean {
-  if (kind !== 'rate') return false;
-  if (phases.every(({ champion, challenger }) => Math.min(champion.units, challenger.units) < minUnits)) return true;
-  const events = eventPhases(phases);
-  const others = eventPhases(
-    phases.map(({ champion, challenger }) => ({
-      champion: complementOf(champion),
-      challenger: complementOf(challenger),
-    })),
-  );
-  const total = (of: readonly EventPhase[], arm: keyof EventPhase, key: 'units' | 'eventUnits') =>
-    of.reduce((sum, phase) => sum + phase[arm][key], 0);
-  return (['champion', 'challenger'] as const).some((arm) => {
-    const withEvents = total(events, arm, 'eventUnits');
-    const counts = { units: total(events, arm, 'units'), events: withEvents };
-    return needsSmallCounts({ ...counts, n: withEvents + total(others, arm, 'eventUnits') });
-  });
-}
-
 function bySmallCounts(
   { relative }: MetricSpec,
   phases: readonly MeasuredPhase[],
-  { alpha }: MeasureOptions,
+  { alpha, phases: all = [] }: MeasureOptions,
 ): Concluded {
-  const found = smallCountRate({ phases, alpha, relative });
-  return { method: 'small_counts', why: null, ...found, standardError: null, varianceReduction: null };
+  const numbers = phases.map(({ phase }) => phase);
+  const parts = partsOfPhases(numbers, all);
+  const found = smallCountRate({
+    phases: phases.map((phase, at) => ({ ...phase, part: parts[at]! })),
+    alpha,
+    relative,
+  });
+  return withReason({ method: 'small_counts', why: null, ...found, standardError: null, varianceReduction: null });
 }
 
 function byConfidenceSequence(
@@ -157,12 +174,17 @@ function byConfidenceSequence(
   const isAdjusted = phases.some((phase) => phase.adjusted !== null);
   const before = isAdjusted ? differenceOfMeansByPhase({ ...options, phases: raw }) : null;
   const varianceReduction = before?.kind === 'estimate' ? 1 - (standardError / before.standardError) ** 2 : null;
-  return { method: 'confidence_sequence', why: null, effect, standardError, lower, upper, pValue, varianceReduction };
+  const figures = { effect, standardError, lower, upper, pValue, varianceReduction };
+  return withReason({ method: 'confidence_sequence', why: null, ...figures });
+}
+
+function withReason(found: Concluded): Concluded {
+  return { ...found, why: reasonOfNull(found) };
 }
 
 function rawMeans({ champion, challenger }: MeasuredPhase): PhaseArms<ArmMean> | null {
-  const [a, b] = [armMean(champion), armMean(challenger)];
-  return 'kind' in a || 'kind' in b ? null : { champion: a, challenger: b };
+  const found = meansOf(champion, challenger);
+  return found === null || 'kind' in found ? null : found;
 }
 
 function adjustedMeans({ champion, challenger, adjusted }: MeasuredPhase): PhaseArms<ArmMean> | null {

@@ -21,13 +21,14 @@ export function specOf(written: PrimaryMetric | Guardrail): MetricSpec {
   }
   return {
     metric: written.metric,
-    kind: written.kind ?? builtin?.kind ?? kindOf(written.metric),
+    kind: written.kind ?? kindOf(written.metric),
     direction,
     relative: written.relative,
   };
 }
 
-/** The share of a label is one of values of 0 and 1, and so is what Ringside derives; of other reports, nobody but their sender knows. */
-function kindOf(metric: string): MetricKind {
+/** What a metric is unless its definition says otherwise. The share of a label is one of values of 0 and 1, and so is what Ringside derives; of other reports, nobody but their sender knows. */
+export function kindOf(metric: string): MetricKind {
+  if (isBuiltin(metric)) return BUILTIN_METRICS[metric].kind;
   return metric.includes('=') || (DERIVED_METRICS as readonly string[]).includes(metric) ? 'rate' : 'mean';
 }

@@ -46,6 +46,7 @@ export function relativeBounds(
   const growth = phases.reduce((sum, { champion }, at) => sum + shares[at]! * Math.sqrt(champion.varianceOfMean), 0);
   if (c * growth >= 1) return { lower: null, upper: null, pValue: 1 };
   const reach = (c * standardErrorAt(effect)) / (1 - c * growth);
+  if (!Number.isFinite(reach)) return { lower: null, upper: null, pValue: 1 };
   const isWithin = (delta: number) => Math.abs(effect - delta) <= c * standardErrorAt(delta);
   return {
     lower: Math.min(estimate.lower, bisect(effect - reach, effect, isWithin)),

@@ -97,7 +97,6 @@ function deviationsOf(arm: CovariateSums): Squares {
   const xx = xSquares - (x * x) / units;
   // Σ(S − Rn) = 0, so that the product of the means is nothing.
   const xy = (sumX - ratio * nX) / perUnit;
-  const isRounding = (value: number, of: number) => value <= 1e-12 * of;
   return {
     yy: isRounding(yy, (sumSquares + ratio * ratio * nSquares) / (perUnit * perUnit)) ? 0 : yy,
     xx: isRounding(xx, xSquares) ? 0 : xx,
@@ -105,8 +104,14 @@ function deviationsOf(arm: CovariateSums): Squares {
   };
 }
 
+/** What is left of rounding where history explains everything is no variance: an interval from it would exclude anything. */
 function adjustedVariance({ yy, xx, xy }: Squares, theta: number): number {
-  return Math.max(0, yy + theta * theta * xx - 2 * theta * xy);
+  const left = yy + theta * theta * xx - 2 * theta * xy;
+  return isRounding(left, yy + theta * theta * xx) ? 0 : left;
+}
+
+function isRounding(value: number, of: number): boolean {
+  return value <= 1e-12 * of;
 }
 
 function checkArm(field: string, arm: CovariateSums): Refusal | null {

@@ -9,6 +9,7 @@ import {
   type Estimate,
   type Insufficient,
   insufficient,
+  outOfRange,
   type Refusal,
 } from './result.ts';
 
@@ -60,7 +61,10 @@ export function differenceOfMeans(
   if (champion.varianceOfMean === 0 || challenger.varianceOfMean === 0) return noVariance(units);
   const found = effectOf(champion, challenger, relative);
   if ('kind' in found) return found;
-  return sequentialEstimate({ ...input, effect: found.effect, standardError: Math.sqrt(found.variance), n: units });
+  const standardError = Math.sqrt(found.variance);
+  return (
+    unusable(found.effect, standardError, units) ?? sequentialEstimate({ ...input, ...found, standardError, n: units })
+  );
 }
 
 /**
@@ -79,7 +83,10 @@ export function pairedDifference(
   if (found.units < least) return tooFewUnits(least, found.units);
   if (found.varianceOfMean === 0) return noVariance(found.units);
   const standardError = Math.sqrt(found.varianceOfMean);
-  return sequentialEstimate({ ...input, effect: found.mean, standardError, n: found.units });
+  return (
+    unusable(found.mean, standardError, found.units) ??
+    sequentialEstimate({ ...input, effect: found.mean, standardError, n: found.units })
+  );
 }
 
 export function checkOptions({ alpha, plannedN, sided, minUnits }: SequenceOptions): Refusal | null {
@@ -107,5 +114,10 @@ export function tooFewUnits(least: number, units: number): Insufficient {
 }
 
 export function noVariance(units: number): Insufficient {
-  return insufficient('no_variance', 'all units of an arm have the same value', units);
+  return insufficient('no_variance', 'all units of an arm have the same value, to within a millionth of it', units);
+}
+
+/** Why nothing can be computed from an effect and its standard error: they have left the range of doubles. Null: something can. */
+export function unusable(effect: number, standardError: number, units: number): Insufficient | null {
+  return Number.isFinite(effect) && Number.isFinite(standardError) && standardError > 0 ? null : outOfRange(units);
 }

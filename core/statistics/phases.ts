@@ -7,9 +7,10 @@ import {
   noVariance,
   type SequenceOptions,
   tooFewUnits,
+  unusable,
 } from './mean-difference.ts';
 import { type ArmMean, armMean, championMeanZero, differenceOf, type PhaseEffect } from './ratio.ts';
-import { checkSums, type Estimate, type Insufficient, insufficient, type Refusal } from './result.ts';
+import { checkSums, type Estimate, type Insufficient, insufficient, outOfRange, type Refusal } from './result.ts';
 
 /**
  * Effect over several phases: each phase's own part, weighted by its share of all units (relative ones: `relativeEffects`).
@@ -78,10 +79,26 @@ export function meanDifferenceByPhase(
   for (const [at, { champion, challenger }] of input.phases.entries()) {
     const refusal = checkSums(`phases[${at}].champion`, champion) ?? checkSums(`phases[${at}].challenger`, challenger);
     if (refusal !== null) return refusal;
-    const [a, b] = [armMean(champion), armMean(challenger)];
-    means.push('kind' in a || 'kind' in b ? null : { champion: a, challenger: b });
+    const found = meansOf(champion, challenger);
+    if (found !== null && 'kind' in found) return found;
+    means.push(found);
   }
   return differenceOfMeansByPhase({ ...input, phases: means });
+}
+
+/** Means of a phase's arms; null: nothing was measured in one. A single unit has no variance, and waits for others as a small phase does. */
+export function meansOf(champion: ArmSums, challenger: ArmSums): PhaseArms<ArmMean> | Insufficient | null {
+  const [a, b] = [meanOf(champion), meanOf(challenger)];
+  if ('kind' in a) return a.why === 'nothing_measured' ? null : a;
+  if ('kind' in b) return b.why === 'nothing_measured' ? null : b;
+  return { champion: a, challenger: b };
+}
+
+function meanOf(sums: ArmSums): ArmMean | Insufficient {
+  const found = armMean(sums);
+  if (!('kind' in found) || found.why !== 'too_few_units') return found;
+  const mean = sums.sum / sums.n;
+  return Number.isFinite(mean) ? { mean, varianceOfMean: 0, units: sums.units } : outOfRange(sums.units);
 }
 
 /** The same from means and their variances; null: nothing was measured in an arm of that phase. */
@@ -102,7 +119,9 @@ export function differenceOfMeansByPhase(
   const combined = combinePhases(effects, input.units);
   const varies = (arm: 'champion' | 'challenger') => used.some(({ phase }) => phase[arm].varianceOfMean > 0);
   if (!varies('champion') || !varies('challenger')) return noVariance(combined.n);
-  return { ...sequentialEstimate({ ...input, ...combined }), phasesUsed: used.map(({ at }) => at) };
+  const { effect, standardError, n } = combined;
+  const trouble = unusable(effect, standardError, n);
+  return trouble ?? { ...sequentialEstimate({ ...input, ...combined }), phasesUsed: used.map(({ at }) => at) };
 }
 
 /**

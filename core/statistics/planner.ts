@@ -21,6 +21,8 @@ export interface PlanBasis {
   readonly variance: number;
   /** Already divided by the number of challengers. */
   readonly alpha: number;
+  /** What of it the confidence sequence has (`formAlphas`); left out: all. */
+  readonly sequenceAlpha?: number;
   /** 0.8 if left out. */
   readonly power?: number;
   /** What the challenger is compared with: all other units, or (a monitored ramp) a slice as large as its own. */
@@ -137,9 +139,12 @@ function unitsTimesWorth(
   return variance * (multiple / effect) ** 2;
 }
 
-function perTest<T>({ alpha, power = 0.8 }: PlanBasis, answer: (multiple: number) => T): PerTest<T> {
+function perTest<T>(
+  { alpha, sequenceAlpha = alpha, power = 0.8 }: PlanBasis,
+  answer: (multiple: number) => T,
+): PerTest<T> {
   const zPower = normalQuantile(power);
-  const k = halfWidth({ standardError: 1, n: 1, rho: rhoFor(alpha, 1), alpha });
+  const k = halfWidth({ standardError: 1, n: 1, rho: rhoFor(sequenceAlpha, 1), alpha: sequenceAlpha });
   return {
     fixed: answer(zPower - normalQuantile(alpha / 2)),
     sequence: answer(k + zPower),
@@ -147,10 +152,11 @@ function perTest<T>({ alpha, power = 0.8 }: PlanBasis, answer: (multiple: number
   };
 }
 
-function checkBasis({ variance, alpha, power = 0.8 }: PlanBasis): Refusal | null {
+function checkBasis({ variance, alpha, sequenceAlpha, power = 0.8 }: PlanBasis): Refusal | null {
   return (
     checkPositive('variance', variance) ??
     checkAlpha(alpha) ??
+    (sequenceAlpha === undefined ? null : checkBetween('sequenceAlpha', sequenceAlpha, 0, 1)) ??
     checkBetween('power', power, 0, 1) ??
     (power >= 0.5 ? null : refuse('power', `is ${power}; it is at least 0.5`))
   );

@@ -1,5 +1,5 @@
 import type { ArmSums } from '../experiments/look.ts';
-import { type Insufficient, insufficient } from './result.ts';
+import { type Insufficient, insufficient, outOfRange } from './result.ts';
 
 /** What effects are computed from: an arm's mean, the variance of that mean, and how many units it is made of. */
 export interface ArmMean {
@@ -19,7 +19,7 @@ export interface PhaseEffect {
 
 /**
  * Below it, as a share of ΣS² + R²Σn², what is left of the squares is rounding: a million sums round by about 1e-13.
- * Then all units have the same ratio.
+ * Then units have the same ratio, to within a millionth of it.
  */
 const ROUNDING = 1e-12;
 
@@ -68,7 +68,9 @@ export function armMean(sums: ArmSums): ArmMean | Insufficient {
   if (sums.units === 0 || sums.n === 0)
     return insufficient('nothing_measured', 'nothing was measured in an arm', sums.units);
   if (sums.units < 2) return insufficient('too_few_units', 'an arm has a single unit', sums.units);
-  return { mean: sums.sum / sums.n, varianceOfMean: ratioVariance(sums) / sums.units, units: sums.units };
+  const [mean, varianceOfMean] = [sums.sum / sums.n, ratioVariance(sums) / sums.units];
+  if (!Number.isFinite(mean) || !Number.isFinite(varianceOfMean)) return outOfRange(sums.units);
+  return { mean, varianceOfMean, units: sums.units };
 }
 
 /**

@@ -10,7 +10,12 @@ export interface Refusal {
 }
 
 /** Why sound numbers lead to no conclusion (yet). */
-export type InsufficientReason = 'nothing_measured' | 'too_few_units' | 'no_variance' | 'champion_mean_zero';
+export type InsufficientReason =
+  | 'nothing_measured'
+  | 'too_few_units'
+  | 'no_variance'
+  | 'champion_mean_zero'
+  | 'out_of_range';
 
 /** Sound numbers that no conclusion may be drawn from. Never a decision: below 100 units an interval from them is not valid. */
 export interface Insufficient {
@@ -39,6 +44,11 @@ export interface Estimate {
 
 export function refuse(field: string, reason: string): Refusal {
   return { kind: 'refused', field, reason };
+}
+
+/** Sums that are numbers, but lead to means or variances that are none: beyond what a double can hold. */
+export function outOfRange(n: number): Insufficient {
+  return insufficient('out_of_range', 'values are too large or too small to compute with', n);
 }
 
 export function insufficient(why: InsufficientReason, detail: string, n: number): Insufficient {

@@ -3,6 +3,7 @@ import { guardrails } from './guardrail-gates.ts';
 import { heavyUserUnits, independentUnits, rareEvents, wholeDefinition } from './no-effect.ts';
 import { returningUnits } from './phase-gates.ts';
 import { power } from './power.ts';
+import { ratePower } from './rate-power.ts';
 import { rollback } from './rollback.ts';
 import { splitDetection, splitHeavyUsers } from './split-gates.ts';
 
@@ -15,6 +16,7 @@ export const GATES: readonly Gate[] = [
   splitHeavyUsers,
   splitDetection,
   power,
+  ratePower,
   guardrails,
   rollback,
 ];

@@ -49,6 +49,10 @@ const rareClustered: Traffic = {
 const commonRate: Traffic = { ...independent, value: (random) => happens(random, 0.3) };
 const onePerCent: Traffic = { ...independent, value: (random) => happens(random, 0.01) };
 
+/** A challenger with a small part of the units: the sides of an interval are then made of very different counts. */
+const FEW = { shares: [0.9, 0.1], weightsBp: [9_000, 1_000] };
+const HARDLY_ANY = { shares: [0.97, 0.03], weightsBp: [9_700, 300] };
+
 function happens(random: Random, probability: number): number {
   return random() < probability ? 1 : 0;
 }
@@ -69,6 +73,23 @@ export const independentUnits: Gate = {
     );
     add('false winners, rate of 30 %', 'share', share('rate-30', commonRate, primaryOnly('rate')), FALSE_WINNERS);
     add('false winners, rate of 1 %', 'share', share('rate-1', onePerCent, primaryOnly('rate')), FALSE_WINNERS);
+    add(
+      'false winners, rate of 1 %, absolute',
+      'share',
+      share('rate-1', onePerCent, primaryOnly('rate', false)),
+      FALSE_WINNERS,
+    );
+    const uneven = (name: string, traffic: Traffic, kind: 'mean' | 'rate', { shares, weightsBp }: typeof FEW) => {
+      const watched = {
+        traffic: { ...traffic, shares },
+        weightsBp,
+        definition: primaryOnly(kind),
+        metrics: ['outcome'],
+      };
+      return shareOfRuns(name, options, watched, declaresWinner);
+    };
+    add('false winners, rate of 1 %, units 90 : 10', 'share', uneven('rate-1', onePerCent, 'rate', FEW), FALSE_WINNERS);
+    add('false winners, mean, units 97 : 3', 'share', uneven('mean', independent, 'mean', HARDLY_ANY), FALSE_WINNERS);
     const naive = naiveWinners('mean', options, independent);
     add('naive z test, once, at the end', 'share', naive.once);
     add('naive z test, at every look', 'share', naive.everyLook);

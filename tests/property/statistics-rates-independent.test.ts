@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
+import { rateDifference } from '#core/experiments/rate-difference.ts';
 import { newcombe, orderStatisticRanks, wilson } from '#core/statistics/intervals.ts';
 import { oneArmRateE, twoArmRate } from '#core/statistics/rate.ts';
-import { rateDifference, rateInterval, smallCountDifference } from '#core/statistics/rate-difference.ts';
+import { logistic, lowerLogOdds } from '#core/statistics/rate-bounds.ts';
 import { agree, compareEstimate, INPUTS, of, options } from '../support/statistics/agreement.ts';
 import * as independent from '../support/statistics/independent.ts';
-import { rootOf } from '../support/statistics/quadrature.ts';
 import { SeededRandom } from '../support/statistics/random.ts';
 
 describe(`on ${INPUTS} inputs, rates`, () => {
@@ -31,52 +31,15 @@ describe(`on ${INPUTS} inputs, rates`, () => {
     });
   });
 
-  test('intervals: factorials by adding logarithms, and search', () => {
-    const factorials = independent.logFactorials(20_000);
-    const logE = (s: number, f: number, odds: number) =>
-      factorials[s]! +
-      factorials[f]! -
-      factorials[s + f + 1]! +
-      s * Math.log1p(Math.exp(-odds)) +
-      f * Math.log1p(Math.exp(odds));
-    const bounds = (s: number, f: number, alpha: number) => {
-      const [top, level] = [Math.log(s / f), Math.log(1 / alpha)];
-      return {
-        lower:
-          s === 0 ? Number.NEGATIVE_INFINITY : rootOf((odds) => level - logE(s, f, odds), -600, f === 0 ? 600 : top),
-        upper:
-          f === 0 ? Number.POSITIVE_INFINITY : rootOf((odds) => logE(s, f, odds) - level, s === 0 ? -600 : top, 600),
-      };
-    };
-    const rate = (odds: number) => 1 / (1 + Math.exp(-odds));
+  test('bounds: where the quadrature of the likelihood ratio is 1/α', () => {
     agree(12, (random, agreement) => {
-      const alpha = random.magnitude(1e-4, 0.5);
-      const arm = () => {
-        const n = Math.round(random.magnitude(1, 1e4));
-        return { n, events: random.pick([random.integer(0, n), Math.min(n, random.integer(0, 9))]) };
-      };
-      const [a, b] = [arm(), arm()];
-      const input = { champion: a, challenger: b, alpha };
-      const ours = rateInterval(b, alpha);
-      const theirs = bounds(b.events, b.n - b.events, alpha);
-      agreement.compare('lower rate', ours.lower, rate(theirs.lower), input);
-      agreement.compare('upper rate', ours.upper, rate(theirs.upper), input);
-      const half = [a, b].map(({ n, events }) => bounds(events, n - events, alpha / 2));
-      const absolute = of('small_counts', smallCountDifference({ ...input, relative: false }));
-      agreement.compare('lower', absolute.lower!, rate(half[1]!.lower) - rate(half[0]!.upper), input, 0.1);
-      agreement.compare('upper', absolute.upper!, rate(half[1]!.upper) - rate(half[0]!.lower), input, 0.1);
-      agreement.compare('effect', absolute.effect!, b.events / b.n - a.events / a.n, input, 0.1);
-      const share = bounds(b.events, a.events, alpha);
-      const relative = of('small_counts', smallCountDifference({ ...input, relative: true }));
-      const exposure = b.n / a.n;
-      agreement.compare('least ratio', relative.lower!, Math.exp(share.lower) / exposure - 1, input, 0.1);
-      if (share.upper < 600)
-        agreement.compare('largest ratio', relative.upper! + 1, Math.exp(share.upper) / exposure, input);
-      else expect(relative.upper).toBeNull();
-      if (a.events > 0) agreement.compare('ratio', relative.effect! + 1, b.events / a.events / exposure, input);
-      else expect(relative.effect).toBeNull();
-      const log = independent.logRateEvidence(b.events, a.events, b.n / (a.n + b.n), 'two');
-      agreement.compare('evidence', relative.logEValue, log, input, 1);
+      const alpha = random.magnitude(1e-5, 0.3);
+      const n = Math.round(random.magnitude(1, 1e4));
+      const s = random.pick([random.integer(0, n), Math.min(n, random.integer(0, 9))]);
+      const logOdds = lowerLogOdds(s, n - s, alpha);
+      if (s === 0) return expect(logOdds).toBe(Number.NEGATIVE_INFINITY);
+      const e = independent.logRateEvidence(s, n - s, logistic(logOdds), 'greater');
+      agreement.compare('at the bound', e, -Math.log(alpha), { s, n, alpha }, 1);
     });
   });
 

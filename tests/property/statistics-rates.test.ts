@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { rateDifference } from '#core/experiments/rate-difference.ts';
 import { newcombe, wilson } from '#core/statistics/intervals.ts';
 import { needsSmallCounts, type RateSide, twoArmRate } from '#core/statistics/rate.ts';
-import { rateDifference, rateInterval, smallCountDifference } from '#core/statistics/rate-difference.ts';
+import { lowerLogOdds } from '#core/statistics/rate-bounds.ts';
 import { chiSquareSplit, srmSequential } from '#core/statistics/split-ratio.ts';
 import { of } from '../support/statistics/agreement.ts';
 
@@ -76,32 +77,38 @@ describe('rates', () => {
     expect(eValue(9_500_000, 500_000, 0.05, 'greater')).toBeLessThan(0);
   });
 
-  test('the interval of a rate holds the rate, narrows with α and with trials', () => {
+  test('a bound is below the share, falls with α and rises with trials', () => {
     fc.assert(
-      fc.property(arms, alphas, (arm, alpha) => {
-        const { lower, upper } = rateInterval(arm, alpha);
-        const rate = arm.events / arm.n;
-        expect(lower).toBeLessThanOrEqual(rate);
-        expect(upper).toBeGreaterThanOrEqual(rate);
-        const wider = rateInterval(arm, alpha / 2);
-        expect(wider.upper - wider.lower).toBeGreaterThan(upper - lower);
-        const narrower = rateInterval({ n: arm.n * 10, events: arm.events * 10 }, alpha);
-        expect(narrower.upper - narrower.lower).toBeLessThan(upper - lower);
+      fc.property(arms, alphas, ({ n, events }, alpha) => {
+        if (events === 0) return;
+        const bound = lowerLogOdds(events, n - events, alpha);
+        expect(bound).toBeLessThan(Math.log(events / (n - events)));
+        expect(lowerLogOdds(events, n - events, alpha / 2)).toBeLessThan(bound);
+        expect(lowerLogOdds(10 * events, 10 * (n - events), alpha)).toBeGreaterThan(bound);
       }),
       RUNS,
     );
   });
 
-  test('at small counts: an interval around the effect, which leaves "equal" out exactly where p < α', () => {
+  test('at small counts: bounds around the effect, which leave "equal" out exactly where p < α; one-sided ones are sharper', () => {
     fc.assert(
-      fc.property(arms, arms, alphas, (champion, challenger, alpha) => {
-        const result = of('small_counts', smallCountDifference({ champion, challenger, alpha, relative: true }));
-        if (result.effect !== null) {
-          expect(result.lower).toBeLessThanOrEqual(result.effect);
-          expect(result.upper ?? Number.POSITIVE_INFINITY).toBeGreaterThanOrEqual(result.effect);
+      fc.property(arms, arms, alphas, fc.boolean(), (champion, challenger, alpha, relative) => {
+        const input = { champion, challenger, alpha, relative, plannedN: 5000 };
+        const result = rateDifference(input);
+        if (result.kind !== 'small_counts') return;
+        const { effect, lower, upper, pValue } = result;
+        if (effect !== null) {
+          expect(lower ?? -1).toBeLessThanOrEqual(effect);
+          expect(upper ?? Number.POSITIVE_INFINITY).toBeGreaterThanOrEqual(effect);
         }
-        const isOut = result.lower! > 0 || (result.upper !== null && result.upper < 0);
-        if (Math.abs(result.pValue - alpha) > 1e-9) expect(result.pValue < alpha).toBe(isOut);
+        const isOut = (lower !== null && lower > 0) || (upper !== null && upper < 0);
+        if (pValue < alpha * (1 - 1e-9)) expect(isOut).toBe(true);
+        // Arms that lie far apart show it without the ratio.
+        if (relative && isOut && 2 * (champion.events + challenger.events) <= champion.n + challenger.n)
+          expect(pValue).toBeLessThan(alpha * (1 + 1e-9));
+        const oneSided = of('small_counts', rateDifference({ ...input, sided: 'one' }));
+        if (lower !== null) expect(oneSided.lower).toBeGreaterThanOrEqual(lower);
+        if (isOut && lower !== null && lower > 0) expect(oneSided.pValue).toBeLessThanOrEqual(pValue);
       }),
       RUNS,
     );

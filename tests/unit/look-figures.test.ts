@@ -31,6 +31,8 @@ describe('figures in sentences', () => {
     const spec = { metric: 'score', kind: 'mean', direction: 'increase', relative: true } as const;
     const options = { arm: 1, alpha: 0.05, plannedUnits: 5_000, minUnits: 100 };
     const unknown = measure(spec, onePhase(meanSums(200, 0.1, 2), meanSums(200, 0.2, 2)), options);
-    expect(effectSentence(unknown)).toBe('score: +100 % against the champion (no lower bound to no upper bound)');
+    expect(effectSentence(unknown)).toBe(
+      "score: +100 % against the champion (no lower bound to no upper bound; the champion's mean may be 0, and an effect relative to that has no bound)",
+    );
   });
 });

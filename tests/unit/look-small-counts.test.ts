@@ -16,21 +16,28 @@ function compare(
   return smallCountRate({ phases, alpha: ALPHA, relative });
 }
 
-/** e of the two-arm process when the challenger's units have events `ratio` times as often. */
-function eValueAt(ratio: number, events: readonly [number, number], share: number): number {
+/** p of "the challenger's units have events at most (`less`: at least) `ratio` times as often", by the two-arm process. */
+function pAt(ratio: number, events: readonly [number, number], share: number, side: 'greater' | 'less'): number {
   const challengerShare = (share * ratio) / (share * ratio + 1 - share);
   const [championEvents, challengerEvents] = events;
-  const evidence = twoArmRate({ championEvents, challengerEvents, challengerShare, side: 'two' });
-  return evidence.kind === 'evidence' ? evidence.eValue : Number.NaN;
+  const evidence = twoArmRate({ championEvents, challengerEvents, challengerShare, side });
+  return evidence.kind === 'evidence' ? evidence.pValue : Number.NaN;
 }
 
 describe('ratio of rates', () => {
-  test('holds every ratio whose e-value is below 1/α', () => {
+  test('holds every ratio that neither one-sided process has excluded at α/2', () => {
     const { effect, lower, upper, pValue } = compare([1_000, 4], [500, 8], true);
     expect(effect).toBeCloseTo(3, 12);
-    expect(eValueAt(1 + lower!, [4, 8], 1 / 3)).toBeCloseTo(1 / ALPHA, 6);
-    expect(eValueAt(1 + upper!, [4, 8], 1 / 3)).toBeCloseTo(1 / ALPHA, 6);
-    expect(pValue).toBeCloseTo(Math.min(1, 1 / eValueAt(1, [4, 8], 1 / 3)), 10);
+    expect(pAt(1 + lower!, [4, 8], 1 / 3, 'greater')).toBeCloseTo(ALPHA / 2, 8);
+    expect(pAt(1 + upper!, [4, 8], 1 / 3, 'less')).toBeCloseTo(ALPHA / 2, 8);
+    expect(pValue).toBeCloseTo(Math.min(1, 2 * pAt(1, [4, 8], 1 / 3, 'greater')), 10);
+  });
+
+  test('one-sided, each bound has all of α', () => {
+    const phases = [{ champion: rateSums(1_000, 4), challenger: rateSums(500, 8) }];
+    const { lower, pValue } = smallCountRate({ phases, alpha: ALPHA, relative: true, sided: 'one' });
+    expect(pAt(1 + lower!, [4, 8], 1 / 3, 'greater')).toBeCloseTo(ALPHA, 8);
+    expect(pValue).toBeCloseTo(pAt(1, [4, 8], 1 / 3, 'greater'), 12);
   });
 
   test('says nothing without events', () => {
@@ -40,9 +47,10 @@ describe('ratio of rates', () => {
   test('has no upper bound while the champion has none', () => {
     const { effect, lower, upper } = compare([1_000, 0], [1_000, 9], true);
     expect([effect, upper]).toEqual([null, null]);
-    // 1/(10·π⁹) = 20 for π = r/(r + 1)
-    const share = (1 / 200) ** (1 / 9);
-    expect(lower).toBeCloseTo(share / (1 - share) - 1, 8);
+    expect(pAt(1 + lower!, [0, 9], 0.5, 'greater')).toBeCloseTo(ALPHA / 2, 8);
+    // ∫ from π to 1 of q⁹ is (1 − π¹⁰)/10.
+    const share = (1 + lower!) / (2 + lower!);
+    expect((1 - share ** 10) / 10 / ((1 - share) * share ** 9)).toBeCloseTo(2 / ALPHA, 6);
   });
 
   test('of arms changed over is the inverse', () => {
@@ -56,11 +64,11 @@ describe('ratio of rates', () => {
 describe('difference of rates', () => {
   test('is bounded without a single event', () => {
     const { effect, lower, upper, pValue } = compare([2_000, 0], [2_000, 0], false);
-    // 1/((n + 1)(1 − p)ⁿ) = 4/α
-    const bound = 1 - (ALPHA / 4 / 2_001) ** (1 / 2_000);
-    expect(bound).toBeLessThan(0.01);
-    expect(upper).toBeCloseTo(bound, 10);
-    expect(lower).toBeCloseTo(-bound, 10);
+    expect(upper).toBeLessThan(0.01);
+    // (1 − qⁿ⁺¹)/((n + 1)pqⁿ) of the half below p, q = 1 − p, is 8/α.
+    const [p, q] = [upper!, 1 - upper!];
+    expect((1 - q ** 2_001) / 2_001 / (p * q ** 2_000)).toBeCloseTo(8 / ALPHA, 4);
+    expect(lower).toBe(-upper!);
     expect([effect, pValue]).toEqual([0, 1]);
   });
 
@@ -133,10 +141,30 @@ describe('phases', () => {
     { champion: rateSums(1_000, 2), challenger: rateSums(1_000, 7) },
     { champion: rateSums(500, 1), challenger: rateSums(1_500, 9) },
   ];
-  test('are one e-value, the geometric mean by units: they may be the same units again', () => {
-    const p = (...phases: (typeof first)[]) => smallCountRate({ phases, alpha: ALPHA, relative: true }).pValue;
-    const e = Math.sqrt(eValueAt(1, [2, 7], 0.5) * eValueAt(1, [1, 9], 0.75));
-    expect(p(first, second)).toBeCloseTo(Math.min(1, 1 / e), 10);
+  test('are each tested with a part of α, and the strongest one speaks: they may be the same units again', () => {
+    const { pValue, lower } = smallCountRate({
+      phases: [
+        { ...first, part: 0.8 },
+        { ...second, part: 0.1 },
+      ],
+      alpha: ALPHA,
+      relative: true,
+    });
+    const pOfEach = [pAt(1, [2, 7], 0.5, 'greater') / 0.8, pAt(1, [1, 9], 0.75, 'greater') / 0.1];
+    expect(pValue).toBeCloseTo(Math.min(1, 2 * Math.min(...pOfEach)), 10);
+    const alone = (phase: typeof first, part: number) =>
+      smallCountRate({ phases: [phase], alpha: ALPHA * part, relative: true }).lower!;
+    expect(lower).toBeCloseTo(Math.max(alone(first, 0.8), alone(second, 0.1)), 10);
+  });
+
+  test('that contradict each other leave open what lies between', () => {
+    const phases = [
+      { champion: rateSums(1_000, 1), challenger: rateSums(1_000, 25), part: 0.8 },
+      { champion: rateSums(1_000, 30), challenger: rateSums(1_000, 1), part: 0.1 },
+    ];
+    const { lower, upper } = smallCountRate({ phases, alpha: ALPHA, relative: true });
+    expect(lower).toBeLessThan(0);
+    expect(upper).toBeGreaterThan(0);
   });
 
   test('are weighted by their units', () => {

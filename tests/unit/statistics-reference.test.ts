@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
+import { rateDifference } from '#core/experiments/rate-difference.ts';
 import { halfWidth, rhoFor } from '#core/statistics/confidence-sequence.ts';
 import { newcombe, orderStatisticRanks, wilson } from '#core/statistics/intervals.ts';
 import { meanDifference } from '#core/statistics/mean-difference.ts';
 import { msprt } from '#core/statistics/msprt.ts';
 import { oneArmRateE } from '#core/statistics/rate.ts';
-import { rateDifference } from '#core/statistics/rate-difference.ts';
 import { ratioVarianceOfMoments, sumsOfValues } from '#core/statistics/ratio.ts';
 import { chiSquareSplit, srmSequential } from '#core/statistics/split-ratio.ts';
 

@@ -166,20 +166,6 @@ export function logRateEvidence(s: number, f: number, p: number, side: 'two' | '
   return logOfSum(less(), greater());
 }
 
-/** ln k! by adding logarithms, with what rounding loses carried along. */
-export function logFactorials(upTo: number): Float64Array {
-  const table = new Float64Array(upTo + 1);
-  let [sum, lost] = [0, 0];
-  for (let k = 2; k <= upTo; k++) {
-    const term = Math.log(k) - lost;
-    const next = sum + term;
-    lost = next - sum - term;
-    sum = next;
-    table[k] = sum;
-  }
-  return table;
-}
-
 /**
  * ln of the e-value of a split from Pólya's urn: each unit's predictive probability over its weight, one unit after the
  * other.
