@@ -82,6 +82,7 @@ describe('ringside plan', () => {
     expect(out).toContain('40 units');
     expect(out).toMatch(/looking all the time, decided with the power asked for\s+[\d.]+ %/);
     expect(out).toContain('smallest effect');
+    expect(out).toMatch(/with --planned-units \d{3,}\./);
   });
 
   test('reads per cent, times and weights', () => {
