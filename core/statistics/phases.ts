@@ -8,7 +8,7 @@ import {
   type SequenceOptions,
   tooFewUnits,
 } from './mean-difference.ts';
-import { type ArmMean, armMean, championMeanZero, differenceOf, isFiniteEffect, type PhaseEffect } from './ratio.ts';
+import { type ArmMean, armMean, championMeanZero, differenceOf, type PhaseEffect } from './ratio.ts';
 import { checkSums, type Estimate, type Insufficient, insufficient, type Refusal } from './result.ts';
 
 /**
@@ -81,12 +81,10 @@ export function meanDifferenceByPhase(
     const [a, b] = [armMean(champion), armMean(challenger)];
     means.push('kind' in a || 'kind' in b ? null : { champion: a, challenger: b });
   }
-  const isEmpty = ({ champion, challenger }: PhaseArms<ArmSums>) => champion.n === 0 || challenger.n === 0;
-  if (input.phases.every(isEmpty)) return differenceOfMeansByPhase({ ...input, phases: [] });
   return differenceOfMeansByPhase({ ...input, phases: means });
 }
 
-/** The same from means and their variances; null: an arm of that phase has no two units whose variance could be known. */
+/** The same from means and their variances; null: nothing was measured in an arm of that phase. */
 export function differenceOfMeansByPhase(
   input: PhaseOptions & { readonly phases: readonly (PhaseArms<ArmMean> | null)[] },
 ): PhasedEstimate | Insufficient | Refusal {
@@ -118,17 +116,13 @@ export function differenceOfMeansByPhase(
 function relativeEffects(phases: readonly PhaseArms<ArmMean>[]): PhaseEffect[] | Insufficient {
   const parts = phases.map(({ champion, challenger }) => differenceOf(champion, challenger));
   const mean = stratifiedMean(phases, 'champion');
+  if (mean === 0) return championMeanZero(parts.reduce((sum, { units }) => sum + units, 0));
   const ratio = stratifiedMean(phases, 'challenger') / mean;
-  const relative = parts.map(({ effect, units }, at) => {
+  return parts.map(({ effect, units }, at) => {
     const { champion, challenger } = phases[at]!;
     const variance = (challenger.varianceOfMean + ratio * ratio * champion.varianceOfMean) / (mean * mean);
     return { effect: effect / Math.abs(mean), variance, units };
   });
-  if (relative.every(isFiniteEffect)) return relative;
-  return championMeanZero(
-    mean,
-    parts.reduce((sum, { units }) => sum + units, 0),
-  );
 }
 
 /** An arm's mean over phases, each weighted by its share of the units of both arms. */
@@ -151,8 +145,8 @@ function checkPhases(phases: readonly (PhaseArms<ArmMean> | null)[]): Refusal | 
 }
 
 function nothingYet(phases: readonly (PhaseArms<ArmMean> | null)[], least: number): Insufficient {
-  if (phases.length === 0) return insufficient('nothing_measured', 'nothing was measured in an arm', 0);
   const measured = phases.filter((phase) => phase !== null);
+  if (measured.length === 0) return insufficient('nothing_measured', 'nothing was measured in an arm', 0);
   const units = measured.reduce((sum, { champion, challenger }) => sum + champion.units + challenger.units, 0);
   return tooFewUnits(least, units);
 }

@@ -83,15 +83,10 @@ export function effectOf(champion: ArmMean, challenger: ArmMean, relative: boole
   if (!relative) return difference;
   const { units } = difference;
   const [a, b] = [champion.mean, challenger.mean];
+  if (a === 0) return championMeanZero(units);
   const ratio = b / a;
   const variance = (challenger.varianceOfMean + ratio * ratio * champion.varianceOfMean) / (a * a);
-  const found = { effect: (b - a) / Math.abs(a), variance, units };
-  return isFiniteEffect(found) ? found : championMeanZero(a, units);
-}
-
-/** Relative to a mean of 0, or one so near to it that no number holds the quotient, there is no effect. */
-export function isFiniteEffect({ effect, variance }: PhaseEffect): boolean {
-  return Number.isFinite(effect) && Number.isFinite(variance);
+  return { effect: (b - a) / Math.abs(a), variance, units };
 }
 
 export function differenceOf(champion: ArmMean, challenger: ArmMean): PhaseEffect {
@@ -102,8 +97,7 @@ export function differenceOf(champion: ArmMean, challenger: ArmMean): PhaseEffec
   };
 }
 
-export function championMeanZero(mean: number, units: number): Insufficient {
-  const is = mean === 0 ? 'is 0' : `is ${mean}, as good as 0 beside the challenger's`;
-  const detail = `the champion's mean ${is}, so that no effect can be relative to it`;
+export function championMeanZero(units: number): Insufficient {
+  const detail = "the champion's mean is 0, so that no effect can be relative to it";
   return insufficient('champion_mean_zero', detail, units);
 }

@@ -187,20 +187,6 @@ describe('analyze', () => {
     await expect(analyze(['--json', input])).rejects.toThrow(new InputError(line));
   });
 
-  test('an effect that no number holds is none', async () => {
-    const input = {
-      ...{ kind: 'mean', relative: true, champion: { n: 300, sum: 3e-200, sumSquares: 1e300 } },
-      challenger: { n: 300, sum: 1e150, sumSquares: 1e308 },
-    };
-    const nothing = { method: 'none', effect: null, lower: null, upper: null, pValue: null };
-    expect(await analyzeJson(input)).toMatchObject({ ...nothing, look: nothing });
-  });
-
-  test('a single unit is too few, not none', async () => {
-    const single = await analyzeJson({ ...MEAN, champion: { n: 1, sum: 1, sumSquares: 1 } });
-    expect(single).toMatchObject({ why: 'too_few_units', look: { why: 'an arm has fewer than 100 units' } });
-  });
-
   test('no JSON, no file, no argument', async () => {
     await expect(analyze(['--json', '{'])).rejects.toThrow(/^--json is not JSON: /);
     await expect(analyze(['--json', '@/no/such/file'])).rejects.toThrow(

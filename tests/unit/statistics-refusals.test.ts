@@ -156,8 +156,6 @@ describe('sound numbers that no conclusion may be drawn from', () => {
     ['no_variance', { challenger: same }],
     ['no_variance', { champion: same }],
     ['nothing_measured', { challenger: none }],
-    ['too_few_units', { challenger: sumsOfValues({ n: 1, sum: 5, sumSquares: 25 }) }],
-    ['champion_mean_zero', { champion: sumsOfValues({ n: 200, sum: 1e-200, sumSquares: 1e300 }), relative: true }],
     ['champion_mean_zero', { champion: centred, relative: true }],
   ])('%s of %o', (why, change) => {
     expect(meanDifference({ ...input, ...change })).toMatchObject({ kind: 'insufficient', why });
