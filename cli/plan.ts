@@ -17,7 +17,7 @@ what is to be computed: --effect, else --duration, else --weight. Nothing is cha
   --effect 5%               the smallest difference to find, relative to the champion's mean
   --absolute                … or in the metric's own unit: --effect 1% of a rate, 50ms of a latency, 12 of tokens
   --duration 14d            how long it may take (default 14d)
-  --weight 10%              the challenger's weight (default 50%)
+  --weight 10%              the challenger's weight, each one's (default: as much as the champion, 50% beside one)
   --challengers 2           how many there are (default 1)
   --comparison equal|rest   with a slice of the champion as large, as in a ramp; or with all of the champion
   --alpha 0.05  --power 0.8  --history 7d
@@ -39,6 +39,7 @@ interface Plan {
   readonly effect: PerTest;
   readonly days: PerTest;
   readonly weightBp: PerTest;
+  readonly plannedUnits: number | null;
   readonly curve: readonly { readonly days: number; readonly effect: PerTest }[];
   readonly warnings: readonly string[];
 }
@@ -131,7 +132,7 @@ function meanText(metric: string, mean: number | null): string {
 const LABELS = { effect: 'effect', days: 'duration', weightBp: 'weight' } as const;
 
 function planLines(plan: Plan): string[] {
-  const { group, metric, relative, traffic, champion, asked, curve, warnings } = plan;
+  const { group, metric, relative, traffic, champion, asked, plannedUnits, curve, warnings } = plan;
   const effect = (value: number) => (relative ? `${(value * 100).toPrecision(3)} %` : meanText(metric, value));
   const show = {
     effect,
@@ -155,6 +156,9 @@ function planLines(plan: Plan): string[] {
     `  looking all the time, decided with the power asked for   ${answer.sequence}`,
     `  looking all the time, half of such experiments           ${answer.typical}`,
     `  one look at the end                                      ${answer.fixed}`,
+    ...(plannedUnits === null
+      ? []
+      : ['', `The first of them holds for a rollout that is created with --planned-units ${plannedUnits}.`]),
     ...(curve.length === 0 ? [] : ['', 'days   smallest effect (looking all the time)']),
     ...curve.map(({ days, effect: found }) => `${String(days).padEnd(7)}${of('effect', found).sequence}`),
     ...warnings.map((warning) => `\n${warning}`),

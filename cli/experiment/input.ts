@@ -28,15 +28,93 @@ async function fileOrText(option: string, argument: string): Promise<string> {
   }
 }
 
-/** @throws InputError that names the first field that is wrong */
-export function parseInput<T>(schema: z.ZodType<T>, input: unknown): T {
+/**
+ * @param fieldsAt the fields that an object at a path may have; what is told to those who spelled one otherwise
+ * @throws InputError that names the first field that is wrong, says what is there and what belongs there
+ */
+export function parseInput<T>(
+  schema: z.ZodType<T>,
+  input: unknown,
+  fieldsAt: (path: readonly PropertyKey[]) => readonly string[],
+): T {
   const parsed = schema.safeParse(input);
   if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0]!;
-  const unknown = issue.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : [];
-  const field = [...issue.path, ...unknown].map(String).join('.');
-  const reason = unknown.length === 0 ? issue.message : 'is not a known field';
-  throw new InputError(`${field === '' ? 'the input' : field}: ${oneLine(reason)}`);
+  const { issues } = parsed.error;
+  // What is missing says more than what is too much, and names both.
+  const issue = issues.find(({ code }) => code !== 'unrecognized_keys') ?? issues[0]!;
+  if (issue.code === 'unrecognized_keys') {
+    const field = nameOf([...issue.path, issue.keys[0]!]);
+    throw new InputError(`${field}: is not a known field; known are ${fieldsAt(issue.path).join(', ')}`);
+  }
+  throw new InputError(
+    `${nameOf(issue.path)}: ${reasonFor(issue, valueAt(input, issue.path))}${strayBeside(issue, issues)}`,
+  );
+}
+
+type Issue = z.core.$ZodIssue;
+
+function nameOf(path: readonly PropertyKey[]): string {
+  return path.length === 0 ? 'the input' : path.map(String).join('.');
+}
+
+function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>((value, key) => (value as Record<PropertyKey, unknown> | undefined)?.[key], input);
+}
+
+function reasonFor(issue: Issue, value: unknown): string {
+  if (value === Number.POSITIVE_INFINITY || value === Number.NEGATIVE_INFINITY) return 'is beyond what numbers hold';
+  return `${value === undefined ? 'is missing' : `is ${shown(value)}`}; it is ${wanted(issue)}`;
+}
+
+const LONGEST_SHOWN = 60;
+
+function shown(value: unknown): string {
+  if (Array.isArray(value)) return 'a list';
+  if (typeof value === 'object' && value !== null) return 'an object';
+  const text = JSON.stringify(value);
+  return text.length > LONGEST_SHOWN ? `${text.slice(0, LONGEST_SHOWN)}…` : text;
+}
+
+function wanted(issue: Issue): string {
+  switch (issue.code) {
+    case 'invalid_type':
+      return TYPES[issue.expected] ?? `of the type ${issue.expected}`;
+    case 'too_small':
+      return `at least ${issue.minimum}`;
+    case 'too_big':
+      return `at most ${issue.maximum}`;
+    case 'invalid_value':
+      return oneOf(issue.values);
+    case 'invalid_union':
+      return oneOf('options' in issue && Array.isArray(issue.options) ? issue.options : []);
+    default:
+      return `otherwise: ${oneLine(issue.message)}`;
+  }
+}
+
+const TYPES: Readonly<Record<string, string>> = {
+  ...{ number: 'a number', int: 'a whole number', boolean: 'true or false', object: 'an object' },
+};
+
+function oneOf(values: readonly unknown[]): string {
+  return `one of ${values.map((value) => JSON.stringify(value)).join(', ')}`;
+}
+
+/** Fields that nobody knows, beside one that is missing: it was probably meant. */
+function strayBeside(issue: Issue, issues: readonly Issue[]): string {
+  const parent = nameOf(issue.path.slice(0, -1));
+  const stray = issues.flatMap((one) =>
+    one.code === 'unrecognized_keys' && nameOf(one.path) === parent ? one.keys : [],
+  );
+  return stray.length === 0 ? '' : ` (${JSON.stringify(stray[0])} is not a known field)`;
+}
+
+/** What may be given once: that the last one stands is nothing to guess. @throws InputError */
+export function onlyOne(option: string, given: readonly string[] | undefined): string | undefined {
+  if (given !== undefined && given.length > 1) {
+    throw new InputError(`${option} is given ${given.length} times; it is given once`);
+  }
+  return given?.[0];
 }
 
 /** A refusal of the statistics as an error of the command. */
@@ -44,6 +122,7 @@ export function throwRefused({ field, reason }: Refusal): never {
   throw new InputError(`${field} ${reason}`);
 }
 
-function oneLine(message: string): string {
+/** What a library says, in one line. */
+export function oneLine(message: string): string {
   return message.replaceAll(/\s+/g, ' ');
 }

@@ -1,17 +1,25 @@
 import { parseArgs } from 'node:util';
 import { chiSquareSplit, srmSequential } from '#core/statistics/split-ratio.ts';
-import { InputError, throwRefused } from './input.ts';
+import { InputError, onlyOne, throwRefused } from './input.ts';
 
-export const SRM_HELP = `usage: ringside experiment srm --counts 500,600 --weights 5000,5000 [--sequential]
+export const SRM_HELP = `usage: ringside experiment srm --counts a,b,… [--counts …] --weights a,b,… [--sequential]
 
 Whether units were split as the weights say (sample-ratio mismatch), as JSON. Counts are distinct units, by arm.
 
   --counts a,b,…    once, or once for each look: what came since the look before
   --weights a,b,…   by arm, in any unit
-  --sequential      the test that holds at every look: eValue, and pValue = min(1, 1/eValue); minPValue is the smallest of the looks
+  --sequential      the test that holds at every look
 
-Without --sequential: χ² of all counts, which holds for a single look: statistic, degreesOfFreedom, pValue.
-Ends with 2 when the input is wrong.`;
+  ringside experiment srm --counts 500,600 --weights 5000,5000
+  ringside experiment srm --counts 250,300 --counts 250,300 --weights 5000,5000 --sequential
+
+Prints, without --sequential, χ² of all counts, which holds for a single look:
+  method "chi_square", statistic, degreesOfFreedom, pValue, n (units of all arms)
+With it, the Dirichlet-multinomial test that decides experiments (at pValue ≤ 0.001 of any look):
+  method "dirichlet_multinomial", eValue (at most 1.8e308), logEValue (natural), pValue = min(1, 1/eValue), minPValue (the smallest of
+  the looks), n, looks
+
+Ends with 2 when the input is wrong, with one line on the standard error.`;
 
 /** `ringside experiment srm`: what is printed. @throws InputError */
 export async function srm(args: readonly string[]): Promise<object> {
@@ -19,14 +27,15 @@ export async function srm(args: readonly string[]): Promise<object> {
     args: [...args],
     options: {
       counts: { type: 'string', multiple: true },
-      weights: { type: 'string' },
+      weights: { type: 'string', multiple: true },
       sequential: { type: 'boolean', default: false },
     },
   });
   if (values.counts === undefined) throw new InputError('--counts is missing; see ringside experiment srm --help');
-  if (values.weights === undefined) throw new InputError('--weights is missing; see ringside experiment srm --help');
+  const given = onlyOne('--weights', values.weights);
+  if (given === undefined) throw new InputError('--weights is missing; see ringside experiment srm --help');
   const looks = values.counts.map((list) => numbersOf('--counts', list));
-  const weights = numbersOf('--weights', values.weights);
+  const weights = numbersOf('--weights', given);
   return values.sequential ? sequential(looks, weights) : fixed(looks, weights);
 }
 
@@ -46,10 +55,16 @@ function fixed(looks: readonly (readonly number[])[], weights: readonly number[]
   return { method: 'chi_square', ...numbers, n: totals.reduce((sum, count) => sum + count, 0) };
 }
 
+/** As JSON writes numbers, and with spaces around them. */
+const NUMBER = /^\s*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?\s*$/i;
+
 function numbersOf(option: string, list: string): number[] {
   return list.split(',').map((word, at) => {
-    const value = word.trim() === '' ? Number.NaN : Number(word);
+    const value = NUMBER.test(word) ? Number(word) : Number.NaN;
     if (Number.isFinite(value)) return value;
-    throw new InputError(`${option}[${at}] is "${word}"; it takes numbers with commas between them`);
+    const looks = option === '--counts' ? ', and --counts again for each further look' : '';
+    throw new InputError(
+      `${option}[${at}] is ${JSON.stringify(word)}; it takes numbers with commas between them${looks}`,
+    );
   });
 }

@@ -1,6 +1,6 @@
 import { fail, print } from '../output.ts';
 import type { Settings } from '../settings.ts';
-import { InputError } from './input.ts';
+import { InputError, oneLine } from './input.ts';
 
 export interface Subcommand {
   readonly summary: string;
@@ -28,7 +28,7 @@ export async function runSubcommand(
     print(JSON.stringify(await known.run(rest, settings), null, 2));
   } catch (error) {
     if (!isWrongInput(error)) throw error;
-    fail(`${command} ${name}: ${error.message}`, 2);
+    fail(`${command} ${name}: ${oneLine(error.message)}`, 2);
   }
 }
 

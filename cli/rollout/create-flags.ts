@@ -5,7 +5,17 @@ import { durationFlag, type Flags, optional, parseStrategy, weightFlag } from '.
 
 const TEXTS = [
   ...['group', 'name', 'strategy', 'steps', 'hold', 'return', 'from', 'to', 'increment', 'over', 'weight'],
-  ...['shadow-first', 'sample', 'pairs', 'primary', 'alpha', 'interval', 'min-duration', 'max-duration'],
+  ...[
+    'shadow-first',
+    'sample',
+    'pairs',
+    'primary',
+    'alpha',
+    'planned-units',
+    'interval',
+    'min-duration',
+    'max-duration',
+  ],
   ...['on-inconclusive', 'on-equivalent', 'on-unguarded', 'reason'],
 ] as const;
 const LISTS = ['challenger', 'guardrail', 'approve', 'webhook'] as const;
@@ -33,7 +43,7 @@ export const CREATE_HELP = `usage: ringside rollout create --group <group> --cha
   --shadow-first 10m [--sample 10%] [--pairs 100]               mirrors traffic first
   --primary thumbs_up:increase:rate:5%     metric, direction, kind, smallest effect that matters; absolute: not relative
   --guardrail error_rate:1%:rollback       metric, margin (1%, 0.01, 50ms), severity rollback|pause|warn, relative; may be repeated
-  --alpha 0.05
+  --alpha 0.05  --planned-units 5000       units of champion and challenger at which intervals are tightest (ringside plan tells)
   --approve start|promotion                a person must agree (ringside rollout approve); may be repeated
   --webhook confirm-promotion=https://…    confirm-start, confirm-step, confirm-promotion, on-rollback, on-end; may be repeated
   --min-duration 1d  --max-duration 14d  --interval 30s
@@ -79,6 +89,7 @@ function fromFlags(flags: Flags): object {
       flags['guardrail'] === undefined ? undefined : list(flags['guardrail']).map(parseGuardrail),
     ),
     ...optional('alpha', numberFlag(flags, 'alpha')),
+    ...optional('plannedUnits', numberFlag(flags, 'planned-units')),
   };
   const plan = {
     strategy: parseStrategy(flags),

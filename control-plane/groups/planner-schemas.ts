@@ -15,7 +15,8 @@ export const plannerQuerySchema = z.strictObject({
   }),
   days: days.optional().openapi({ description: 'How long the experiment may take.', example: 14 }),
   weightBp: z.coerce.number().int().min(1).max(9_999).optional().openapi({
-    description: "The challenger's weight (each one's, where there are several), in basis points.",
+    description:
+      "The challenger's weight (each one's, where there are several), in basis points. Where it is not what is asked for and left out, all arms have the same.",
     example: 1000,
   }),
   challengers: z.coerce.number().int().min(1).max(20).default(1),
@@ -69,6 +70,10 @@ export const plannerSchema = z
     days: perTest,
     weightBp: perTest,
     units: perTest.openapi({ description: 'Of the whole group, in that time.' }),
+    plannedUnits: z.int().nullable().openapi({
+      description:
+        'Units of the champion and the challenger together at the end of that time. The figures of `sequence` are those of an experiment that has this as its `plannedUnits`.',
+    }),
     curve: z
       .array(z.object({ days: z.number(), units: z.number(), effect: perTest }))
       .openapi({ description: 'The smallest effect that is found in so many days, at the weight asked for.' }),

@@ -4,6 +4,7 @@ import { kindOf } from '#core/experiments/metric-spec.ts';
 import { daysFor, type UnitGrowth, unitGrowth, unitsIn } from '#core/experiments/unit-growth.ts';
 import { MIN_UNITS_PER_ARM } from '#core/statistics/mean-difference.ts';
 import {
+  championShareOf,
   minimumDetectableEffect,
   type PerTest,
   type PlanBasis,
@@ -24,8 +25,10 @@ import type { PlannerQuery, PlannerView } from './planner-schemas.ts';
 const DAY_MS = 86_400_000;
 const READ_MS = 9_000;
 const CURVE_DAYS = [1, 2, 3, 5, 7, 10, 14, 21, 28, 42, 56, 84];
-const DEFAULT_WEIGHT_BP = 5_000;
+const ALL_BP = 10_000;
 const DEFAULT_DAYS = 14;
+/** What the definition of an experiment takes for `plannedUnits`. */
+const [LEAST_PLANNED, MOST_PLANNED] = [2 * MIN_UNITS_PER_ARM, 1_000_000_000];
 const NONE: PerTest<null> = { fixed: null, sequence: null, sequenceTypical: null };
 
 /** What planning and replay need. */
@@ -41,6 +44,7 @@ export async function planExperiment(
   { clock, logRows }: PlanningDeps,
 ): Promise<PlannerView> {
   const nowMs = clock.nowMs();
+  const weightBp = weightOf(query);
   const group = await requireGroup(tx, organizationId, ref);
   const champion = (await variantsOfOne(tx, group)).find(({ role }) => role === 'champion')?.model;
   if (champion === undefined) throw invalid([{ field: 'name', message: 'the group has no variants yet' }]);
@@ -60,9 +64,19 @@ export async function planExperiment(
     const days = traffic.firstAt === null ? 0 : (nowMs - traffic.firstAt.getTime()) / DAY_MS;
     const growth = unitGrowth(traffic.units, traffic.unitDays, days);
     const known = { days, inferences: traffic.inferences, units: traffic.units };
-    return { group: group.name, ...planOf(query, champion, sums, growth, known) };
+    return { group: group.name, ...planOf({ ...query, weightBp }, champion, sums, growth, known) };
   };
   return boundedRead(tx, read, { limitMs: READ_MS, field: 'historyDays', advice: 'ask for fewer days' });
+}
+
+/** Where it is left out, that of arms that are all alike. @returns undefined: it is what is asked for */
+function weightOf({ weightBp, challengers, effect, days }: PlannerQuery): number | undefined {
+  if (weightBp === undefined) {
+    return effect !== undefined && days !== undefined ? undefined : Math.floor(ALL_BP / (challengers + 1));
+  }
+  if (weightBp * challengers < ALL_BP) return weightBp;
+  const message = `${challengers} challengers of ${weightBp} leave the champion nothing: together they have less than ${ALL_BP}`;
+  throw invalid([{ field: 'weightBp', message }]);
 }
 
 interface KnownTraffic {
@@ -97,21 +111,35 @@ function planOf(
       days: NONE,
       weightBp: NONE,
       units: NONE,
+      plannedUnits: null,
       curve: [],
       warnings: trouble === null ? [] : [trouble],
     };
   }
   const variance = relative ? unitVariance / (mean * mean) : unitVariance;
-  const alpha = alphaOfChallenger(query.alpha, query.challengers);
+  const { challengers } = query;
+  const alpha = alphaOfChallenger(query.alpha, challengers);
   const sequenceAlpha = formAlphas(kindOf(metric), alpha).sequence;
-  const basis = { variance, alpha, sequenceAlpha, power, champion: comparison };
-  const weightBp = query.weightBp ?? DEFAULT_WEIGHT_BP;
+  const basis = { variance, alpha, sequenceAlpha, power, champion: comparison, challengers };
+  const weightBp = query.weightBp ?? Math.floor(ALL_BP / (challengers + 1));
   const curve = CURVE_DAYS.map((days) => ({
     ...{ days, units: unitsIn(growth, days) },
     effect: effectIn({ basis, growth, days, weightBp }),
   }));
   const answers = answersOf({ basis, growth, days: query.days ?? DEFAULT_DAYS, weightBp }, query.effect, asked);
-  return { ...common, ...answers, curve, warnings: warningsOf(query, sums!, known) };
+  const plannedUnits = plannedUnitsOf(basis, answers);
+  return { ...common, ...answers, plannedUnits, curve, warnings: warningsOf(query, sums!, known) };
+}
+
+/**
+ * N* of the plan: the units that champion and challenger have at its end, for which the sequence's figures were computed. An experiment with another one
+ * needs more: at 100 000 units, a sixth more if its N* is 5 000.
+ */
+function plannedUnitsOf(basis: PlanBasis, { units, weightBp }: Answers): number | null {
+  if (units.sequence === null || weightBp.sequence === null) return null;
+  const share = shareOf({ basis, weightBp: weightBp.sequence });
+  const ofBoth = Math.round(units.sequence * (share + championShareOf(basis, share)));
+  return Math.min(MOST_PLANNED, Math.max(LEAST_PLANNED, ofBoth));
 }
 
 /** How long, and with which weight: what all three questions share. */
@@ -144,7 +172,7 @@ function answersOf(layout: Layout, effect: number | undefined, asked: PlannerVie
       const share = found.kind === 'refused' ? NONE : found;
       return {
         ...{ effect: same(effect!), days: same(days), units: same(units) },
-        weightBp: mapTests(share, (one) => (one === null ? null : Math.ceil(one * 10_000))),
+        weightBp: mapTests(share, (one) => (one === null ? null : Math.ceil(one * ALL_BP))),
       };
     }
     default:
@@ -158,10 +186,10 @@ function effectIn(layout: Layout): PerTest<number | null> {
   return found.kind === 'refused' ? NONE : mapTests(found, (effect) => effect);
 }
 
-/** Two equal slices have half of the units each at most: a challenger with more is compared with what the champion has left. */
-function shareOf({ weightBp, basis }: Layout): number {
-  const share = weightBp / 10_000;
-  return basis.champion === 'equal' ? Math.min(share, 1 - share) : share;
+/** Of equal slices none is larger than what the champion has left: a challenger with more is compared with all of that. */
+function shareOf({ weightBp, basis }: Pick<Layout, 'weightBp' | 'basis'>): number {
+  const share = weightBp / ALL_BP;
+  return basis.champion === 'equal' ? Math.min(share, (ALL_BP - (basis.challengers ?? 1) * weightBp) / ALL_BP) : share;
 }
 
 function troubleOf(

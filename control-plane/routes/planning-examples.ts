@@ -11,6 +11,7 @@ export const PLANNER_EXAMPLE = {
   days: tests(3.2, 9.1, 5.9),
   weightBp: tests(1_000, 1_000, 1_000),
   units: tests(13_000, 24_600, 18_900),
+  plannedUnits: 4_920,
   curve: [{ days: 7, units: 21_000, effect: tests(0.039, 0.054, 0.047) }],
   warnings: [],
 };

@@ -4,7 +4,10 @@ const time = z.iso.datetime();
 const number = z.number().nullable();
 
 export const shadowsQuerySchema = z.strictObject({
-  since: z.iso.datetime({ offset: true }).optional().openapi({ description: 'Without it: 7 days ago.' }),
+  since: z.iso.datetime({ offset: true }).optional().openapi({
+    description:
+      'Without it: 7 days ago. Intervals hold at every look of one and the same `since`; of a window that moves with the clock each holds for itself.',
+  }),
   experiment: z.uuid().optional().openapi({ description: "Only mirrored calls of this experiment's shadow stage." }),
   alpha: z.coerce.number().min(0.0001).max(0.2).default(0.05),
   plannedUnits: z.coerce

@@ -8,6 +8,7 @@ import type { MetricSpec } from './metric-spec.ts';
 import { isAtSmallCounts, isOfTrials, partsOfPhases, sharper } from './rate-forms.ts';
 import { relativeBounds } from './relative-bounds.ts';
 import { reasonOfNull, smallCountRate } from './small-counts.ts';
+import { cautiousArms } from './unequal-arms.ts';
 
 export interface MeasureOptions {
   /** The challenger's place in `PhaseSums.arms`. */
@@ -163,8 +164,10 @@ function byConfidenceSequence(
 ): Concluded {
   // Assignment is sticky, so who is in one phase comes back in the next: phases are not independent.
   const options = { alpha, plannedN: plannedUnits, minUnits, relative: spec.relative, units: 'returning' } as const;
-  const raw = phases.map(rawMeans);
-  const adjusted = phases.map((phase, at) => adjustedMeans(phase) ?? raw[at]!);
+  const careful = (arms: PhaseArms<ArmMean> | null) =>
+    arms === null || spec.kind === 'rate' ? arms : cautiousArms(arms);
+  const raw = phases.map((phase) => careful(rawMeans(phase)));
+  const adjusted = phases.map((phase, at) => careful(adjustedMeans(phase)) ?? raw[at]!);
   const found = differenceOfMeansByPhase({ ...options, phases: adjusted });
   if (found.kind === 'refused') throw new RangeError(`${spec.metric}: ${found.field} ${found.reason}`);
   if (found.kind === 'insufficient') return nothingConcluded(found.detail);

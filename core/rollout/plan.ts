@@ -39,7 +39,7 @@ const shadowFirstSchema = z.strictObject({
   sampleBp: z.int().min(1).max(10_000).default(1_000),
   durationMs: durationMs.default(600_000),
   minPairs: z.int().min(0).max(1_000_000_000).default(100),
-  /** Mirrored calls that fail, beyond the champion's own share, before the rollout is rolled back without any caller having seen it. */
+  /** The share of mirrored calls that may fail beyond the champion's own; with more the rollout is rolled back without any caller having seen it. */
   maxErrorRate: z.number().min(0).max(1).default(0.05),
 });
 

@@ -1,11 +1,11 @@
 import { halfWidth, rhoFor } from './confidence-sequence.ts';
 import { MIN_UNITS_PER_ARM } from './mean-difference.ts';
-import { checkAlpha, checkBetween, checkNumber, type Refusal, refuse } from './result.ts';
+import { checkAlpha, checkBetween, checkCount, checkNumber, type Refusal, refuse } from './result.ts';
 import { normalQuantile } from './special/distributions.ts';
 
 /**
  * Planning: the smallest effect that an experiment finds ↔ units ↔ days ↔ the challenger's weight. With M units of the group,
- * variance σ² of a unit and a layout that is worth f, the standard error is σ/√(Mf), and an effect is found when it is a
+ * variance σ² of a unit and shares of the arms that are worth f, the standard error is σ/√(Mf), and an effect is found when it is a
  * multiple of that:
  *
  *     fixed             z(1 − α/2) + z(power)     one look at the end
@@ -25,8 +25,10 @@ export interface PlanBasis {
   readonly sequenceAlpha?: number;
   /** 0.8 if left out. */
   readonly power?: number;
-  /** What the challenger is compared with: all other units, or (a monitored ramp) a slice as large as its own. */
+  /** What the challenger is compared with: all units that no challenger has, or (a monitored ramp) a slice as large as its own. */
   readonly champion: 'rest' | 'equal';
+  /** All of the same share; 1 if left out. */
+  readonly challengers?: number;
 }
 
 /** One answer for each way to test. */
@@ -40,6 +42,7 @@ export interface UnitsNeeded {
   /** Of the whole group, also where some are in neither arm. */
   readonly units: number;
   readonly championUnits: number;
+  /** Of one challenger. */
   readonly challengerUnits: number;
 }
 
@@ -78,7 +81,7 @@ export function requiredDuration(
   return { kind: 'plan', fixed: timed(fixed), sequence: timed(sequence), sequenceTypical: timed(sequenceTypical) };
 }
 
-/** The smallest share of the challenger with which so many days find an effect of this size; null: not even one half does. */
+/** The smallest share of a challenger with which so many days find an effect of this size; null: no share does. */
 export function requiredWeight(
   basis: PlanBasis & { readonly effect: number; readonly unitsPerDay: number; readonly days: number },
 ): ({ readonly kind: 'plan' } & PerTest<number | null>) | Refusal {
@@ -96,32 +99,42 @@ export function requiredWeight(
   };
 }
 
-/** f: the standard error is σ/√(Mf). Of rest, 1/(1/w + 1/(1−w)); of two slices of w, 1/(2/w). */
-function worth({
-  champion,
-  challengerShare: w,
-}: {
-  readonly champion: PlanBasis['champion'];
-  readonly challengerShare: number;
-}) {
-  return champion === 'rest' ? w * (1 - w) : w / 2;
+/** f: the standard error is σ/√(Mf), and f = 1/(1/w + 1/c) for arms that have the shares w and c of all units. */
+function worth(basis: PlanBasis & { readonly challengerShare: number }) {
+  const { challengerShare } = basis;
+  return 1 / (1 / challengerShare + 1 / championShareOf(basis, challengerShare));
 }
 
-/** The share up to one half that is worth f, and large enough for 100 units. */
-function shareWorth({ champion }: PlanBasis, f: number, units: number): number | null {
-  if (f > 0.25) return null;
-  // (1 − √(1−4f))/2 without cancellation.
-  const share = champion === 'rest' ? (2 * f) / (1 + Math.sqrt(1 - 4 * f)) : 2 * f;
+/** c, the share of all units that a challenger of the share w is compared with. */
+export function championShareOf({ champion, challengers = 1 }: PlanBasis, challengerShare: number): number {
+  return champion === 'rest' ? 1 - challengers * challengerShare : challengerShare;
+}
+
+/**
+ * The smallest share w that is worth f, and large enough for 100 units. With the rest 1 − kw beside k challengers it is the smaller root
+ * of kw² − (1 + f(k − 1))w + f = 0, written without cancellation. More than 1/(√k + 1)² no share is worth: a larger one leaves the
+ * champion too little.
+ */
+function shareWorth(basis: PlanBasis, f: number, units: number): number | null {
+  const { champion, challengers: k = 1 } = basis;
+  const linear = 1 + f * (k - 1);
+  if (champion === 'rest' && f > 1 / (Math.sqrt(k) + 1) ** 2) return null;
+  const share = champion === 'rest' ? (2 * f) / (linear + Math.sqrt(Math.max(0, linear * linear - 4 * k * f))) : 2 * f;
   const enough = Math.max(share, MIN_UNITS_PER_ARM / units);
-  return enough <= 0.5 ? enough : null;
+  return enough <= mostShare(basis) ? enough : null;
+}
+
+/** Up to which a larger share is worth more. Of equal slices: each of the challengers' and the champion's. */
+function mostShare({ champion, challengers: k = 1 }: PlanBasis): number {
+  return champion === 'rest' ? 1 / (k + Math.sqrt(k)) : 1 / (k + 1);
 }
 
 function unitsFor(
   basis: PlanBasis & { readonly challengerShare: number; readonly effect: number },
   multiple: number,
 ): UnitsNeeded {
-  const { champion, challengerShare } = basis;
-  const championShare = champion === 'rest' ? 1 - challengerShare : challengerShare;
+  const { challengerShare } = basis;
+  const championShare = championShareOf(basis, challengerShare);
   const least = MIN_UNITS_PER_ARM / Math.min(championShare, challengerShare);
   const units = Math.ceil(Math.max(least, unitsTimesWorth(basis, multiple) / worth(basis)));
   return {
@@ -152,20 +165,31 @@ function perTest<T>(
   };
 }
 
-function checkBasis({ variance, alpha, sequenceAlpha, power = 0.8 }: PlanBasis): Refusal | null {
+function checkBasis({ variance, alpha, sequenceAlpha, power = 0.8, challengers = 1 }: PlanBasis): Refusal | null {
   return (
     checkPositive('variance', variance) ??
     checkAlpha(alpha) ??
     (sequenceAlpha === undefined ? null : checkBetween('sequenceAlpha', sequenceAlpha, 0, 1)) ??
     checkBetween('power', power, 0, 1) ??
-    (power >= 0.5 ? null : refuse('power', `is ${power}; it is at least 0.5`))
+    (power >= 0.5 ? null : refuse('power', `is ${power}; it is at least 0.5`)) ??
+    checkCount('challengers', challengers) ??
+    (challengers >= 1 ? null : refuse('challengers', 'is 0; it is at least 1'))
   );
 }
 
-function checkShare({ champion, challengerShare }: PlanBasis & { readonly challengerShare: number }): Refusal | null {
+function checkShare(basis: PlanBasis & { readonly challengerShare: number }): Refusal | null {
+  const { champion, challengers = 1, challengerShare } = basis;
   const refusal = checkBetween('challengerShare', challengerShare, 0, 1);
-  if (refusal !== null || champion === 'rest' || challengerShare <= 0.5) return refusal;
-  return refuse('challengerShare', `is ${challengerShare}; two equal slices have at most 0.5 each`);
+  if (refusal !== null) return refusal;
+  const slices = champion === 'equal' ? challengers + 1 : challengers;
+  // A third times three is 1.
+  if (slices * challengerShare < 1 + Number.EPSILON && championShareOf(basis, challengerShare) > 0) return null;
+  return refuse(
+    'challengerShare',
+    champion === 'equal'
+      ? `is ${challengerShare}; ${slices} equal slices have at most ${1 / slices} each`
+      : `is ${challengerShare}; ${challengers} challengers of it leave the champion nothing`,
+  );
 }
 
 function checkPositive(field: string, value: number): Refusal | null {

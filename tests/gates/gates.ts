@@ -1,6 +1,6 @@
 import type { Gate } from './gate.ts';
 import { guardrails } from './guardrail-gates.ts';
-import { heavyUserUnits, independentUnits, rareEvents, wholeDefinition } from './no-effect.ts';
+import { heavyUserUnits, independentUnits, rareEvents, unequalArms, wholeDefinition } from './no-effect.ts';
 import { returningUnits } from './phase-gates.ts';
 import { power } from './power.ts';
 import { ratePower } from './rate-power.ts';
@@ -9,6 +9,7 @@ import { splitDetection, splitHeavyUsers } from './split-gates.ts';
 
 export const GATES: readonly Gate[] = [
   independentUnits,
+  unequalArms,
   heavyUserUnits,
   rareEvents,
   returningUnits,

@@ -12,8 +12,12 @@ const HALVES = [0.5, 0.5];
 const noTrait = () => 0;
 
 /** Nothing else is watched, so that what the primary metric does is not hidden behind a guardrail. */
-function primaryOnly(kind: 'mean' | 'rate', relative = true): ExperimentDefinition {
-  const primary = { metric: 'outcome', kind, direction: 'decrease' as const, relative };
+function primaryOnly(
+  kind: 'mean' | 'rate',
+  relative = true,
+  direction: 'increase' | 'decrease' = 'decrease',
+): ExperimentDefinition {
+  const primary = { metric: 'outcome', kind, direction, relative };
   return definitionOf({ primary, guardrails: [], fastGuard: null });
 }
 
@@ -52,6 +56,11 @@ const onePerCent: Traffic = { ...independent, value: (random) => happens(random,
 /** A challenger with a small part of the units: the sides of an interval are then made of very different counts. */
 const FEW = { shares: [0.9, 0.1], weightsBp: [9_000, 1_000] };
 const HARDLY_ANY = { shares: [0.97, 0.03], weightsBp: [9_700, 300] };
+
+/** Values with a long tail, most of which a small arm has not seen yet, and most units in one arm. */
+const longTail: Traffic = { ...independent, value: (random) => Math.exp(2 * drawNormal(random)) };
+const FEW_UNITS = [0.95, 0.05];
+const MOST_UNITS = [0.1, 0.9];
 
 function happens(random: Random, probability: number): number {
   return random() < probability ? 1 : 0;
@@ -93,6 +102,25 @@ export const independentUnits: Gate = {
     const naive = naiveWinners('mean', options, independent);
     add('naive z test, once, at the end', 'share', naive.once);
     add('naive z test, at every look', 'share', naive.everyLook);
+    return findings;
+  },
+};
+
+export const unequalArms: Gate = {
+  name: 'unequal',
+  about: 'No effect, log-normal values, one arm much larger than the other',
+  run(options) {
+    const { add, findings } = findingsOf('unequal');
+    const share = (name: string, traffic: Traffic, definition: ExperimentDefinition) => {
+      const weightsBp = traffic.shares.map((share) => share * 10_000);
+      return shareOfRuns(name, options, { traffic, definition, metrics: ['outcome'], weightsBp }, declaresWinner);
+    };
+    const few = { ...longTail, shares: FEW_UNITS };
+    add('false winners, less is better, 5 % of units', 'share', share('few', few, primaryOnly('mean')), FALSE_WINNERS);
+    const many = share('many', { ...longTail, shares: MOST_UNITS }, primaryOnly('mean', false, 'increase'));
+    add('false winners, more is better, 90 % of units', 'share', many, FALSE_WINNERS);
+    const rate = share('few-rate', { ...onePerCent, shares: FEW_UNITS }, primaryOnly('rate'));
+    add('false winners, rate of 1 %, 5 % of units', 'share', rate, FALSE_WINNERS);
     return findings;
   },
 };

@@ -162,6 +162,22 @@ describe('GET /groups/{name}/planner', () => {
     expect(third.curve.length).toBeGreaterThan(5);
   });
 
+  test('N* for the experiment, and challengers that leave the champion less', async () => {
+    const one = (await plan({ metric: 'latency', days: '14', weightBp: '2000', comparison: 'rest' })).body;
+    expect(one.plannedUnits).toBe(Math.round(one.units.sequence));
+    const equal = (await plan({ metric: 'latency', days: '14', weightBp: '2000' })).body;
+    expect(equal.plannedUnits).toBe(Math.max(200, Math.round(equal.units.sequence * 0.4)));
+    // Three beside a champion of 10 %: α/3, and 0.3 · 0.1 / 0.4 where 0.3 · 0.7 would be. (The traffic grows older between two requests.)
+    const beside = { metric: 'latency', days: '14', weightBp: '3000', comparison: 'rest' };
+    const three = (await plan({ ...beside, challengers: '3' })).body;
+    const alone = (await plan({ ...beside, alpha: String(0.05 / 3) })).body;
+    expect(three.effect.fixed / alone.effect.fixed).toBeCloseTo(Math.sqrt(0.21 / 0.075), 3);
+    expect((await plan({ metric: 'latency', days: '14', challengers: '3' })).body.weightBp.fixed).toBe(2_500);
+    const { status, body } = await plan({ ...beside, challengers: '4' });
+    expect(status).toBe(422);
+    expect(body.issues[0]).toMatchObject({ field: 'weightBp', message: expect.stringContaining('leave the champion') });
+  });
+
   test('the mean and the units are those of the champion', async () => {
     const { body } = await plan({ metric: 'output_tokens', relative: 'false' });
     expect(body.champion.model).toBe('a');

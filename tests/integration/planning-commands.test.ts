@@ -85,6 +85,7 @@ describe('ringside plan', () => {
     expect(out).toMatch(/effect for duration 7.00 days, weight 50 %:/);
     const absolute = await ringside('plan', '--group', 'demo', '--metric', 'latency', '--absolute');
     expect(absolute.out).toMatch(/latency of a: 2 ms\n\n"latency" was the same for all units/);
+    expect(out).toMatch(/with --planned-units \d{3,}\./);
   });
 
   test('reads per cent, times and weights', () => {

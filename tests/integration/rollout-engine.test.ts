@@ -268,7 +268,7 @@ test("shadow first: copies only, then the ramp; the policy of mirroring is the g
 test('shadow first: a challenger whose copies fail never serves anybody', async () => {
   rollout = await rig.draft({ ...CANARY, shadowFirst: { durationMs: MINUTE_MS, minPairs: 10 } });
   await rig.order(rollout, 'start');
-  rig.world.pairs = [null, { pairs: 50, championErrors: 1, challengerErrors: 10 }];
+  rig.world.pairs = [null, { pairs: 50, championErrors: 1, challengerErrors: 40 }];
   await rig.pass(1_000);
   expect([await state(), await rig.weights()]).toEqual(['rolled_back', FIRST]);
 });

@@ -227,11 +227,13 @@ describe(`on ${INPUTS} inputs, splits, sequential ratios and plans`, () => {
     agree(24, (inputs, agreement) => {
       const { alpha, power, multiples } = inputs.pick(levels);
       const champion = inputs.pick(['rest', 'equal'] as const);
-      const basis: PlanBasis = { variance: inputs.magnitude(0.01, 100), alpha, power, champion };
-      const challengerShare = inputs.between(0.01, champion === 'rest' ? 0.99 : 0.5);
+      const challengers = inputs.integer(1, 4);
+      const basis: PlanBasis = { variance: inputs.magnitude(0.01, 100), alpha, power, champion, challengers };
+      const championShare = (share: number) => (champion === 'rest' ? 1 - challengers * share : share);
+      const challengerShare = inputs.between(0.01, champion === 'rest' ? 0.99 / challengers : 1 / (challengers + 1));
       const [units, unitsPerDay] = [inputs.integer(1000, 1e7), inputs.magnitude(100, 1e6)];
       const error = (of: number, share: number) =>
-        Math.sqrt(basis.variance / (share * of) + basis.variance / ((champion === 'rest' ? 1 - share : share) * of));
+        Math.sqrt(basis.variance / (share * of) + basis.variance / (championShare(share) * of));
       const found = of('plan', minimumDetectableEffect({ ...basis, challengerShare, units }));
       const effect = inputs.magnitude(0.01, 1);
       const needed = of('plan', requiredUnits({ ...basis, challengerShare, effect }));
@@ -244,15 +246,17 @@ describe(`on ${INPUTS} inputs, splits, sequential ratios and plans`, () => {
         const multiple = multiples[name];
         agreement.compare('effect', found[name], multiple * error(units, challengerShare), input);
         const log = rootOf((x) => effect - multiple * error(Math.exp(x), challengerShare), -20, 60);
-        const smaller = Math.min(challengerShare, champion === 'rest' ? 1 - challengerShare : challengerShare);
+        const smaller = Math.min(challengerShare, championShare(challengerShare));
         const least = Math.max(100 / smaller, Math.exp(log));
         // Rounded up to a whole unit.
         expect(Math.abs(needed[name].units - least - 0.5)).toBeLessThanOrEqual(0.5 + 1e-8 * least);
         agreement.compare('days', lasting[name].days, needed[name].units / unitsPerDay, input);
-        const isEnough = effect >= multiple * error(all, 0.5) && all >= 200;
+        // Of the rest, √k times a challenger's share is best for the champion.
+        const best = champion === 'rest' ? 1 / (challengers + Math.sqrt(challengers)) : 1 / (challengers + 1);
+        const isEnough = effect >= multiple * error(all, best) && all * best >= 100;
         if (!isEnough) expect(weight[name]).toBeNull();
         else {
-          const share = rootOf((x) => effect - multiple * error(all, x), 0, 0.5);
+          const share = rootOf((x) => effect - multiple * error(all, x), 0, best);
           agreement.compare('share', weight[name]!, Math.max(share, 100 / all), input);
         }
       }

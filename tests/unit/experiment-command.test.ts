@@ -3,9 +3,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { analyze } from '#cli/experiment/analyze.ts';
+import { ANALYZE_HELP, analyze } from '#cli/experiment/analyze.ts';
 import { InputError } from '#cli/experiment/input.ts';
-import { srm } from '#cli/experiment/srm.ts';
+import { SRM_HELP, srm } from '#cli/experiment/srm.ts';
 
 const LAUNCHER = join(import.meta.dirname, '../../bin/ringside.mjs');
 const MEAN = {
@@ -157,12 +157,51 @@ describe('analyze', () => {
     await expect(failed).rejects.not.toThrow(/\n/);
   });
 
+  test.each<[problem: string, input: string, line: string]>([
+    ['text for a number', '{"kind":"rate","champion":{"n":"3000"}}', 'champion.n: is "3000"; it is a number'],
+    ['text for a sum', '{"kind":"mean","champion":{"n":1,"sum":"1"}}', 'champion.sum: is "1"; it is a number'],
+    ['a fraction', '{"kind":"rate","champion":{"n":1.5}}', 'champion.n: is 1.5; it is a whole number'],
+    ['less than none', '{"kind":"rate","champion":{"n":-1}}', 'champion.n: is -1; it is at least 0'],
+    [
+      'more than can be counted',
+      '{"kind":"rate","champion":{"n":1e16}}',
+      'champion.n: is 10000000000000000; it is at most 9007199254740991',
+    ],
+    [
+      'more than a number',
+      '{"kind":"mean","champion":{"n":1,"sum":1e400}}',
+      'champion.sum: is beyond what numbers hold',
+    ],
+    [
+      'another spelling',
+      '{"kind":"mean","champion":{"n":1,"sum":1,"sum_squares":1}}',
+      'champion.sumSquares: is missing; it is a number ("sum_squares" is not a known field)',
+    ],
+    ['a list for an arm', '{"kind":"mean","champion":[1]}', 'champion: is a list; it is an object'],
+    ['null for an arm', '{"kind":"mean","champion":null}', 'champion: is null; it is an object'],
+    ['another kind', '{"kind":"median"}', 'kind: is "median"; it is one of "mean", "ratio", "rate"'],
+    ['no kind', '{}', 'kind: is missing; it is one of "mean", "ratio", "rate"'],
+    ['another side', JSON.stringify({ ...MEAN, sided: 'left' }), 'sided: is "left"; it is one of "two", "one"'],
+    ['text for yes', JSON.stringify({ ...MEAN, relative: 'true' }), 'relative: is "true"; it is true or false'],
+    [
+      'an unknown field',
+      JSON.stringify({ ...MEAN, planned: 5 }),
+      'planned: is not a known field; known are kind, champion, challenger, alpha, plannedN, relative, sided',
+    ],
+    ['no object', '3', 'the input: is 3; it is an object'],
+  ])('%s: what is there, and what belongs there', async (_, input, line) => {
+    await expect(analyze(['--json', input])).rejects.toThrow(new InputError(line));
+  });
+
   test('no JSON, no file, no argument', async () => {
     await expect(analyze(['--json', '{'])).rejects.toThrow(/^--json is not JSON: /);
     await expect(analyze(['--json', '@/no/such/file'])).rejects.toThrow(
       /^--json names a file that cannot be read: ENOENT/,
     );
     await expect(analyze([])).rejects.toThrow(/^--json is missing/);
+    await expect(analyze(['--json', '{}', '--json', '{}'])).rejects.toThrow(
+      /^--json is given 2 times; it is given once/,
+    );
   });
 
   test('from a file', async () => {
@@ -201,6 +240,9 @@ describe('srm', () => {
     ['--counts 1,1', /^--weights is missing/],
     ['--counts 1,x --weights 1,1', /^--counts\[1\] is "x"/],
     ['--counts 1, --weights 1,1', /^--counts\[1\] is ""/],
+    ['--counts 1,2;3,4 --weights 1,1', /^--counts\[1\] is "2;3".*--counts again for each further look/],
+    ['--counts 1,0x10 --weights 1,1', /^--counts\[1\] is "0x10"/],
+    ['--counts 1,2 --weights 1,1 --weights 1,2', /^--weights is given 2 times; it is given once/],
     ['--counts 1,2,3 --weights 1,1', /^counts has 3 numbers and weights has 2/],
     ['--counts 1,2 --counts 1 --weights 1,1', /^counts has 1 numbers|^counts\[1\] has 1 numbers/],
     ['--counts 1,-2 --weights 1,1', /^counts\[1\] is -2/],
@@ -237,6 +279,7 @@ describe('the command itself', () => {
     const wrong = [
       ['analyze', '--json', '{"kind":"rate","champion":{"n":1,"events":2},"challenger":{"n":1,"events":0}}'],
       ['srm', '--counts', '1,2', '--bogus'],
+      ['srm', '--counts', '-1,2', '--weights', '1,1'],
       ['analyse'],
       [],
     ];
@@ -245,7 +288,7 @@ describe('the command itself', () => {
       wrong.map(() => [2, '', 2]),
     );
     expect(ended[0]!.stderr).toBe('ringside: experiment analyze: champion.events is 2, more than n = 1\n');
-    expect(ended[2]!.stderr).toMatch(/^ringside: experiment: unknown command "analyse"/);
+    expect(ended[3]!.stderr).toMatch(/^ringside: experiment: unknown command "analyse"/);
   });
 
   test('explains itself', async () => {
@@ -253,5 +296,18 @@ describe('the command itself', () => {
     expect(all).toMatchObject({ code: 0, stderr: '' });
     expect(all.stdout).toMatch(/analyze[\s\S]*srm/);
     expect(one.stdout).toMatch(/^usage: ringside experiment srm/);
+  });
+
+  test('its examples work as they stand there', async () => {
+    const examples = ANALYZE_HELP.matchAll(/ringside experiment analyze --json '(\{[^']+\})'/g);
+    const found = await Promise.all([...examples].map(([, json]) => analyze(['--json', json!])));
+    expect(found).toMatchObject([
+      { method: 'confidence_sequence' },
+      { method: 'confidence_sequence' },
+      { method: 'small_counts' },
+    ]);
+    const lines = SRM_HELP.matchAll(/^ {2}ringside experiment srm (.+)$/gm);
+    const splits = await Promise.all([...lines].map(([, line]) => srm(line!.split(' '))));
+    expect(splits).toMatchObject([{ method: 'chi_square' }, { method: 'dirichlet_multinomial', looks: 2 }]);
   });
 });

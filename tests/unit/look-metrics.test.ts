@@ -142,6 +142,23 @@ describe('means', () => {
     expect(measure(absolute, [{ phase: 1, arms, adjusted: broken }], OPTIONS)).toMatchObject({ method: 'none' });
   });
 
+  test('a unit of the smaller arm varies no less than one of an arm that is half as large again', () => {
+    const of = (champion: [units: number, deviation: number], challenger: [units: number, deviation: number]) =>
+      measure(
+        absolute,
+        onePhase(meanSums(champion[0], 10, champion[1]), meanSums(challenger[0], 11, challenger[1])),
+        OPTIONS,
+      ).standardError!;
+    const asLargeAs = (units: number, others: number) =>
+      Math.sqrt(9 / (units - 1) + 9 / (units - 1) / (others / units));
+    expect(of([3_000, 3], [2_000, 1])).toBeCloseTo(asLargeAs(3_000, 2_000), 10);
+    expect(of([2_000, 1], [3_000, 3])).toBeCloseTo(asLargeAs(3_000, 2_000), 10);
+    // Its own variance where that is larger, and where arms are about as large.
+    expect(of([3_000, 1], [2_000, 3])).toBeCloseTo(Math.sqrt(1 / 2_999 + 9 / 1_999), 10);
+    expect(of([2_999, 3], [2_000, 1])).toBeCloseTo(Math.sqrt(9 / 2_998 + 1 / 1_999), 10);
+    expect(measure(absolute, onePhase(meanSums(3_000, 10, 3), meanSums(2_000, 11, 0)), OPTIONS).method).toBe('none');
+  });
+
   test('what one arm has not measured is said', () => {
     const one = meanSums(500, 10, 2);
     const whyOf = (phases: PhaseSums[] | undefined) => measure(absolute, phases, OPTIONS).why;

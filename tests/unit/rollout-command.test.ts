@@ -51,7 +51,7 @@ test('a canary from flags is what the API takes', () => {
     ...{ primary: 'thumbs_up:increase:rate:5%', guardrail: ['error_rate:1%:rollback', 'latency:50ms:pause'] },
     ...{ approve: ['promotion'], webhook: ['on-end=https://example.com/x?a=b'], 'shadow-first': '10m', sample: '20%' },
     ...{ pairs: '50', interval: '5s', 'min-duration': '1d', 'max-duration': '7d', 'on-inconclusive': 'end' },
-    ...{ 'no-auto-promote': true, 'dry-run': true, alpha: '0.01' },
+    ...{ 'no-auto-promote': true, 'dry-run': true, alpha: '0.01', 'planned-units': '90000' },
   });
   expect(createRolloutSchema.parse(made)).toMatchObject({
     ...{ group: 'demo', name: 'b-in-demo', challengers: ['b'], start: true, reason: 'now' },
@@ -62,6 +62,7 @@ test('a canary from flags is what the API takes', () => {
         { metric: 'latency', margin: 50_000, severity: 'pause' },
       ],
       alpha: 0.01,
+      plannedUnits: 90_000,
     },
     plan: {
       strategy: {

@@ -7,6 +7,7 @@ import { rolloutPlanSchema } from '#core/rollout/plan.ts';
 import type { MachineRollout } from '#core/rollout/step.ts';
 import { rulesOf } from '#core/rollout/strategies/rules.ts';
 import { judgeShadow } from '#core/rollout/strategies/shadow-first.ts';
+import { createRandom } from '#simulator/random.ts';
 import { factsOf, lookOf, machineOf } from '#tests/support/rollout-looks.ts';
 
 const AB = { strategy: { kind: 'ab' } };
@@ -142,7 +143,7 @@ test('a gate names the webhook that it is for', () => {
   expect(webhookOfGate(plan, 'confirm-step:step:1:0')).toBeUndefined();
 });
 
-test('mirrored calls: judged as soon as there are enough, passed when the time is over', () => {
+test('mirrored calls: judged when the time is over and there are enough, before that only by what no look can mistake', () => {
   const policy = rolloutPlanSchema.parse({
     ...AB,
     shadowFirst: { minPairs: 100, durationMs: 1_000, maxErrorRate: 0.05 },
@@ -154,5 +155,28 @@ test('mirrored calls: judged as soon as there are enough, passed when the time i
   expect(judgeShadow(policy, pairs(99, 99), [1], 5_000).kind).toBe('open');
   expect(judgeShadow(policy, pairs(100, 10), [1], 999).kind).toBe('open');
   expect(judgeShadow(policy, pairs(100, 10), [1], 1_000).kind).toBe('passed');
-  expect(judgeShadow(policy, pairs(100, 11), [1], 0)).toMatchObject({ kind: 'failed', arms: [1] });
+  expect(judgeShadow(policy, pairs(100, 11), [1], 999).kind).toBe('open');
+  expect(judgeShadow(policy, pairs(100, 11), [1], 1_000)).toMatchObject({ kind: 'failed', arms: [1] });
+  expect(judgeShadow(policy, pairs(100, 60), [1], 0)).toMatchObject({ kind: 'failed', arms: [1] });
+  const anything = { ...policy, maxErrorRate: 1 };
+  expect(judgeShadow(anything, pairs(100, 100), [1], 0).kind).toBe('open');
+});
+
+test('mirrored calls: of equals that fail often hardly one is sent back, however often it is looked at', () => {
+  const policy = rolloutPlanSchema.parse({ ...AB, shadowFirst: { durationMs: 1_000 } }).shadowFirst!;
+  const random = createRandom('mirrored calls');
+  let sentBack = 0;
+  for (let run = 0; run < 300; run++) {
+    const counts = { pairs: 0, championErrors: 0, challengerErrors: 0 };
+    let failed = false;
+    while (counts.pairs < 1_000 && !failed) {
+      counts.pairs++;
+      if (random() < 0.2) counts.championErrors++;
+      if (random() < 0.2) counts.challengerErrors++;
+      // By the rule of the end at each of these looks a third of them would be.
+      if (counts.pairs % 10 === 0) failed = judgeShadow(policy, [null, counts], [1], 0).kind === 'failed';
+    }
+    if (failed) sentBack++;
+  }
+  expect(sentBack).toBeLessThanOrEqual(3);
 });

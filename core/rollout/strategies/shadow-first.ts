@@ -1,3 +1,4 @@
+import { logBetaBinomial } from '../../statistics/rate.ts';
 import type { ShadowFirst } from '../plan.ts';
 import type { ShadowPairs } from '../step.ts';
 
@@ -7,9 +8,13 @@ export type ShadowVerdict =
   | { readonly kind: 'passed'; readonly reason: string }
   | { readonly kind: 'failed'; readonly arms: readonly number[]; readonly reason: string };
 
+/** α of what ends the stage early. As the fast guard's. */
+const EARLY_ALPHA = 0.01;
+
 /**
- * A challenger fails as soon as it has its pairs and too many of them failed: no caller has seen any of it. All pass when the time is
- * over and each has its pairs.
+ * When the time is over and each challenger has its pairs, one fails of whose mirrored calls too many failed, and all others pass: one
+ * look, at what was allowed. Before that only what holds at every look ends the stage (`isCertain`): the share itself, looked at again and
+ * again, sent back a third of the challengers that failed in 20 % of calls like their champion. No caller waits for it: none sees the answers.
  */
 export function judgeShadow(
   policy: ShadowFirst,
@@ -18,15 +23,30 @@ export function judgeShadow(
   elapsedMs: number,
 ): ShadowVerdict {
   const counted = active.map((arm) => ({ arm, excess: excessOf(pairs[arm] ?? null, policy.minPairs) }));
-  const failing = counted.filter(({ excess }) => excess !== null && !(excess <= policy.maxErrorRate));
+  const isOver = elapsedMs >= policy.durationMs && counted.every(({ excess }) => excess !== null);
+  const failing = counted.filter(
+    ({ arm, excess }) =>
+      excess !== null && !(excess <= policy.maxErrorRate) && (isOver || isCertain(pairs[arm]!, policy.maxErrorRate)),
+  );
   if (failing.length > 0) {
     const shares = failing.map(({ excess }) => percent(excess!)).join(', ');
     const reason = `mirrored calls failed more often than the champion's by ${shares}; ${percent(policy.maxErrorRate)} are allowed`;
     return { kind: 'failed', arms: failing.map(({ arm }) => arm), reason };
   }
-  if (elapsedMs < policy.durationMs || counted.some(({ excess }) => excess === null)) return { kind: 'open' };
+  if (!isOver) return { kind: 'open' };
   const total = active.reduce((sum, arm) => sum + (pairs[arm]?.pairs ?? 0), 0);
   return { kind: 'passed', reason: `${total} mirrored calls are no worse than allowed` };
+}
+
+/**
+ * Whether the excess is above what is allowed, at whatever look. A pair's difference is −1, 0 or 1, so half of one more is a value from 0 to 1, whose mean is
+ * (1 + allowed)/2 at most if the challenger keeps to it. For such values the beta-binomial e-process of a rate (method (2) of the
+ * statistics) is no larger than one on average either, since q^y(1 − q)^(1 − y) is convex in y.
+ */
+function isCertain({ pairs, championErrors, challengerErrors }: ShadowPairs, allowed: number): boolean {
+  const most = (1 + allowed) / 2;
+  const sum = (pairs + challengerErrors - championErrors) / 2;
+  return most < 1 && logBetaBinomial(sum, pairs - sum, most, 'greater') >= -Math.log(EARLY_ALPHA);
 }
 
 /** How much larger the challenger's share of failures is; null before it has its pairs. */
