@@ -14,13 +14,19 @@ const real = [
  */
 const WORKERS = 3;
 
+/**
+ * Files share their worker, and with it every module that is loaded: loading them anew for each file is a second of a processor.
+ * What a test changes of the process itself (spies, the environment, timers, certificates) it puts back.
+ */
+const SHARED = { isolate: false, maxWorkers: WORKERS } as const;
+
 /** `unit` needs nothing but Node; `real` runs on a PostgreSQL of its own and on real sockets and processes. */
 export default defineConfig({
   test: {
     reporters: ['default', './tests/support/fault-reporter.ts', './tests/support/count-reporter.ts'],
     projects: [
       // Some of them write hundreds of files: seconds, when the machine has other work.
-      { test: { name: 'unit', include: pure, testTimeout: 30_000, maxWorkers: WORKERS } },
+      { test: { name: 'unit', include: pure, testTimeout: 30_000, ...SHARED } },
       {
         test: {
           name: 'real',
@@ -28,7 +34,7 @@ export default defineConfig({
           globalSetup: ['./tests/support/postgres-server.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
-          maxWorkers: WORKERS,
+          ...SHARED,
         },
       },
     ],

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { allInferences, type Stack, startStack, waitForInferences } from '../support/stack.ts';
+import { type Stack, startStack, waitForInferences } from '../support/stack.ts';
 import { waitFor } from '../support/wait.ts';
 
 const UNITS = 10_000;
@@ -61,6 +61,7 @@ function binomialBounds(n: number, p: number, tail: number): [number, number] {
 describe('a weighted split of 10 000 units', () => {
   let first: string[];
   let second: string[];
+  let rows: Record<string, unknown>[];
 
   test('lands within the exact binomial bounds, and the challenger is asked for nothing else', async () => {
     first = await askAll();
@@ -86,7 +87,7 @@ describe('a weighted split of 10 000 units', () => {
   });
 
   test('every one of them is in the log with tokens, timings, variant, bucket and config version, and the row reproduces its assignment', async () => {
-    const rows = await waitForInferences(stack, 'split', 2 * UNITS);
+    rows = await waitForInferences(stack, 'split', 2 * UNITS);
     expect(rows.length).toBe(2 * UNITS);
     expect(new Set(rows.map((row) => row['id'])).size).toBe(2 * UNITS);
     const versions = [...new Set(rows.map((row) => row['configVersion'] as number))].sort((a, b) => a - b);
@@ -126,7 +127,6 @@ describe('a weighted split of 10 000 units', () => {
   });
 
   test('filters find exactly what they name', async () => {
-    const rows = await allInferences(stack, 'split');
     const page = async (query: string) =>
       (await stack.api<{ items: Record<string, unknown>[] }>('GET', `/inferences?group=split&limit=200&${query}`)).body
         .items;

@@ -114,7 +114,7 @@ test(
 test(
   'R20: of two who promote at once exactly one wins, with one audit entry',
   async () => {
-    const times = scaled(60, 1_000);
+    const times = scaled(30, 1_000);
     for (let time = 0; time < times; time++) {
       const rollout = await rig.draft({ strategy: { kind: 'ab' }, autoPromote: false });
       await rig.order(rollout, 'start');

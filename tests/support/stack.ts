@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import pg from 'pg';
 import { createOwner } from '#control-plane/access/bootstrap.ts';
 import { createPool } from '#store/pool.ts';
 import { createTestDatabase } from './database.ts';
@@ -215,12 +216,16 @@ async function endProcess(child: ChildProcess, signal: NodeJS.Signals): Promise<
   await gone;
 }
 
+const PAGE = 200;
+
 /** Waits until the log in the database holds `count` inferences of a group. */
 export async function waitForInferences(
   stack: Stack,
   group: string,
   count: number,
 ): Promise<Record<string, unknown>[]> {
+  // Hundreds of pages, asked for again and again, would keep the processes from storing the rest.
+  if (count > PAGE) await waitForRows(stack, group, count);
   return waitFor(
     `${count} inferences of ${group}`,
     async () => {
@@ -231,6 +236,18 @@ export async function waitForInferences(
   );
 }
 
+async function waitForRows(stack: Stack, group: string, count: number): Promise<void> {
+  const client = new pg.Client({ connectionString: stack.databaseUrl });
+  await client.connect();
+  const counted = `SELECT count(*)::int AS rows FROM ringside.inferences i JOIN ringside.groups g ON g.id = i.group_id WHERE g.name = $1`;
+  try {
+    const isThere = async () => (await client.query<{ rows: number }>(counted, [group])).rows[0]!.rows >= count;
+    await waitFor(`${count} rows of ${group}`, isThere, 30_000);
+  } finally {
+    await client.end();
+  }
+}
+
 /** Every inference of a group, through the API's pages. */
 export async function allInferences(stack: Stack, group: string): Promise<Record<string, unknown>[]> {
   const items: Record<string, unknown>[] = [];
@@ -239,7 +256,7 @@ export async function allInferences(stack: Stack, group: string): Promise<Record
     const query: string = cursor === null ? '' : `&cursor=${encodeURIComponent(cursor)}`;
     const page: ApiAnswer<{ items: Record<string, unknown>[]; nextCursor: string | null }> = await stack.api(
       'GET',
-      `/inferences?group=${group}&limit=200${query}`,
+      `/inferences?group=${group}&limit=${PAGE}${query}`,
     );
     if (page.status !== 200) throw new Error(`GET /inferences: ${page.status} ${JSON.stringify(page.body)}`);
     items.push(...page.body.items);
