@@ -74,15 +74,43 @@ async function store(
       if (failure !== undefined) throw failure.error;
       return store(target, progress, [refused], cursor, finished);
     }
-    const [before, after] = halvesOf(items);
-    const between = cursorBehind(before.at(-1)!, progress);
-    const stored = await store(target, progress, before, between, false);
-    return store(target, { ...progress, stored }, after, cursor, finished);
+    return items.length === 1
+      ? storeParts(target, progress, items[0]!, cursor, finished)
+      : storeHalves(target, progress, halvesOf(items), cursor, finished);
   }
   // Behind the commit that passes over them: what is tried again is not counted again.
   const lost = items.reduce((sum, { content }) => sum + (content.kind === 'feedback_dropped' ? content.count : 0), 0);
   if (lost > 0) target.onFeedbackLost?.(lost);
   return cursor;
+}
+
+async function storeHalves(
+  target: BatchTarget,
+  progress: Progress,
+  [before, after]: Halves,
+  cursor: SpoolCursor,
+  finished: boolean,
+): Promise<SpoolCursor> {
+  const between = cursorBehind(before.at(-1)!, progress);
+  const stored = await store(target, progress, before, between, false);
+  return store(target, { ...progress, stored }, after, cursor, finished);
+}
+
+/** One call's reports in parts. The cursor passes over them only together: until then all may come again, so none counts as lost before. */
+async function storeParts(
+  target: BatchTarget,
+  progress: Progress,
+  item: ShipItem,
+  cursor: SpoolCursor,
+  finished: boolean,
+): Promise<SpoolCursor> {
+  let lost = 0;
+  const onFeedbackLost = (count: number) => {
+    lost += count;
+  };
+  const stored = await storeHalves({ ...target, onFeedbackLost }, progress, halvesOf([item]), cursor, finished);
+  if (lost > 0) target.onFeedbackLost?.(lost);
+  return stored;
 }
 
 function isBuried({ content }: ShipItem): boolean {
@@ -97,7 +125,9 @@ function refusedAlone(item: ShipItem, reason: string): ShipItem | undefined {
   return undefined;
 }
 
-function halvesOf(items: readonly ShipItem[]): readonly [readonly ShipItem[], readonly ShipItem[]] {
+type Halves = readonly [before: readonly ShipItem[], after: readonly ShipItem[]];
+
+function halvesOf(items: readonly ShipItem[]): Halves {
   const halves = items.length === 1 ? halveFeedback(items[0]!) : undefined;
   if (halves !== undefined) return [[halves[0]], [halves[1]]];
   const middle = items.length >> 1;

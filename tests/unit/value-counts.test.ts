@@ -87,6 +87,6 @@ test('a rollout whose metric dries up holds, and pauses after the same time as f
   expect(step(waiting, 70 * MINUTE_MS)).toBeNull();
   expect(step(waiting, 80 * MINUTE_MS)).toMatchObject({
     event: 'pause',
-    reason: 'nothing is measured of score any more, for 3600 s',
+    reason: 'nothing is measured of score any more, for 1 h',
   });
 });
