@@ -1,5 +1,5 @@
 import type { ChampionHistory, Guardrail } from './definition.ts';
-import type { Direction, MetricKind } from './metrics.ts';
+import type { Direction, MetricKind, MetricUnit } from './metrics.ts';
 
 /** What is concluded about a challenger. */
 export const VERDICTS = [
@@ -98,6 +98,8 @@ export interface ValueCount {
 export interface MetricResult {
   readonly metric: string;
   readonly kind: MetricKind;
+  /** Of both means and, unless `relative`, of effect, error and bounds; null: that of the reports. Missing in looks of the releases that did not name it. */
+  readonly unit?: MetricUnit | null | undefined;
   readonly direction: Direction;
   readonly relative: boolean;
   /** `none`: too few units, no variance, or nothing measured; then the numbers below are null. `why` says what makes a number null. */

@@ -128,7 +128,7 @@ test('without an experiment the rows of the present split are compared, by unit'
   }
   const latency = body.metrics.find(({ metric }: { metric: string }) => metric === 'latency').challengers[0];
   const term = ({ failed, latencyMs }: Planted) => (failed ? null : latencyMs * 1_000);
-  const spec = { metric: 'latency', kind: 'mean', direction: 'decrease', relative: true } as const;
+  const spec = { metric: 'latency', kind: 'mean', unit: 'us', direction: 'decrease', relative: true } as const;
   const arms = [sumsOf('a', term), sumsOf('b', term)];
   const options = { arm: 1, alpha: 0.05, plannedUnits: 5_000, minUnits: 100 };
   expect(latency.result).toEqual(measure(spec, [{ phase: 1, arms }], options));

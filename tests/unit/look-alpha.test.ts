@@ -10,7 +10,7 @@ import { meanDifferenceByPhase } from '#core/statistics/phases.ts';
 import { definitionOf, meanSums, observationOf, onePhase, phaseUnits, rateSums, sumsOf } from '#tests/support/looks.ts';
 
 const OPTIONS = { arm: 1, alpha: 0.05, plannedUnits: 5_000, minUnits: 100 };
-const rate = { metric: 'outcome', kind: 'rate', direction: 'increase', relative: true } as const;
+const rate = { metric: 'outcome', kind: 'rate', unit: 'share', direction: 'increase', relative: true } as const;
 const sequence = { alpha: 0.05, plannedN: 5_000, relative: true, units: 'returning' } as const;
 
 test('all that is given away is at most what there is', () => {
