@@ -24,6 +24,8 @@ export interface ArmSums {
   readonly sumSquares: number;
   /** ΣSn */
   readonly products: number;
+  /** Σ(S − Rn)², R = ΣS/Σn, of sums that are known exactly; left out: what the sums above, rounded as they are, leave of it. */
+  readonly deviations?: number;
 }
 
 /** A metric's sums in one phase. `arms[0]` is the champion; null: nothing was measured in that arm. */

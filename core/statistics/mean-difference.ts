@@ -115,7 +115,7 @@ export function tooFewUnits(least: number, units: number): Insufficient {
 }
 
 export function noVariance(units: number): Insufficient {
-  return insufficient('no_variance', 'all units of an arm have the same value, to within a millionth of it', units);
+  return insufficient('no_variance', 'all units of an arm have the same value, as far as their sums tell', units);
 }
 
 /** Why nothing can be computed from an effect and its standard error: they have left the range of doubles. Null: something can. */

@@ -9,6 +9,7 @@ import {
   type TestControlPlane,
 } from '#tests/support/control-plane.ts';
 import { holdLead } from '#tests/support/hold-lead.ts';
+import { deviationsOf } from '#tests/support/looks.ts';
 import { type CountedInference, countInferences, plantExperiment } from '#tests/support/planted-experiment.ts';
 import { plantInference } from '#tests/support/planted-inferences.ts';
 
@@ -93,6 +94,7 @@ function sumsOf(variant: string, term: (one: Planted) => number | null) {
   return {
     ...{ units: units.length, n: add(({ n }) => n), nSquares: add(({ n }) => n * n), sum: add(({ s }) => s) },
     ...{ sumSquares: add(({ s }) => s * s), products: add(({ s, n }) => s * n) },
+    deviations: deviationsOf(units.map(({ s, n }) => ({ s: BigInt(s), n: BigInt(n) }))),
   };
 }
 
