@@ -72,7 +72,7 @@ export interface ShadowPairs {
   readonly units: number;
   /** Of each unit the share of its pairs in which the challenger failed less that in which the champion did; the sum over the units. */
   readonly excess: number;
-  /** The same of the first pair of each unit alone, which does not change as more of them come. */
+  /** The same of the first pair of each unit alone, which later ones do not change; one that began before it and is compared after it does. */
   readonly firstExcess: number;
 }
 
