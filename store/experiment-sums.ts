@@ -4,6 +4,7 @@ import { BUILTIN_METRICS, type BuiltinMetricName, isBuiltin, type MetricKind } f
 import type { CovariateSums } from '#core/statistics/cuped.ts';
 import { foldedHistory, foldedSums, isUnfolded } from './folded-sums.ts';
 import type { Tx } from './pool.ts';
+import { squaredDeviations } from './squared-deviations.ts';
 
 /** What is summed: an experiment of an organization. */
 export interface ExperimentRef {
@@ -205,11 +206,12 @@ function laterValues(ref: ExperimentRef, metrics: readonly string[]): RawBuilder
       AND m.metric = ANY (${[...metrics]}::text[]) AND ${isUnfolded(ref)}`;
 }
 
-/** The nearest numbers to the exact sums; null where one is NaN or beyond what a number can be. */
+/** The nearest numbers to the exact sums, and what units deviate, from the sums themselves; null where one is NaN or beyond what a number can be. */
 export function armSums(row: FlatSums): ArmSums | null {
   const sums = {
     ...{ units: Number(row.units), n: Number(row.count), nSquares: Number(row.countSquares) },
     ...{ sum: Number(row.sum), sumSquares: Number(row.sumSquares), products: Number(row.products) },
   };
-  return Object.values(sums).every(Number.isFinite) ? sums : null;
+  if (!Object.values(sums).every(Number.isFinite)) return null;
+  return sums.n === 0 ? sums : { ...sums, deviations: squaredDeviations(row) };
 }

@@ -1,6 +1,7 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { ArmSums } from '#core/experiments/look.ts';
 import type { ShadowPairs } from '#core/rollout/step.ts';
+import { armSums } from './experiment-sums.ts';
 import type { Tx } from './pool.ts';
 import type { RolloutRow } from './rollouts.ts';
 
@@ -30,10 +31,11 @@ export interface PairCounts {
   readonly lastAt: Date;
 }
 
-/** The exact sums of one measure over the units of a shadow. Null: a sum is too large for a number. */
+/** The sums of one measure over the units of a shadow, of one value each. Null: a sum is too large for a number. */
 export interface MeasureSums {
   readonly model: string;
   readonly measure: string;
+  readonly pairs: number;
   readonly sums: ArmSums | null;
 }
 
@@ -92,23 +94,24 @@ export async function givenUpReasons(
 }
 
 /**
- * Sums of every measure by unit, then over units: S is the sum of a unit's values, n how many. In `numeric`, so that they are exact in
- * whatever order pairs came.
+ * Sums of every measure over units: the value of a unit is the mean of its pairs, so that one which calls often weighs no more than
+ * another. In `numeric`, so that they do not depend on the order in which pairs came.
  */
 export async function measureSums(tx: Tx, filter: PairFilter): Promise<MeasureSums[]> {
-  const { rows } = await sql<{ model: string; measure: string } & Record<keyof ArmSums, string>>`
-    SELECT model, measure, count(*)::text AS units, sum(n)::text AS n, sum(n * n)::text AS "nSquares", sum(s)::text AS sum,
-      sum(s * s)::text AS "sumSquares", sum(s * n)::text AS products
+  const { rows } = await sql<
+    Pick<MeasureSums, 'model' | 'measure' | 'pairs'> & Record<'units' | 'sum' | 'squares', string>
+  >`
+    SELECT model, measure, sum(n)::bigint AS pairs, count(*)::text AS units, sum(mean)::text AS sum,
+      sum(mean * mean)::text AS squares
     FROM (
-      SELECT shadow_variant AS model, m.key AS measure, unit, count(*) AS n, sum(m.value::numeric) AS s
+      SELECT shadow_variant AS model, m.key AS measure, unit, count(*) AS n, avg(m.value::numeric) AS mean
       FROM shadow_pairs CROSS JOIN LATERAL jsonb_each_text(measures) AS m
       WHERE ${where(filter)} AND state = 'compared' GROUP BY 1, 2, 3
     ) AS by_unit
     GROUP BY model, measure ORDER BY model COLLATE "C", measure COLLATE "C"`.execute(tx);
-  return rows.map(({ model, measure, ...texts }) => {
-    const sums = Object.fromEntries(Object.entries(texts).map(([name, text]) => [name, Number(text)]));
-    const isSound = Object.values(sums).every(Number.isFinite);
-    return { model, measure, sums: isSound ? (sums as unknown as ArmSums) : null };
+  return rows.map(({ model, measure, pairs, units, sum, squares }) => {
+    const ofValues = { units, count: units, countSquares: units, sum, sumSquares: squares, products: sum };
+    return { model, measure, pairs, sums: armSums(ofValues) };
   });
 }
 
@@ -127,15 +130,23 @@ export async function outputMeans(tx: Tx, filter: PairFilter, limit: number): Pr
   return rows;
 }
 
-/** Pairs of a rollout by arm, with the first attempts of either side that failed; null for the champion and for arms without any. */
+/** Pairs of a rollout by arm, whose first attempts are known to have failed or not; null for the champion and for arms without any. */
 export async function stagePairs(tx: Tx, rollout: RolloutRow): Promise<(ShadowPairs | null)[]> {
-  const { rows } = await sql<{ model: string; judged: number; originalFailed: number; shadowFailed: number }>`
-    SELECT shadow_variant AS model, ${COUNTS} FROM shadow_pairs
-    WHERE organization_id = ${rollout.organization_id} AND experiment_id = ${rollout.id} AND state = 'compared'
-    GROUP BY shadow_variant`.execute(tx);
+  const { rows } = await sql<ShadowPairs & { model: string }>`
+    SELECT model, sum(pairs)::bigint AS pairs, count(*) AS units, sum(mean)::float8 AS excess, sum(first)::bigint AS "firstExcess"
+    FROM (
+      SELECT shadow_variant AS model, unit, count(*) AS pairs, avg(${FAILURE}) AS mean,
+        (array_agg(${FAILURE} ORDER BY created_at, shadow_id))[1] AS first
+      FROM shadow_pairs
+      WHERE organization_id = ${rollout.organization_id} AND experiment_id = ${rollout.id} AND state = 'compared'
+        AND measures ? 'failure'
+      GROUP BY 1, 2
+    ) AS by_unit
+    GROUP BY model`.execute(tx);
   return rollout.arms.map(({ model }, arm) => {
     const own = arm === 0 ? undefined : rows.find((row) => row.model === model);
-    if (own === undefined || own.judged === 0) return null;
-    return { pairs: own.judged, championErrors: own.originalFailed, challengerErrors: own.shadowFailed };
+    if (own === undefined) return null;
+    const { pairs, units, excess, firstExcess } = own;
+    return { pairs, units, excess, firstExcess };
   });
 }

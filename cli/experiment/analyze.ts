@@ -107,7 +107,10 @@ function fieldsAt(input: unknown, path: readonly PropertyKey[]): readonly string
 function lookOf(input: Input): object {
   const [champion, challenger] = sumsOf(input);
   const { method, why, effect, standardError, lower, upper, pValue } = measure(
-    { metric: 'sums', kind: input.kind === 'rate' ? 'rate' : 'mean', direction: 'increase', relative: input.relative },
+    {
+      ...{ metric: 'sums', kind: input.kind === 'rate' ? 'rate' : 'mean', unit: null, direction: 'increase' },
+      relative: input.relative,
+    },
     [{ phase: 1, arms: [champion, challenger] }],
     { arm: 1, alpha: input.alpha, plannedUnits: input.plannedN, minUnits: MIN_UNITS_PER_ARM },
   );

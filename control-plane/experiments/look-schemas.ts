@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi';
 import { SEVERITIES } from '#core/experiments/definition.ts';
 import { VERDICTS } from '#core/experiments/look.ts';
-import { DIRECTIONS } from '#core/experiments/metrics.ts';
+import { DIRECTIONS, METRIC_UNITS } from '#core/experiments/metrics.ts';
 
 const number = z.number().nullable();
 
@@ -10,6 +10,11 @@ const armResult = z.object({ units: z.int(), n: z.number(), mean: number });
 const metricResult = z.object({
   metric: z.string().openapi({ example: 'latency' }),
   kind: z.enum(['mean', 'rate']),
+  unit: z.enum(METRIC_UNITS).nullable().optional().openapi({
+    description:
+      'Of both means and, unless `relative`, of effect, standardError, lower, upper and margin: `share` (0.01 is one point), `us` (microseconds), `tokens`, `microUsd` (millionths of a dollar). Null: that of the reports. Missing in looks of earlier releases.',
+    example: 'us',
+  }),
   direction: z.enum(DIRECTIONS).openapi({ description: 'Which way is the better one.' }),
   relative: z.boolean().openapi({ description: "Whether effects are shares of the champion's mean." }),
   method: z.enum(['confidence_sequence', 'small_counts', 'none']).openapi({

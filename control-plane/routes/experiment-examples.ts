@@ -39,6 +39,7 @@ const RESULT_EXAMPLE = {
   ...{
     metric: 'latency',
     kind: 'mean',
+    unit: 'us' as const,
     direction: 'decrease',
     relative: true,
     method: 'confidence_sequence',

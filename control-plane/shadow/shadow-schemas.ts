@@ -30,7 +30,7 @@ const measureSchema = z.object({
   about: z.string(),
   pairs: z.int().openapi({ description: 'Of how many it is known; it is missing in the others, which is not zero.' }),
   units: z.int(),
-  mean: number,
+  mean: number.openapi({ description: 'Over units, of which each has the mean of its pairs, however many it has.' }),
   standardError: number,
   lower: number.openapi({
     description: 'Of the interval at `alpha`, by unit of assignment, which holds at every look.',

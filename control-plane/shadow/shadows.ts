@@ -68,9 +68,9 @@ export async function showShadows(
   };
 }
 
-function measureView({ measure, sums }: MeasureSums, query: ShadowsQuery): MeasureView {
+function measureView({ measure, pairs, sums }: MeasureSums, query: ShadowsQuery): MeasureView {
   const { kind, about } = describeMeasure(measure);
-  const frame = { measure, kind, about, pairs: sums?.n ?? 0, units: sums?.units ?? 0, mean: meanOf(sums) };
+  const frame = { measure, kind, about, pairs, units: sums?.units ?? 0, mean: meanOf(sums) };
   const nothing = { standardError: null, lower: null, upper: null, pValue: null };
   if (sums === null) return { ...frame, ...nothing, why: 'the values are too large to be summed' };
   const found = pairedDifference({ differences: sums, alpha: query.alpha, plannedN: query.plannedUnits });

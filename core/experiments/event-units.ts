@@ -23,9 +23,10 @@ export interface ArmPair {
   readonly challenger: ArmSums;
 }
 
-/** The same of what is no event. */
-export function complementOf({ units, n, nSquares, sum, sumSquares, products }: ArmSums): ArmSums {
+/** The same of what is no event: it deviates as much, to the other side. */
+export function complementOf({ units, n, nSquares, sum, sumSquares, products, ...exact }: ArmSums): ArmSums {
   return {
+    ...exact,
     units,
     n,
     nSquares,

@@ -1,5 +1,4 @@
 import type { MetricResult } from './look.ts';
-import { BUILTIN_METRICS, isBuiltin } from './metrics.ts';
 
 const DIGITS = 3;
 
@@ -33,9 +32,8 @@ export function probability(p: number): string {
 }
 
 /** An effect or a margin in what its metric is measured in. */
-export function effectFigure(of: Pick<MetricResult, 'metric' | 'relative'>, value: number): string {
-  if (of.relative) return perCent(value);
-  const unit = isBuiltin(of.metric) ? BUILTIN_METRICS[of.metric].unit : null;
+export function effectFigure({ unit, relative }: Pick<MetricResult, 'unit' | 'relative'>, value: number): string {
+  if (relative) return perCent(value);
   switch (unit) {
     case 'share':
       return `${figure(value * 100)} points`;
@@ -46,6 +44,7 @@ export function effectFigure(of: Pick<MetricResult, 'metric' | 'relative'>, valu
     case 'tokens':
       return `${figure(value)} tokens`;
     case null:
+    case undefined:
       return figure(value);
     default:
       return unit satisfies never;

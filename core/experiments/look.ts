@@ -1,5 +1,5 @@
 import type { ChampionHistory, Guardrail } from './definition.ts';
-import type { Direction, MetricKind } from './metrics.ts';
+import type { Direction, MetricKind, MetricUnit } from './metrics.ts';
 
 /** What is concluded about a challenger. */
 export const VERDICTS = [
@@ -24,6 +24,8 @@ export interface ArmSums {
   readonly sumSquares: number;
   /** ΣSn */
   readonly products: number;
+  /** Σ(S − Rn)², R = ΣS/Σn, of sums that are known exactly; left out: what the sums above, rounded as they are, leave of it. */
+  readonly deviations?: number;
 }
 
 /** A metric's sums in one phase. `arms[0]` is the champion; null: nothing was measured in that arm. */
@@ -98,6 +100,8 @@ export interface ValueCount {
 export interface MetricResult {
   readonly metric: string;
   readonly kind: MetricKind;
+  /** Of both means and, unless `relative`, of effect, error and bounds; null: that of the reports. Missing in looks of the releases that did not name it. */
+  readonly unit?: MetricUnit | null | undefined;
   readonly direction: Direction;
   readonly relative: boolean;
   /** `none`: too few units, no variance, or nothing measured; then the numbers below are null. `why` says what makes a number null. */

@@ -1,10 +1,19 @@
 import type { Guardrail, PrimaryMetric } from './definition.ts';
-import { BUILTIN_METRICS, DERIVED_METRICS, type Direction, isBuiltin, type MetricKind } from './metrics.ts';
+import {
+  BUILTIN_METRICS,
+  DERIVED_METRICS,
+  type Direction,
+  isBuiltin,
+  type MetricKind,
+  type MetricUnit,
+} from './metrics.ts';
 
 /** What must be known of a metric to compare two arms by it. */
 export interface MetricSpec {
   readonly metric: string;
   readonly kind: MetricKind;
+  /** Of its means; null: that of the reports, which nobody but their sender knows. */
+  readonly unit: MetricUnit | null;
   readonly direction: Direction;
   readonly relative: boolean;
 }
@@ -19,9 +28,11 @@ export function specOf(written: PrimaryMetric | Guardrail): MetricSpec {
   if (direction === undefined) {
     throw new RangeError(`direction: "${written.metric}" is no built-in metric, so say "increase" or "decrease"`);
   }
+  const kind = written.kind ?? kindOf(written.metric);
   return {
     metric: written.metric,
-    kind: written.kind ?? kindOf(written.metric),
+    kind,
+    unit: builtin?.unit ?? (kind === 'rate' ? 'share' : null),
     direction,
     relative: written.relative,
   };

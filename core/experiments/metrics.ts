@@ -10,12 +10,15 @@ export type Direction = (typeof DIRECTIONS)[number];
  */
 export type MetricKind = 'mean' | 'rate';
 
+/** What a mean is measured in. `share`: of values of 0 and 1; `us`: microseconds; `microUsd`: millionths of a dollar. */
+export const METRIC_UNITS = ['share', 'us', 'tokens', 'microUsd'] as const;
+export type MetricUnit = (typeof METRIC_UNITS)[number];
+
 /** A metric that Ringside measures of every inference itself. */
 export interface BuiltinMetric {
   readonly kind: MetricKind;
   readonly better: Direction;
-  /** What its mean is measured in. */
-  readonly unit: 'share' | 'us' | 'tokens' | 'microUsd';
+  readonly unit: MetricUnit;
   /**
    * Columns of `experiment_units`: the sum, and how many inferences it is made of. `input_n` and `output_n`: what is left of `usage_n`
    * without those of which that side is not known (store/experiment-sums.ts, store/inference-measures.ts).

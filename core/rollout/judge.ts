@@ -1,4 +1,5 @@
 import { fastGuardSentence } from '../experiments/fast-guard.ts';
+import { guardrailSentence } from '../experiments/guardrails.ts';
 import type { Comparison, GuardrailResult, Look, MetricResult } from '../experiments/look.ts';
 import { hasDriedUp } from '../experiments/value-counts.ts';
 import type { MachineRollout } from './step.ts';
@@ -125,10 +126,10 @@ function harmOf(comparison: Comparison): Finding[] {
 function violatedOf({ arm, challenger, guardrails }: Comparison, severity: GuardrailResult['severity']): Finding[] {
   return guardrails
     .filter((each) => each.severity === severity && each.state === 'violated')
-    .map(({ metric, effect, lower, upper, margin }) => ({
+    .map((guardrail) => ({
       arm,
-      key: `${severity}:${arm}:${metric}`,
-      reason: `guardrail ${metric} of ${challenger} is violated: effect ${short(effect)}, interval (${short(lower)}, ${short(upper)}), margin ${margin}`,
+      key: `${severity}:${arm}:${guardrail.metric}`,
+      reason: `${challenger}: ${guardrailSentence(guardrail).replace(/\.$/, '')}`,
     }));
 }
 
@@ -153,6 +154,6 @@ function verdictOf({ arm, challenger, verdict, reasons }: Comparison): Finding {
   return { arm, key: `verdict:${arm}`, reason: reasons[0] ?? `${challenger}: ${verdict.replaceAll('_', ' ')}` };
 }
 
-function short(value: number | null): string {
-  return value === null ? 'unknown' : String(Number(value.toPrecision(3)));
+function short(value: number): string {
+  return String(Number(value.toPrecision(3)));
 }

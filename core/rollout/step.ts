@@ -65,11 +65,15 @@ export interface MachineRollout {
   readonly memory: RolloutMemory;
 }
 
-/** Mirrored calls of one challenger so far, and how many of either side failed. */
+/** Mirrored calls of one challenger so far of which it is known whether either side failed, and how much more often its own did. */
 export interface ShadowPairs {
   readonly pairs: number;
-  readonly championErrors: number;
-  readonly challengerErrors: number;
+  /** Distinct units of these pairs: what is judged, since the calls of one unit fail together. */
+  readonly units: number;
+  /** Of each unit the share of its pairs in which the challenger failed less that in which the champion did; the sum over the units. */
+  readonly excess: number;
+  /** The same of the first pair of each unit alone, which later ones do not change; one that began before it and is compared after it does. */
+  readonly firstExcess: number;
 }
 
 export interface GateAnswer {

@@ -1,5 +1,5 @@
 import type { ArmSums } from '../experiments/look.ts';
-import type { ArmMean } from './ratio.ts';
+import { type ArmMean, squaredResiduals } from './ratio.ts';
 import { checkNumber, checkSums, type Refusal, refuse } from './result.ts';
 
 /**
@@ -90,15 +90,15 @@ interface Squares {
 
 /** Sums of squares and products of L and X around their means. */
 function deviationsOf(arm: CovariateSums): Squares {
-  const { units, n, nSquares, sum, sumSquares, products, x, xSquares, sumX, nX } = arm;
+  const { units, n, sum, x, xSquares, sumX, nX } = arm;
   const ratio = sum / n;
   const perUnit = n / units;
-  const yy = (sumSquares - 2 * ratio * products + ratio * ratio * nSquares) / (perUnit * perUnit);
+  const yy = squaredResiduals(arm) / (perUnit * perUnit);
   const xx = xSquares - (x * x) / units;
   // Σ(S − Rn) = 0, so that the product of the means is nothing.
   const xy = (sumX - ratio * nX) / perUnit;
   return {
-    yy: isRounding(yy, (sumSquares + ratio * ratio * nSquares) / (perUnit * perUnit)) ? 0 : yy,
+    yy,
     xx: isRounding(xx, xSquares) ? 0 : xx,
     xy: isRounding(xx, xSquares) ? 0 : xy,
   };

@@ -68,8 +68,9 @@ export function differenceOfMeans(
 }
 
 /**
- * Mean of paired differences (a shadow's answer minus the caller's, of the same inferences), by unit: S is the sum of a unit's
- * differences, n how many. N is the number of units; the hypothesis is a mean of 0.
+ * Mean of paired differences (a shadow's answer minus the caller's, of the same inferences), by unit. Of one value a unit, the mean of its
+ * own differences (`sumsOfValues`), it is the mean over units, as of a shadow; of S and n of each unit it is ΣS/Σn. N is the number of
+ * units; the hypothesis is a mean of 0.
  */
 export function pairedDifference(
   input: SequenceOptions & { readonly differences: ArmSums },
@@ -114,7 +115,7 @@ export function tooFewUnits(least: number, units: number): Insufficient {
 }
 
 export function noVariance(units: number): Insufficient {
-  return insufficient('no_variance', 'all units of an arm have the same value, to within a millionth of it', units);
+  return insufficient('no_variance', 'all units of an arm have the same value, as far as their sums tell', units);
 }
 
 /** Why nothing can be computed from an effect and its standard error: they have left the range of doubles. Null: something can. */

@@ -18,10 +18,12 @@ export interface PhaseEffect {
 }
 
 /**
- * Below it, as a share of ΣS² + R²Σn², what is left of the squares is rounding: a million sums round by about 1e-13.
+ * Below it, as a share of ΣS² + R²Σn², what is left of rounded squares is rounding: a million sums round by about 1e-13.
  * Then units have the same ratio, to within a millionth of it.
  */
 const ROUNDING = 1e-12;
+/** A standard error below so much of its mean is none: means are doubles, and their difference is known to about 5e-16 of them. */
+const MEAN_ROUNDING = 1e-13;
 
 /** Sums of values of which each is its own unit: S is the value, n is 1. */
 export function sumsOfValues(values: {
@@ -42,12 +44,19 @@ export function sumsOfValues(values: {
  * @param sums at least 2 units, Σn > 0
  * @returns 0 when nothing but rounding is left
  */
-export function ratioVariance({ units, n, nSquares, sum, sumSquares, products }: ArmSums): number {
+export function ratioVariance(sums: ArmSums): number {
+  const { units, n, sum } = sums;
+  const perUnit = n / units;
+  const variance = squaredResiduals(sums) / (units - 1) / (perUnit * perUnit);
+  return Math.sqrt(variance / units) <= MEAN_ROUNDING * Math.abs(sum / n) ? 0 : variance;
+}
+
+/** Σ(S − Rn)²: as it is known, or what is left of the sums; 0 when that is nothing but rounding. */
+export function squaredResiduals({ n, nSquares, sum, sumSquares, products, deviations }: ArmSums): number {
+  if (deviations !== undefined) return deviations;
   const ratio = sum / n;
   const squares = sumSquares - 2 * ratio * products + ratio * ratio * nSquares;
-  if (squares <= ROUNDING * (sumSquares + ratio * ratio * nSquares)) return 0;
-  const perUnit = n / units;
-  return squares / (units - 1) / (perUnit * perUnit);
+  return squares <= ROUNDING * (sumSquares + ratio * ratio * nSquares) ? 0 : squares;
 }
 
 /** The same from means, variances and the covariance of S and n. */

@@ -84,7 +84,7 @@ export function checkAlpha(alpha: number, sided: 'two' | 'one' = 'two'): Refusal
 
 /** Whether there can be values with these sums (Cauchy–Schwarz), within rounding. */
 export function checkSums(field: string, sums: ArmSums): Refusal | null {
-  const { units, n, nSquares, sum, sumSquares, products } = sums;
+  const { units, n, nSquares, sum, sumSquares, products, deviations } = sums;
   const least = (name: string, value: number, bound: number, why: string) =>
     value >= bound - ROUNDING * Math.abs(bound) ? null : refuse(`${field}.${name}`, `is ${value}, too small: ${why}`);
   return (
@@ -94,6 +94,7 @@ export function checkSums(field: string, sums: ArmSums): Refusal | null {
     checkNumber(`${field}.sum`, sum) ??
     checkNumber(`${field}.sumSquares`, sumSquares, 0) ??
     checkNumber(`${field}.products`, products) ??
+    (deviations === undefined ? null : checkNumber(`${field}.deviations`, deviations, 0)) ??
     checkEmpty(field, sums) ??
     (units === 0 ? null : least('nSquares', nSquares, (n * n) / units, 'Σn² is at least (Σn)²/units')) ??
     (units === 0 ? null : least('sumSquares', sumSquares, (sum * sum) / units, 'ΣS² is at least (ΣS)²/units')) ??

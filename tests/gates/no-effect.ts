@@ -60,6 +60,7 @@ const HARDLY_ANY = { shares: [0.97, 0.03], weightsBp: [9_700, 300] };
 /** Values with a long tail, most of which a small arm has not seen yet, and most units in one arm. */
 const longTail: Traffic = { ...independent, value: (random) => Math.exp(2 * drawNormal(random)) };
 const FEW_UNITS = [0.95, 0.05];
+const MARGIN = 0.1;
 const MOST_UNITS = [0.1, 0.9];
 
 function happens(random: Random, probability: number): number {
@@ -108,7 +109,7 @@ export const independentUnits: Gate = {
 
 export const unequalArms: Gate = {
   name: 'unequal',
-  about: 'No effect, log-normal values, one arm much larger than the other',
+  about: 'No effect, or one on the margin; log-normal values, one arm much larger than the other',
   run(options) {
     const { add, findings } = findingsOf('unequal');
     const share = (name: string, traffic: Traffic, definition: ExperimentDefinition) => {
@@ -121,6 +122,21 @@ export const unequalArms: Gate = {
     add('false winners, more is better, 90 % of units', 'share', many, FALSE_WINNERS);
     const rate = share('few-rate', { ...onePerCent, shares: FEW_UNITS }, primaryOnly('rate'));
     add('false winners, rate of 1 %, 5 % of units', 'share', rate, FALSE_WINNERS);
+    const passed = shareOfRuns(
+      'few-margin',
+      options,
+      {
+        traffic: { ...few, value: (random, _, arm) => longTail.value(random, 0, arm) * (arm === 1 ? 1 + MARGIN : 1) },
+        weightsBp: FEW_UNITS.map((share) => share * 10_000),
+        definition: definitionOf({
+          guardrails: [{ metric: 'outcome', direction: 'decrease', relative: true, margin: MARGIN }],
+          fastGuard: null,
+        }),
+        metrics: ['outcome'],
+      },
+      ({ comparisons }) => comparisons[0]!.guardrails[0]!.state === 'passed',
+    );
+    add('guardrail on its margin, 5 % of units, passed', 'share', passed, { atMost: 0.025 });
     return findings;
   },
 };

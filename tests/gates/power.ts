@@ -1,4 +1,5 @@
-import { findingsOf, type Gate, medianOf } from './gate.ts';
+import { requiredUnits } from '#core/statistics/planner.ts';
+import { findingsOf, type Gate, type GateOptions, medianOf } from './gate.ts';
 import { fixedSampleFinds, fixedSampleUnits } from './naive.ts';
 import { definitionOf } from './simulate.ts';
 import { drawExponential, newUnits, type Traffic } from './traffic.ts';
@@ -39,9 +40,36 @@ export const power: Gate = {
       );
       add(`${label}, decided for the wrong side`, 'share', found.wrong / options.runs, { atMost: 0.025 });
     }
+    const unequal = medianAgainstPlan(-0.2, 0.1, options);
+    add('−20 %, 10 % of units, median time to decision / planned', 'times', unequal, { atMost: 1.2 });
     return findings;
   },
 };
+
+/** What a decision takes where a challenger has a small share of the units, beside what the planner says of half of such experiments. */
+function medianAgainstPlan(effect: number, share: number, options: GateOptions): number {
+  const basis = { variance: 1, alpha: 0.05, champion: 'rest', challengerShare: share } as const;
+  const plan = requiredUnits({ ...basis, effect: Math.abs(effect) });
+  if (plan.kind === 'refused') throw new RangeError(`${plan.field} ${plan.reason}`);
+  const capacity = 2 * plan.sequence.units;
+  const primary = { metric: 'outcome', direction: 'increase', minimumEffect: 1e-6 } as const;
+  const units: number[] = [];
+  watch(`power ${effect} of ${share}`, options, {
+    traffic: {
+      ...{ capacity, shares: [1 - share, share], requests: newUnits(capacity), trait: () => 0 },
+      value: (random, _, arm) => drawExponential(random) * (arm === 1 ? 1 + effect : 1),
+    },
+    weightsBp: [10_000 * (1 - share), 10_000 * share],
+    definition: definitionOf({ primary, guardrails: [], fastGuard: null, plannedUnits: plan.sequence.units }),
+    metrics: ['outcome'],
+    onLook: ({ comparisons }, { requests }) => {
+      const isFound = comparisons[0]!.verdict === 'champion_better';
+      if (isFound) units.push(requests);
+      return isFound;
+    },
+  });
+  return medianOf(units, options.runs) / plan.sequenceTypical.units;
+}
 
 /** Units at the decision of each run that decided rightly; how many decided wrongly; and what the fixed sample would have found. */
 function decisions(effect: number, fixedUnits: number, options: Parameters<Gate['run']>[0]) {

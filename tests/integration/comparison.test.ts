@@ -9,6 +9,7 @@ import {
   type TestControlPlane,
 } from '#tests/support/control-plane.ts';
 import { holdLead } from '#tests/support/hold-lead.ts';
+import { deviationsOf } from '#tests/support/looks.ts';
 import { type CountedInference, countInferences, plantExperiment } from '#tests/support/planted-experiment.ts';
 import { plantInference } from '#tests/support/planted-inferences.ts';
 
@@ -93,6 +94,7 @@ function sumsOf(variant: string, term: (one: Planted) => number | null) {
   return {
     ...{ units: units.length, n: add(({ n }) => n), nSquares: add(({ n }) => n * n), sum: add(({ s }) => s) },
     ...{ sumSquares: add(({ s }) => s * s), products: add(({ s, n }) => s * n) },
+    deviations: deviationsOf(units.map(({ s, n }) => ({ s: BigInt(s), n: BigInt(n) }))),
   };
 }
 
@@ -128,7 +130,7 @@ test('without an experiment the rows of the present split are compared, by unit'
   }
   const latency = body.metrics.find(({ metric }: { metric: string }) => metric === 'latency').challengers[0];
   const term = ({ failed, latencyMs }: Planted) => (failed ? null : latencyMs * 1_000);
-  const spec = { metric: 'latency', kind: 'mean', direction: 'decrease', relative: true } as const;
+  const spec = { metric: 'latency', kind: 'mean', unit: 'us', direction: 'decrease', relative: true } as const;
   const arms = [sumsOf('a', term), sumsOf('b', term)];
   const options = { arm: 1, alpha: 0.05, plannedUnits: 5_000, minUnits: 100 };
   expect(latency.result).toEqual(measure(spec, [{ phase: 1, arms }], options));

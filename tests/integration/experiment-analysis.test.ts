@@ -15,6 +15,7 @@ import {
   type TestControlPlane,
 } from '#tests/support/control-plane.ts';
 import { holdLead } from '#tests/support/hold-lead.ts';
+import { deviationsOf } from '#tests/support/looks.ts';
 import { type CountedInference, countInferences, plantExperiment, unitId } from '#tests/support/planted-experiment.ts';
 
 let control: TestControlPlane;
@@ -82,6 +83,11 @@ function sumsOf(list: readonly CountedInference[], of: (one: CountedInference) =
       sum: add(phase, arm, ({ sum }) => sum),
       sumSquares: add(phase, arm, ({ sum }) => sum * sum),
       products: add(phase, arm, ({ sum, n }) => sum * n),
+      deviations: deviationsOf(
+        [...units.values()]
+          .filter((unit) => unit.phase === phase && unit.arm === arm)
+          .map(({ sum, n }) => ({ s: sum, n })),
+      ),
     })),
   }));
 }
@@ -183,8 +189,8 @@ test('a metric of feedback is summed like the others; one that is no number is m
       {
         phase: 1,
         arms: [
-          { units: 2, n: 3, nSquares: 5, sum: 6.75, sumSquares: 52.8125, products: 14 },
-          { units: 1, n: 4, nSquares: 16, sum: 1e30, sumSquares: 1e60, products: 4e30 },
+          { units: 2, n: 3, nSquares: 5, sum: 6.75, sumSquares: 52.8125, products: 14, deviations: 15.125 },
+          { units: 1, n: 4, nSquares: 16, sum: 1e30, sumSquares: 1e60, products: 4e30, deviations: 0 },
         ],
       },
     ],

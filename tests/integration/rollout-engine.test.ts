@@ -257,7 +257,7 @@ test("shadow first: copies only, then the ramp; the policy of mirroring is the g
   expect(shadowed.experiment!.arms.map(({ ranges }) => size(ranges))).toEqual([0, 0]);
   await rig.pass(2 * MINUTE_MS);
   expect(await state()).toBe('shadow');
-  rig.world.pairs = [null, { pairs: 50, championErrors: 1, challengerErrors: 1 }];
+  rig.world.pairs = [null, { pairs: 50, units: 50, excess: 0, firstExcess: 0 }];
   await rig.pass(MINUTE_MS);
   const ramping = await rig.published();
   expect([ramping.shadow.sampleBp, ramping.experiment!.phase]).toEqual([10_000, 2]);
@@ -268,7 +268,7 @@ test("shadow first: copies only, then the ramp; the policy of mirroring is the g
 test('shadow first: a challenger whose copies fail never serves anybody', async () => {
   rollout = await rig.draft({ ...CANARY, shadowFirst: { durationMs: MINUTE_MS, minPairs: 10 } });
   await rig.order(rollout, 'start');
-  rig.world.pairs = [null, { pairs: 50, championErrors: 1, challengerErrors: 40 }];
+  rig.world.pairs = [null, { pairs: 50, units: 50, excess: 39, firstExcess: 39 }];
   await rig.pass(1_000);
   expect([await state(), await rig.weights()]).toEqual(['rolled_back', FIRST]);
 });

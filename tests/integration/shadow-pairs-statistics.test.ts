@@ -62,19 +62,20 @@ describe('GET /groups/{name}/shadows', () => {
     const pairs = Array.from({ length: 200 }, (_, unit) =>
       Array.from({ length: 1 + (unit % 3) }, (_, at) => ({
         unit: `u${unit}`,
-        measures: { latency_us: -1_000 + ((unit * 37) % 200) + at, text_similarity: 0.5 + (unit % 10) / 100 },
+        measures: {
+          latency_us: -1_000 + ((unit * 37) % 200) + at,
+          text_similarity: 0.5 + (unit % 10) / 100 + (unit % 3) / 10,
+        },
       })),
     );
     await plantAll(pairs.flat());
     const [found] = await shadows();
     const values = pairs.map((unit) => unit.map(({ measures }) => measures.latency_us));
-    const total = values.flat().reduce((sum, value) => sum + value, 0);
     const n = values.flat().length;
-    const mean = total / n;
-    // The linearised residual of each unit, as the delta method has it.
-    const residuals = values.map((unit) => unit.reduce((sum, value) => sum + value, 0) - mean * unit.length);
-    const variance = residuals.reduce((sum, value) => sum + value * value, 0) / (200 - 1) / (n / 200) ** 2;
-    const standardError = Math.sqrt(variance / 200);
+    const average = (of: readonly number[]) => of.reduce((sum, value) => sum + value, 0) / of.length;
+    const means = values.map(average);
+    const mean = average(means);
+    const standardError = Math.sqrt(means.reduce((sum, value) => sum + (value - mean) ** 2, 0) / 199 / 200);
     const latency = found.measures.find(({ measure }: { measure: string }) => measure === 'latency_us');
     expect(latency).toMatchObject({ kind: 'difference', pairs: n, units: 200, why: null });
     expect(latency.mean).toBeCloseTo(mean, 6);
@@ -83,7 +84,11 @@ describe('GET /groups/{name}/shadows', () => {
     expect(latency.upper).toBeLessThan(0);
     expect(latency.pValue).toBeLessThan(0.001);
     const similarity = found.measures.find(({ measure }: { measure: string }) => measure === 'text_similarity');
-    expect(similarity).toMatchObject({ kind: 'level', pValue: null, mean: expect.closeTo(0.545, 2) });
+    expect(similarity).toMatchObject({
+      kind: 'level',
+      pValue: null,
+      mean: expect.closeTo(0.545 + 0.1 * (199 / 200), 6),
+    });
   });
 
   test('below a hundred units there is a mean and no interval', async () => {
@@ -144,11 +149,14 @@ describe('GET /groups/{name}/shadows', () => {
 
 test('what the shadow stage of a rollout judges by', async () => {
   const id = randomUUID();
-  const failed = (failure: number, both: number, variant: string) => ({
-    ...{ experimentId: id, variant, measures: { failure, both_failed: both } },
+  const atMs = Date.now() - HOUR_MS;
+  const failed = (unit: string, failure: number, afterMs = 0) => ({
+    ...{ experimentId: id, variant: 'b', unit, atMs: atMs + afterMs, measures: { failure, both_failed: 0 } },
   });
   await plantAll([
-    ...[failed(0, 0, 'b'), failed(1, 0, 'b'), failed(0, 1, 'b'), failed(-1, 0, 'b')],
+    // Of three units: a half, whose first pair is no failure; nothing; and the champion's failure.
+    ...[failed('u', 1, 2), failed('u', 0, 1), failed('u', 1, 3), failed('u', 0, 4)],
+    ...[failed('v', 0), failed('w', -1), failed('w', -1, 1)],
     { experimentId: id, variant: 'c', measures: {} },
     { variant: 'b', measures: { failure: 1, both_failed: 0 } },
   ]);
@@ -157,5 +165,5 @@ test('what the shadow stage of a rollout judges by', async () => {
     arms: ['a', 'b', 'c', 'd'].map((model) => ({ model })),
   } as unknown as RolloutRow;
   const pairs = await inOrganization(control.application, api.organizationId, (tx) => stagePairs(tx, rollout));
-  expect(pairs).toEqual([null, { pairs: 4, championErrors: 2, challengerErrors: 2 }, null, null]);
+  expect(pairs).toEqual([null, { pairs: 7, units: 3, excess: -0.5, firstExcess: -1 }, null, null]);
 });

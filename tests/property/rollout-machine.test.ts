@@ -75,7 +75,9 @@ const moment = fc.record({
   units: fc.nat(5_000),
   freeze: fc.constantFrom(null, null, null, 'a freeze'),
   gates: fc.constantFrom('approved', 'approved', 'pending', 'denied', 'failed'),
-  pairs: fc.record({ pairs: fc.nat(200), championErrors: fc.nat(5), challengerErrors: fc.nat(50) }),
+  pairs: fc
+    .tuple(fc.nat(200), fc.double({ min: -0.1, max: 0.5, noNaN: true }))
+    .map(([pairs, share]) => ({ pairs, units: pairs, excess: share * pairs, firstExcess: share * pairs })),
   command: fc.option(
     fc.record({
       kind: fc.constantFrom('start' as const, 'resume' as const, 'approve' as const, ...COMMANDS),

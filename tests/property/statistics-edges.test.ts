@@ -33,12 +33,14 @@ function meanSumsOf({ units, scale, shift, spread }: Arm): ArmSums {
   );
 }
 
+type SumName = Exclude<keyof ArmSums, 'deviations'>;
+
 /** Sums of units that take turns with the values of these. */
 function sumsOfTurns(units: number, turns: readonly (readonly number[])[]): ArmSums {
-  const sums: Record<keyof ArmSums, number> = { ...sumsOf([]) };
+  const sums: Record<SumName, number> = { ...sumsOf([]) };
   for (const [at, values] of turns.entries()) {
     const times = Math.floor((units + turns.length - 1 - at) / turns.length);
-    for (const [key, one] of Object.entries(sumsOf([values]))) sums[key as keyof ArmSums] += times * one;
+    for (const [key, one] of Object.entries(sumsOf([values]))) sums[key as SumName] += times * one;
   }
   return sums;
 }
@@ -54,7 +56,7 @@ const rateArm = fc
     const failing = Math.min(units, events);
     const [with1, without] = [1, 0].map((value) => Array<number>(values).fill(value));
     const parts = [sumsOfTurns(failing, [with1!]), sumsOfTurns(units - failing, [without!])] as const;
-    const keys = Object.keys(parts[0]) as (keyof ArmSums)[];
+    const keys = Object.keys(parts[0]) as SumName[];
     return Object.fromEntries(keys.map((key) => [key, parts[0][key] + parts[1][key]])) as unknown as ArmSums;
   });
 

@@ -18,6 +18,13 @@ export function sumsOf(units: readonly (readonly number[])[]): ArmSums {
   };
 }
 
+/** Σ(S − Rn)² over units with whole sums, from the units themselves. */
+export function deviationsOf(units: readonly { readonly s: bigint; readonly n: bigint }[]): number {
+  const [s, n] = [units.reduce((sum, unit) => sum + unit.s, 0n), units.reduce((sum, unit) => sum + unit.n, 0n)];
+  const squares = units.reduce((sum, unit) => sum + (unit.s * n - s * unit.n) ** 2n, 0n);
+  return Number((squares << 200n) / (n * n)) / 2 ** 200;
+}
+
 /** `units` units with one value each, of which `events` are 1 and the others 0. */
 export function rateSums(units: number, events: number): ArmSums {
   return { units, n: units, nSquares: units, sum: events, sumSquares: events, products: events };

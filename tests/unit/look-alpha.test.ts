@@ -10,7 +10,8 @@ import { meanDifferenceByPhase } from '#core/statistics/phases.ts';
 import { definitionOf, meanSums, observationOf, onePhase, phaseUnits, rateSums, sumsOf } from '#tests/support/looks.ts';
 
 const OPTIONS = { arm: 1, alpha: 0.05, plannedUnits: 5_000, minUnits: 100 };
-const rate = { metric: 'outcome', kind: 'rate', direction: 'increase', relative: true } as const;
+const rate = { metric: 'outcome', kind: 'rate', unit: 'share', direction: 'increase', relative: true } as const;
+const { unit: _, ...written } = rate;
 const sequence = { alpha: 0.05, plannedN: 5_000, relative: true, units: 'returning' } as const;
 
 test('all that is given away is at most what there is', () => {
@@ -93,7 +94,7 @@ test('a phase keeps its part while nothing is measured in another', () => {
   expect(partsOfPhases([4, 9], [])).toEqual([partOfAlpha(0), partOfAlpha(1)]);
   const arms = [rateSums(3_000, 2), rateSums(3_000, 30)];
   const phases = [3, 4].map((phase) => phaseUnits([3_000, 3_000], { phase }));
-  const definition = definitionOf({ primary: { ...rate, relative: true }, guardrails: [], fastGuard: null });
+  const definition = definitionOf({ primary: { ...written, relative: true }, guardrails: [], fastGuard: null });
   const pOf = (metrics: { phase: number; arms: typeof arms }[]) =>
     lookAt(definition, observationOf({ metrics: { outcome: metrics }, phases })).comparisons[0]!.primary!.pValue!;
   expect(pOf([{ phase: 4, arms }]) / pOf([{ phase: 3, arms }])).toBeCloseTo(0.8 / 0.1, 8);

@@ -9,9 +9,12 @@ import { halfWidth, rhoFor } from '#core/statistics/confidence-sequence.ts';
 import { meanSums, onePhase, rateSums, sumsOf } from '#tests/support/looks.ts';
 
 const OPTIONS: MeasureOptions = { arm: 1, alpha: 0.05, plannedUnits: 5_000, minUnits: 100 };
-const absolute: MetricSpec = { metric: 'score', kind: 'mean', direction: 'increase', relative: false };
+const absolute: MetricSpec = { metric: 'score', kind: 'mean', unit: null, direction: 'increase', relative: false };
 const relative: MetricSpec = { ...absolute, relative: true };
-const rate: MetricSpec = { metric: 'error_rate', kind: 'rate', direction: 'decrease', relative: false };
+const rate: MetricSpec = {
+  ...{ metric: 'error_rate', kind: 'rate', unit: 'share' },
+  ...{ direction: 'decrease', relative: false },
+};
 
 describe('means', () => {
   test('absolute effects are those of the confidence sequence', () => {
@@ -204,6 +207,16 @@ describe('rates', () => {
     const kindOf = (metric: string) =>
       specOf(guardrailSchema.parse({ metric, margin: 0.1, direction: 'increase' })).kind;
     expect(['answer=good', 'schema_validity', 'score'].map(kindOf)).toEqual(['rate', 'rate', 'mean']);
+  });
+
+  test('the unit of means is named', () => {
+    const unitOf = (metric: string, kind?: 'mean' | 'rate') =>
+      specOf(guardrailSchema.parse({ metric, margin: 0.1, direction: 'increase', ...(kind && { kind }) })).unit;
+    expect(
+      ['latency', 'cost', 'output_tokens', 'error_rate', 'answer=good', 'score'].map((each) => unitOf(each)),
+    ).toEqual(['us', 'microUsd', 'tokens', 'share', 'share', null]);
+    expect(unitOf('thumbs_up', 'rate')).toBe('share');
+    expect(measure({ ...absolute, unit: 'us' }, undefined, OPTIONS).unit).toBe('us');
   });
 
   test('built-in metrics know their kind and direction, unless the definition says otherwise', () => {

@@ -150,7 +150,7 @@ test('mirrored calls: judged when the time is over and there are enough, before 
   }).shadowFirst!;
   const pairs = (count: number, challengerErrors: number) => [
     null,
-    { pairs: count, championErrors: 5, challengerErrors },
+    { pairs: count, units: count, excess: challengerErrors - 5, firstExcess: challengerErrors - 5 },
   ];
   expect(judgeShadow(policy, pairs(99, 99), [1], 5_000).kind).toBe('open');
   expect(judgeShadow(policy, pairs(100, 10), [1], 999).kind).toBe('open');
@@ -162,17 +162,27 @@ test('mirrored calls: judged when the time is over and there are enough, before 
   expect(judgeShadow(anything, pairs(100, 100), [1], 0).kind).toBe('open');
 });
 
+test('mirrored calls: one broken client sends nobody back, however often it calls', () => {
+  const policy = rolloutPlanSchema.parse({ ...AB, shadowFirst: { durationMs: 1_000 } }).shadowFirst!;
+  const counts = { pairs: 2_000, units: 50, excess: 1, firstExcess: 1 };
+  expect(judgeShadow(policy, [null, counts], [1], 0).kind).toBe('open');
+  expect(judgeShadow(policy, [null, counts], [1], 1_000).kind).toBe('passed');
+  expect(judgeShadow(policy, [null, { ...counts, excess: 2.6 }], [1], 1_000).kind).toBe('failed');
+});
+
 test('mirrored calls: of equals that fail often hardly one is sent back, however often it is looked at', () => {
   const policy = rolloutPlanSchema.parse({ ...AB, shadowFirst: { durationMs: 1_000 } }).shadowFirst!;
   const random = createRandom('mirrored calls');
   let sentBack = 0;
   for (let run = 0; run < 300; run++) {
-    const counts = { pairs: 0, championErrors: 0, challengerErrors: 0 };
+    const counts = { pairs: 0, units: 0, excess: 0, firstExcess: 0 };
     let failed = false;
     while (counts.pairs < 1_000 && !failed) {
       counts.pairs++;
-      if (random() < 0.2) counts.championErrors++;
-      if (random() < 0.2) counts.challengerErrors++;
+      counts.units++;
+      if (random() < 0.2) counts.firstExcess--;
+      if (random() < 0.2) counts.firstExcess++;
+      counts.excess = counts.firstExcess;
       // By the rule of the end at each of these looks a third of them would be.
       if (counts.pairs % 10 === 0) failed = judgeShadow(policy, [null, counts], [1], 0).kind === 'failed';
     }

@@ -13,7 +13,7 @@ const EARLY_ALPHA = 0.01;
 
 /**
  * When the time is over and each challenger has its pairs, one fails of whose mirrored calls too many failed, and all others pass: one
- * look, at what was allowed. Before that only what holds at every look ends the stage (`isCertain`): the share itself, looked at again and
+ * look, at what was allowed. Shares are means over units: one broken client that calls a thousand times sends nobody back. Before that only what holds at every look ends the stage (`isCertain`): the share itself, looked at again and
  * again, sent back a third of the challengers that failed in 20 % of calls like their champion. No caller waits for it: none sees the answers.
  */
 export function judgeShadow(
@@ -39,22 +39,23 @@ export function judgeShadow(
 }
 
 /**
- * Whether the excess is above what is allowed, at whatever look. A pair's difference is −1, 0 or 1, so half of one more is a value from 0 to 1, whose mean is
+ * Whether the excess is above what is allowed, at whatever look. Each unit counts once, with its first pair: its mean would change from look to look, and with it
+ * what had been counted already. That pair's difference is −1, 0 or 1, so half of one more is a value from 0 to 1, whose mean is
  * (1 + allowed)/2 at most if the challenger keeps to it. For such values the beta-binomial e-process of a rate (method (2) of the
  * statistics) is no larger than one on average either, since q^y(1 − q)^(1 − y) is convex in y.
  */
-function isCertain({ pairs, championErrors, challengerErrors }: ShadowPairs, allowed: number): boolean {
+function isCertain({ units, firstExcess }: ShadowPairs, allowed: number): boolean {
   const most = (1 + allowed) / 2;
-  const sum = (pairs + challengerErrors - championErrors) / 2;
-  return most < 1 && logBetaBinomial(sum, pairs - sum, most, 'greater') >= -Math.log(EARLY_ALPHA);
+  const sum = (units + firstExcess) / 2;
+  return most < 1 && logBetaBinomial(sum, units - sum, most, 'greater') >= -Math.log(EARLY_ALPHA);
 }
 
-/** How much larger the challenger's share of failures is; null before it has its pairs. */
+/** How much larger the challenger's share of failures is, on average over units; null before it has its pairs. */
 function excessOf(counts: ShadowPairs | null, minPairs: number): number | null {
   const pairs = counts?.pairs ?? 0;
   if (pairs < minPairs) return null;
   if (counts === null || pairs === 0) return minPairs === 0 ? 0 : null;
-  return (counts.challengerErrors - counts.championErrors) / pairs;
+  return counts.excess / counts.units;
 }
 
 function percent(share: number): string {
