@@ -33,19 +33,31 @@ export interface HistorySums {
  * came; of an experiment that is over, they are those that its units left behind.
  */
 export async function metricSums(tx: Tx, ref: ExperimentRef, metrics: readonly string[]): Promise<MetricSums[]> {
-  const ofUnits = await unitSums(tx, ref, metrics);
-  const rows = ofUnits.length > 0 ? ofUnits : await foldedSums(tx, ref, metrics);
+  const rows: FlatMetric[] = [];
+  for (const { names, sum } of passesOver(ref, metrics)) {
+    // Each by itself: the units may be folded between two statements, and a pass that finds none must not take the other one's word.
+    const ofUnits = await sum(tx);
+    rows.push(...(ofUnits.length > 0 ? ofUnits : await foldedSums(tx, ref, names)));
+  }
   return rows.map(({ sums, ...place }) => ({ ...place, sums: armSums(sums) }));
 }
 
-/** The same from its units, as they are added up: all built-in metrics in one pass over the units, and all others in one more. */
+/** The same from its units, as they are added up. */
 export async function unitSums(tx: Tx, ref: ExperimentRef, metrics: readonly string[]): Promise<FlatMetric[]> {
+  const rows: FlatMetric[] = [];
+  for (const { sum } of passesOver(ref, metrics)) rows.push(...(await sum(tx)));
+  return rows;
+}
+
+/** All built-in metrics are summed in one pass over the units, and all others in one more. */
+function passesOver(ref: ExperimentRef, metrics: readonly string[]) {
   const builtin = metrics.filter(isBuiltin);
   const later = metrics.filter((metric) => !isBuiltin(metric));
-  return [
-    ...(builtin.length === 0 ? [] : await builtinSums(tx, ref, builtin)),
-    ...(later.length === 0 ? [] : await sumsOf(tx, laterValues(ref, later))),
+  const passes = [
+    { names: builtin, sum: (tx: Tx) => builtinSums(tx, ref, builtin) },
+    { names: later, sum: (tx: Tx) => sumsOf(tx, laterValues(ref, later)) },
   ];
+  return passes.filter(({ names }) => names.length > 0);
 }
 
 /**
