@@ -8,6 +8,7 @@ import type { InferenceRow } from '#inference-log/record.ts';
 import { createClickHouseSink } from '#inference-log/sinks/clickhouse/sink.ts';
 import { createPostgresSink } from '#inference-log/sinks/postgres.ts';
 import type { Sink } from '#inference-log/spool.ts';
+import { closeExperiments } from '#store/experiment-folding.ts';
 import { expireExperimentInferences, expireFeedback } from '#store/feedback-expiry.ts';
 import { createPool, type Db } from '#store/pool.ts';
 import { createClickHouseStore, describeWithClickHouse } from '#tests/support/clickhouse-store.ts';
@@ -85,6 +86,8 @@ async function shipAndJoin(db: Db, leader: Db, sinks: readonly Sink[]) {
     guarded(whileShipping(() => joinFeedback(leader, { limit: 200 }))),
     guarded(whileShipping(() => joinFeedback(leader, { limit: 300 }))),
     guarded(whileShipping(() => expireExperimentInferences(leader, 24, 100))),
+    // Shippers read the experiment with each batch, which others change.
+    guarded(whileShipping(() => Promise.all([closeExperiments(leader, 30), stepRollout(db, experimentId)]))),
     guarded(whileShipping(() => expireFeedback(leader, ORGANIZATION_ID, 400, 100))),
   ];
   await guarded(ship());
@@ -93,6 +96,14 @@ async function shipAndJoin(db: Db, leader: Db, sinks: readonly Sink[]) {
   await sql`UPDATE ringside.feedback SET next_at = now() WHERE state = 'pending'`.execute(db);
   while ((await joinFeedback(leader, { limit: 1_000 })).taken > 0);
   return { experimentId, troubles, rows: spools.flat().flatMap((batch) => batch.rows) };
+}
+
+/** As a transition does: locks, and writes a little later. */
+async function stepRollout(db: Db, id: string): Promise<void> {
+  await db.transaction().execute(async (tx) => {
+    await tx.selectFrom('rollouts').select('id').where('id', '=', id).forUpdate().execute();
+    await sql`UPDATE ringside.rollouts SET version = version + 1 WHERE id = ${id}`.execute(tx);
+  });
 }
 
 async function check(url: string, sinks: readonly Sink[]): Promise<void> {
