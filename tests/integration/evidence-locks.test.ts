@@ -69,7 +69,9 @@ async function shipAndJoin(db: Db, leader: Db, sinks: readonly Sink[]) {
   const ship = async () => {
     for (let index = 0; index < BATCHES; index++) {
       const batches = spools.map((batchesOfSpool) => batchesOfSpool[index]!);
-      await Promise.all(batches.map(({ rows }, own) => writers[own]!({ rows, feedback: [] })));
+      // They read the experiment with each batch, which others change meanwhile.
+      const changing = [stepRollout(db, experimentId), closeExperiments(leader, 30)];
+      await Promise.all([...changing, ...batches.map(({ rows }, own) => writers[own]!({ rows, feedback: [] }))]);
       // Alone, or the locks of units would keep two from ever being in the reports at once.
       const repeated = batches.map(({ feedback }, own) => [...feedback, ...batches[(own + 2) % SPOOLS]!.feedback]);
       await Promise.all(repeated.map((feedback, own) => writers[own]!({ rows: [], feedback })));
@@ -86,8 +88,6 @@ async function shipAndJoin(db: Db, leader: Db, sinks: readonly Sink[]) {
     guarded(whileShipping(() => joinFeedback(leader, { limit: 200 }))),
     guarded(whileShipping(() => joinFeedback(leader, { limit: 300 }))),
     guarded(whileShipping(() => expireExperimentInferences(leader, 24, 100))),
-    // Shippers read the experiment with each batch, which others change.
-    guarded(whileShipping(() => Promise.all([closeExperiments(leader, 30), stepRollout(db, experimentId)]))),
     guarded(whileShipping(() => expireFeedback(leader, ORGANIZATION_ID, 400, 100))),
   ];
   await guarded(ship());
