@@ -8,6 +8,7 @@ import { lookAt } from '#core/experiments/look-at.ts';
 import type { AddressPolicy } from '#core/upstream-address.ts';
 import type { ArchiveSettings } from '#inference-log/archive/storage.ts';
 import type { ClickHouseAddress } from '#inference-log/sinks/clickhouse/address.ts';
+import { createCapturedInClickHouse } from '#inference-log/sinks/clickhouse/captured-in-clickhouse.ts';
 import { createClickHouseLogRows } from '#inference-log/sinks/clickhouse/rows/log-rows.ts';
 import { createClickHouseRolloutPast } from '#inference-log/sinks/clickhouse/rows/rollout-past.ts';
 import { labelDelays } from '#store/feedback.ts';
@@ -102,6 +103,7 @@ export async function startControlPlane(settings: ControlPlaneSettings): Promise
   const waiter = createServedWaiter({ db, databaseUrl, waitMs, log });
   const { clickhouse } = settings;
   const rowsElsewhere = clickhouse && createClickHouseLogRows(clickhouse);
+  const inferencesElsewhere = clickhouse && createCapturedInClickHouse(clickhouse);
   const pastElsewhere =
     clickhouse &&
     createClickHouseRolloutPast({ address: clickhouse, limitMs: START_READ_MS, nowMs: () => clock.nowMs() });
@@ -109,7 +111,7 @@ export async function startControlPlane(settings: ControlPlaneSettings): Promise
   // A database that is frozen must not keep the process.
   const goodbye = () => new Promise<void>((done) => setTimeout(done, GOODBYE_MS));
   const release = () => {
-    for (const elsewhere of [rowsElsewhere, pastElsewhere]) elsewhere?.close();
+    for (const elsewhere of [rowsElsewhere, inferencesElsewhere, pastElsewhere]) elsewhere?.close();
     return Promise.race([waiter.stop().then(() => db.destroy()), goodbye()]);
   };
   const app = createApp({
@@ -120,7 +122,7 @@ export async function startControlPlane(settings: ControlPlaneSettings): Promise
     models: createModels({ entropy }),
     groups: createGroups({ entropy, policy: privateUpstreams }),
     keys: createKeys({ pepper, entropy, clock }),
-    ...{ experiments: { lookAt, labelDelays, clock, logRows }, logRows },
+    ...{ experiments: { lookAt, labelDelays, clock, logRows }, logRows, inferencesElsewhere },
     rollouts: createRollouts({ keyring, entropy, clock, policy: privateUpstreams, past }),
     rolloutOrders: createRolloutOrders({ clock, policy: privateUpstreams, past }),
     freezeWindows: createFreezeWindows({ entropy, clock }),

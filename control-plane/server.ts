@@ -1,4 +1,5 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
+import type { WholeInferences } from '#store/captured-inferences.ts';
 import type { LogRows } from '#store/log-rows.ts';
 import { LogUnavailableError } from '#store/log-unavailable.ts';
 import type { Db } from '#store/pool.ts';
@@ -44,6 +45,8 @@ export interface AppDeps {
   readonly keys: ReturnType<typeof createKeys>;
   readonly experiments: ExperimentDeps;
   readonly logRows: LogRows;
+  /** Where the rows of the log are, if not in PostgreSQL. */
+  readonly inferencesElsewhere?: WholeInferences | undefined;
   readonly rollouts: ReturnType<typeof createRollouts>;
   readonly rolloutOrders: ReturnType<typeof createRolloutOrders>;
   readonly freezeWindows: ReturnType<typeof createFreezeWindows>;
@@ -81,7 +84,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<ApiEnv> {
   routeFreezeWindows(operations, deps.freezeWindows);
   routeMetrics(operations, deps.clock);
   routeKeys(operations, deps.keys);
-  routeRecords(operations);
+  routeRecords(operations, deps.inferencesElsewhere);
   routeLedger(operations);
   routeFeedback(operations);
   routeHealth(app, deps.db);

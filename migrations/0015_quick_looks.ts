@@ -2,16 +2,23 @@ import { type Kysely, sql } from 'kysely';
 
 /** Looks at experiments of many units: what they computed at each look is kept, and they may use more than one process. */
 export async function up(db: Kysely<unknown>): Promise<void> {
-  for (const statement of [BEGIN, COVARIATE, PARALLEL, DONE]) await sql.raw(statement).execute(db);
+  for (const statement of [BEGIN, LOCKS, COVARIATE, PARALLEL, DONE]) await sql.raw(statement).execute(db);
 }
 
 const BEGIN = 'SET LOCAL ROLE ringside_owner; SET LOCAL search_path = ringside;';
 
+// All that this and the next two migrations change, in the order in which looks and shippers take it. Otherwise who holds the units and waits
+// for the history would be waited for, in a circle.
+const LOCKS = `
+LOCK TABLE rollouts, experiment_units, experiment_unit_metrics, experiment_history, experiment_inferences, shadow_pairs
+  IN ACCESS EXCLUSIVE MODE;
+`;
+
 const COVARIATE = `
--- What a unit did before the experiment, as looks use it: in whole units of 2^-28, up to 2^34, so that sums of it are exact. Looks
--- computed it themselves, and several times a unit, which was half of their time.
-ALTER TABLE experiment_history ADD COLUMN x bigint
-  GENERATED ALWAYS AS (CASE WHEN n > 0 THEN round(least(sum::float8 / n, 17179869184::float8) * 268435456::float8)::bigint END) STORED;
+-- What a unit did before the experiment, as looks use it (store/experiment-sums.ts). Looks computed it themselves, and several times a unit,
+-- which was half of their time. Null in rows of the releases before: of these they go on computing it. (A generated column would have
+-- every row written anew, 4 s for 300 000, in which nothing of experiments could be stored.)
+ALTER TABLE experiment_history ADD COLUMN x bigint;
 `;
 
 // current_organization() is not marked as safe for parallel workers, which keeps every plan of the application to one process. It is

@@ -5,7 +5,7 @@ import { type Kysely, sql } from 'kysely';
  * (docs/decisions/0023). And tokens are counted by what was said of them.
  */
 export async function up(db: Kysely<unknown>): Promise<void> {
-  for (const statement of [BEGIN, BOUNDS, TOKENS, ACCESS, DONE]) await sql.raw(statement).execute(db);
+  for (const statement of [BEGIN, BOUNDS, TOKENS, ACCESS, PARALLEL, DONE]) await sql.raw(statement).execute(db);
 }
 
 const BEGIN = 'SET LOCAL ROLE ringside_owner; SET LOCAL search_path = ringside;';
@@ -50,6 +50,14 @@ GRANT SELECT ON experiment_sums TO ringside_application;
 GRANT SELECT, INSERT ON experiment_sums TO ringside_leader;
 GRANT DELETE ON experiment_units, experiment_unit_metrics, experiment_history, experiment_looks TO ringside_leader;
 GRANT SELECT (closed_at) ON rollouts TO ringside_shipper;
+`;
+
+// Looks ask in each of their statements whether the units are folded: what the application may see of rollouts must be as safe for parallel
+// workers as what it may see of units (0015), or these statements are kept to one process.
+const PARALLEL = `
+ALTER POLICY own_organization ON rollouts
+  USING (organization_id = (SELECT NULLIF(current_setting('ringside.organization_id', true), '')::uuid))
+  WITH CHECK (organization_id = (SELECT NULLIF(current_setting('ringside.organization_id', true), '')::uuid));
 `;
 
 const DONE = 'RESET ROLE; RESET search_path;';

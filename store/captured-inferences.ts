@@ -37,3 +37,23 @@ export interface CapturedInferences {
    */
   find(inTransaction: InTransaction, sought: SoughtCaptures): Promise<ReadonlyMap<string, CapturedInference>>;
 }
+
+/** One inference, as it is shown. */
+export interface SoughtInference {
+  readonly organizationId: string;
+  /** Those that its id may be of. */
+  readonly groupIds: readonly string[];
+  readonly id: string;
+}
+
+/** An inference with all that the log has of it. */
+export interface WholeInference {
+  readonly row: InferenceRow;
+  readonly payload: PayloadRow | undefined;
+}
+
+/** Finds single inferences where the rows of the log are, if that is not PostgreSQL. */
+export interface WholeInferences {
+  /** @throws LogUnavailableError */
+  findWhole(sought: SoughtInference): Promise<WholeInference | undefined>;
+}

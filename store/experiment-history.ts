@@ -1,6 +1,7 @@
 import { type RawBuilder, sql } from 'kysely';
 import { type Ingest, ingestSchema } from '#core/experiments/definition.ts';
 import { BUILTIN_METRICS, type BuiltinMetricName, isBuiltin } from '#core/experiments/metrics.ts';
+import { covariateOf } from './experiment-sums.ts';
 import { measuredRows } from './inference-measures.ts';
 import type { PastOf, RolloutPast, RolloutPlace } from './log-rows.ts';
 import type { Tx } from './pool.ts';
@@ -124,8 +125,8 @@ async function keepUnits(
   metric: BuiltinMetricName,
   units: RawBuilder<unknown>,
 ): Promise<void> {
-  await sql`INSERT INTO experiment_history (experiment_id, unit, organization_id, metric, n, sum)
-    SELECT ${rollout.id}, unit, ${rollout.organization_id}, ${metric}, n, sum FROM (${units}) AS units
+  await sql`INSERT INTO experiment_history (experiment_id, unit, organization_id, metric, n, sum, x)
+    SELECT ${rollout.id}, unit, ${rollout.organization_id}, ${metric}, n, sum, ${covariateOf(sql`n`, sql`sum`)} FROM (${units}) AS units
     ON CONFLICT (experiment_id, metric, unit) DO NOTHING`.execute(tx);
 }
 

@@ -34,19 +34,31 @@ export interface HistorySums {
  * came; of an experiment that is over, they are those that its units left behind.
  */
 export async function metricSums(tx: Tx, ref: ExperimentRef, metrics: readonly string[]): Promise<MetricSums[]> {
-  const ofUnits = await unitSums(tx, ref, metrics);
-  const rows = ofUnits.length > 0 ? ofUnits : await foldedSums(tx, ref, metrics);
+  const rows: FlatMetric[] = [];
+  for (const { names, sum } of passesOver(ref, metrics)) {
+    // Each by itself: the units may be folded between two statements, and a pass that finds none must not take the other one's word.
+    const ofUnits = await sum(tx);
+    rows.push(...(ofUnits.length > 0 ? ofUnits : await foldedSums(tx, ref, names)));
+  }
   return rows.map(({ sums, ...place }) => ({ ...place, sums: armSums(sums) }));
 }
 
-/** The same from its units, as they are added up: all built-in metrics in one pass over the units, and all others in one more. */
+/** The same from its units, as they are added up. */
 export async function unitSums(tx: Tx, ref: ExperimentRef, metrics: readonly string[]): Promise<FlatMetric[]> {
+  const rows: FlatMetric[] = [];
+  for (const { sum } of passesOver(ref, metrics)) rows.push(...(await sum(tx)));
+  return rows;
+}
+
+/** All built-in metrics are summed in one pass over the units, and all others in one more. */
+function passesOver(ref: ExperimentRef, metrics: readonly string[]) {
   const builtin = metrics.filter(isBuiltin);
   const later = metrics.filter((metric) => !isBuiltin(metric));
-  return [
-    ...(builtin.length === 0 ? [] : await builtinSums(tx, ref, builtin)),
-    ...(later.length === 0 ? [] : await sumsOf(tx, laterValues(ref, later))),
+  const passes = [
+    { names: builtin, sum: (tx: Tx) => builtinSums(tx, ref, builtin) },
+    { names: later, sum: (tx: Tx) => sumsOf(tx, laterValues(ref, later)) },
   ];
+  return passes.filter(({ names }) => names.length > 0);
 }
 
 /**
@@ -96,12 +108,21 @@ function aggregatesOf(kind: MetricKind, s: RawBuilder<unknown>, n: RawBuilder<un
   ];
 }
 
-/** Of `experiment_history.x` (migrations/0015). */
 const X_SCALE = 2 ** 28;
+const MAX_X = 2 ** 34;
 
 /**
- * The sums of a built-in metric beside those of its units' history; empty where no unit has one. X is kept in units of 2^-28 and up to 2^34, a
- * whole number: so its sums are exact too. Any fixed function of the time before is a fair covariate. It is centred after it has been summed:
+ * The covariate of a unit that had `n` values with a `sum` of that much before the experiment: their mean, in whole units of 2^-28 and up to
+ * 2^34, so that sums of it are exact. Null where there were none. It is kept in `experiment_history.x`.
+ */
+export function covariateOf(n: RawBuilder<unknown>, sum: RawBuilder<unknown>): RawBuilder<unknown> {
+  const [most, scale] = [sql.lit(MAX_X), sql.lit(X_SCALE)];
+  return sql`CASE WHEN ${n} > 0 THEN round(least((${sum})::float8 / ${n}, ${most}::float8) * ${scale}::float8)::bigint END`;
+}
+
+/**
+ * The sums of a built-in metric beside those of its units' history; empty where no unit has one. X is a whole number,
+ * so its sums are exact too; rows of the releases before lack it. Any fixed function of the time before is a fair covariate. It is centred after it has been summed:
  *
  *     Σ(X − c) = ΣX − cm      Σ(X − c)² = ΣX² − 2cΣX + c²m      ΣS(X − c) = ΣSX − cΣS      over the m units that have a history
  */
@@ -122,7 +143,8 @@ export async function unitHistorySums(tx: Tx, ref: ExperimentRef, metric: Builti
   const { kind, sum, count } = BUILTIN_METRICS[metric];
   const { rows } = await sql<FlatHistory>`
     WITH units AS (
-      SELECT u.phase, u.arm, u.${sql.ref(sum)} AS s, u.${sql.ref(count)} AS n, h.x
+      SELECT u.phase, u.arm, u.${sql.ref(sum)} AS s, u.${sql.ref(count)} AS n,
+        coalesce(h.x, ${covariateOf(sql`h.n`, sql`h.sum`)}) AS x
       FROM ${UNITS} AS u LEFT JOIN experiment_history AS h
         ON h.organization_id = ${ref.organizationId} AND h.experiment_id = ${ref.experimentId} AND h.metric = ${metric}
           AND h.unit = u.unit

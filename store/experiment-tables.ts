@@ -1,4 +1,4 @@
-import type { ColumnType, Generated, GeneratedAlways, JSONColumnType } from 'kysely';
+import type { ColumnType, Generated, JSONColumnType } from 'kysely';
 import type { ExperimentDefinition, Ingest } from '#core/experiments/definition.ts';
 import type { Look } from '#core/experiments/look.ts';
 import type { RolloutPlan } from '#core/rollout/plan.ts';
@@ -113,8 +113,8 @@ export interface ExperimentTables {
     metric: string;
     n: number;
     sum: ColumnType<string, string | number, string | number>;
-    /** For sums in SQL: it may be beyond what a number can be. */
-    x: GeneratedAlways<number | null>;
+    /** The covariate, for sums in SQL: it may be beyond what a number can be. Null: of a release that did not keep it. */
+    x: Generated<number | null>;
   };
   experiment_looks: {
     id: Generated<number>;

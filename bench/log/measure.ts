@@ -44,7 +44,7 @@ export async function measureQuery(
     const query = inferenceQuerySchema.parse({ limit: PAGE, ...parametersOf(draw) });
     const [beganMs, beganCpuMs] = [performance.now(), cpuMs()];
     const found = await inOrganization(db, organizationId, (tx) =>
-      listInferencePage(tx, { organizationId, ref: '', query }),
+      listInferencePage(tx, { organizationId, ref: '', query }, false),
     ).catch((error: unknown) => {
       if (!(error instanceof Problem) || error.issues[0]?.field !== 'since') throw error;
       return undefined;

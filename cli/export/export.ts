@@ -110,7 +110,11 @@ async function request(
   const answer = await fetch(`${url}/api/v1/inferences:export?${new URLSearchParams(query)}`, {
     headers: { authorization: `Bearer ${token}` },
   });
-  if (answer.status === 200 && answer.body !== null) return answer.body;
+  if (answer.status === 200 && answer.body !== null) {
+    const notice = answer.headers.get('x-ringside-notice');
+    if (notice !== null) process.stderr.write(`${notice}\n`);
+    return answer.body;
+  }
   const text = await answer.text();
   throw new RefusedError(`${url} answered ${answer.status}: ${detailOf(text)}`);
 }

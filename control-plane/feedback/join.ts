@@ -33,7 +33,6 @@ export interface JoinedBatch {
 export type FindElsewhere = (sought: {
   readonly groupIds: readonly string[];
   readonly ids: readonly string[];
-  readonly times: readonly Date[];
 }) => Promise<readonly StoredInference[]>;
 
 export interface JoinOptions {
@@ -170,7 +169,7 @@ async function findStored(
   const missing = unique([...byGroup.values()].flat()).filter((id) => !stored.has(id));
   if (findElsewhere !== undefined && missing.length > 0) {
     try {
-      const sought = { groupIds: [...byGroup.keys()], ids: missing, times: timesOf(missing) };
+      const sought = { groupIds: [...byGroup.keys()], ids: missing };
       for (const one of await findElsewhere(sought)) stored.set(one.id, one);
     } catch (error) {
       isSure = false;

@@ -1,5 +1,6 @@
 import { groupHashOf, groupHashOfId, unixMsOfId } from '#core/ids.ts';
 import type { Role } from '#core/weights.ts';
+import type { WholeInference, WholeInferences } from '#store/captured-inferences.ts';
 import { allGroups } from '#store/groups.ts';
 import { findInference, findPayloads, type InferenceRow, type PayloadRow } from '#store/inferences.ts';
 import type { Tx } from '#store/pool.ts';
@@ -16,18 +17,24 @@ import type { InferenceDetailView } from './inference-schemas.ts';
 import { attemptsOf, inferenceView, payloadViews } from './view.ts';
 import { waterfallOf } from './waterfall.ts';
 
-/** One inference with what was captured of it. The id alone says when it was, and rules out nearly all groups. */
+/**
+ * One inference with what was captured of it. The id alone says when it was, and rules out nearly all groups.
+ * @param elsewhere where the rows of the log are now, if not here: older ones may be here all the same
+ */
 export async function showInference(
   tx: Tx,
   { organizationId, ref: id }: ReadCall<object>,
+  elsewhere: WholeInferences | undefined,
 ): Promise<InferenceDetailView> {
   if (!isInferenceId(id)) throw notFound('inference', id);
   const hash = groupHashOfId(id);
   const groups = (await allGroups(tx, organizationId)).filter((group) => groupHashOf(group.id) === hash);
-  const place = { id, createdAt: new Date(unixMsOfId(id)), groupIds: groups.map((group) => group.id) };
-  const row = await findInference(tx, organizationId, place);
-  if (row === undefined) throw notFound('inference', id);
-  const payload = (await findPayloads(tx, organizationId, [row])).get(id);
+  const groupIds = groups.map((group) => group.id);
+  const found =
+    (await findHere(tx, organizationId, id, groupIds)) ??
+    (await elsewhere?.findWhole({ organizationId, groupIds, id }));
+  if (found === undefined) throw notFound('inference', id);
+  const { row, payload } = found;
   const split = await splitInForce(tx, organizationId, row.group_id, row.config_version);
   const role = roleOf(row, split);
   const view = inferenceView(row, groups.find((group) => group.id === row.group_id)?.name ?? '');
@@ -50,6 +57,17 @@ export async function showInference(
     ...answerOf(row, payload),
     feedback: await feedbackOfInference(tx, organizationId, id),
   };
+}
+
+async function findHere(
+  tx: Tx,
+  organizationId: string,
+  id: string,
+  groupIds: readonly string[],
+): Promise<WholeInference | undefined> {
+  const row = await findInference(tx, organizationId, { id, createdAt: new Date(unixMsOfId(id)), groupIds });
+  if (row === undefined) return undefined;
+  return { row, payload: (await findPayloads(tx, organizationId, [row])).get(id) };
 }
 
 function changeOf(version: number): string {

@@ -7,6 +7,7 @@ import { invalid } from '../problem.ts';
 import { EXPORT_LINES, type ExportLines } from './export-lines.ts';
 import { isInferenceId, type ResolvedFilter, resolveFilter } from './filter.ts';
 import type { ExportQuery } from './inference-query.ts';
+import { ELSEWHERE } from './inferences.ts';
 import { boundedRead } from './reading.ts';
 
 const BATCH_ROWS = 500;
@@ -28,11 +29,10 @@ interface Batch {
  * transaction of its own and only when the one before has been taken, so that neither memory nor a snapshot of the database is
  * held while a slow reader reads.
  */
-export async function exportInferences({
-  organizationId,
-  query,
-  read,
-}: StreamCall<ExportQuery>): Promise<StreamAnswer> {
+export async function exportInferences(
+  { organizationId, query, read }: StreamCall<ExportQuery>,
+  isElsewhere: boolean,
+): Promise<StreamAnswer> {
   const lines = EXPORT_LINES[query.format];
   const start = startOf(query.after);
   // The first batch before the answer begins: what is wrong with the filter is then a problem and not a cut stream.
@@ -46,6 +46,7 @@ export async function exportInferences({
     headers: {
       'content-type': lines.contentType,
       'content-disposition': `attachment; filename="inferences.${lines.extension}"`,
+      ...(isElsewhere ? { 'x-ringside-notice': ELSEWHERE } : {}),
     },
     body: linesOf(lines, first, next, start, query.checkpoints),
   };

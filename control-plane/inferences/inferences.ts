@@ -11,11 +11,21 @@ import type { InferenceView } from './inference-schemas.ts';
 import { boundedRead } from './reading.ts';
 import { inferenceView } from './view.ts';
 
-/** The inferences of an organization that a filter lets through, sorted. */
+/** What lists and exports say where the rows of the log are in ClickHouse: what they have not is no proof that it is not there. */
+export const ELSEWHERE =
+  'The rows of the log are in ClickHouse (RINGSIDE_CLICKHOUSE_URL); here are those alone that were stored in PostgreSQL before. GET /inferences/{id} looks in both.';
+
+export interface InferencePage extends Page<InferenceView> {
+  /** What the list lacks; null: nothing. */
+  readonly notice: string | null;
+}
+
+/** The inferences of an organization that a filter lets through, sorted. @param isElsewhere whether new rows go to another store */
 export async function listInferencePage(
   tx: Tx,
   { organizationId, query }: ReadCall<InferenceQuery>,
-): Promise<Page<InferenceView>> {
+  isElsewhere: boolean,
+): Promise<InferencePage> {
   const fingerprint = fingerprintOf(query);
   const after = placeOfCursor(query.cursor, fingerprint);
   const { filter, groupNames } = await resolveFilter(tx, organizationId, query);
@@ -37,5 +47,6 @@ export async function listInferencePage(
   return {
     items: shown.map((row) => inferenceView(row, groupNames.get(row.group_id) ?? '')),
     nextCursor: more ? cursorOf(fingerprint, placeOf(order, last)) : null,
+    notice: isElsewhere ? ELSEWHERE : null,
   };
 }

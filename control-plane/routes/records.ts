@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import type { WholeInferences } from '#store/captured-inferences.ts';
 import { auditEntrySchema, auditQuerySchema, listAudit } from '../audit/audit.ts';
 import { noQuerySchema, type Operations } from '../http/operation.ts';
 import { showInference } from '../inferences/detail.ts';
@@ -17,8 +18,18 @@ import {
   pageExample,
 } from './examples.ts';
 
-/** What can be read and not changed: `/inferences`, `/gateways`, `/audit`. */
-export function routeRecords(operations: Operations): void {
+const inferencePageSchema = pageSchema(inferenceSchema).extend({
+  notice: z.string().nullable().openapi({
+    description:
+      'What the list lacks, in a sentence: where the rows of the log are in ClickHouse, those. Null: nothing.',
+  }),
+});
+
+/**
+ * What can be read and not changed: `/inferences`, `/gateways`, `/audit`.
+ * @param elsewhere where the rows of the log are, if not in PostgreSQL
+ */
+export function routeRecords(operations: Operations, elsewhere: WholeInferences | undefined): void {
   operations.read({
     tag: 'inferences',
     path: '/inferences',
@@ -29,9 +40,9 @@ export function routeRecords(operations: Operations): void {
       'that says how to ask for less.',
     role: 'viewer',
     query: inferenceQuerySchema,
-    answer: pageSchema(inferenceSchema),
-    example: pageExample(INFERENCE_EXAMPLE),
-    handle: async (tx, call) => ({ body: await listInferencePage(tx, call) }),
+    answer: inferencePageSchema,
+    example: { ...pageExample(INFERENCE_EXAMPLE), notice: null },
+    handle: async (tx, call) => ({ body: await listInferencePage(tx, call, elsewhere !== undefined) }),
   });
   operations.read({
     tag: 'inferences',
@@ -42,7 +53,7 @@ export function routeRecords(operations: Operations): void {
     query: noQuerySchema,
     answer: inferenceDetailSchema,
     example: INFERENCE_DETAIL_EXAMPLE,
-    handle: async (tx, call) => ({ body: await showInference(tx, call) }),
+    handle: async (tx, call) => ({ body: await showInference(tx, call, elsewhere) }),
   });
   operations.stream({
     tag: 'inferences',
@@ -50,13 +61,13 @@ export function routeRecords(operations: Operations): void {
     operationId: 'exportInferences',
     summary: 'Export inferences as JSONL, CSV or a fine-tuning file',
     description:
-      'Newest first, as a stream. One that was cut is gone on with by `after`; `ringside export --resume` does that.',
+      'Newest first, as a stream. One that was cut is gone on with by `after`; `ringside export --resume` does that. Where the rows of the log are in ClickHouse, the header `x-ringside-notice` says that they are missing.',
     role: 'viewer',
     query: exportQuerySchema,
     media: 'application/x-ndjson',
     answer: z.string(),
     example: EXPORT_EXAMPLE,
-    handle: exportInferences,
+    handle: (call) => exportInferences(call, elsewhere !== undefined),
   });
   operations.read({
     tag: 'gateways',

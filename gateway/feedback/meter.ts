@@ -45,9 +45,10 @@ export function createFeedbackMeter(cells: SharedArrayBuffer, perMinute: number,
     if (own !== undefined) return own;
     for (const at of slots) {
       const held = Atomics.load(words, at);
+      // Another thread has taken it since for the same key, and may have filled it already: a second bucket would be a second minute.
+      if (held === tag) return at;
       if (held !== 0n && Atomics.load(words, at + 1) > now) continue;
       const before = Atomics.compareExchange(words, at, held, tag);
-      // Another thread may have been quicker, for the same key.
       if (before === held || before === tag) return at;
     }
     return slots[0]!;

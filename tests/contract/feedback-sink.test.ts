@@ -180,7 +180,7 @@ const stopServer = await describeWithClickHouse('feedback beside ClickHouse', (s
       await sink.write({ ...given, expected: undefined, cursor: at(1), rows });
       await sink.write({ ...given, expected: at(1), cursor: at(2), rows: rows.slice(0, 2) });
       const ids = [rows[0]!.id, rows[1]!.id, rows[3]!.id, rows[4]!.id, yesterday, newInferenceId()];
-      const sought = { groupIds: [GROUP_ID], ids, times: ids.map((id) => new Date(unixMsOfId(id))) };
+      const sought = { groupIds: [GROUP_ID], ids };
       const found = await finder.find(sought);
       expect(found.map(({ id }) => id)).toContain(yesterday);
       const young = found.filter(({ id }) => id !== yesterday);

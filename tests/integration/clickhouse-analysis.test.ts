@@ -20,6 +20,8 @@ import {
 import { type Drawn, drawnRow, KEYS } from '#tests/support/drawn-inferences.ts';
 import { holdLead } from '#tests/support/hold-lead.ts';
 import { plantExperiment } from '#tests/support/planted-experiment.ts';
+import { CHAT_REQUEST, chatCompletion } from '#tests/support/planted-pairs.ts';
+import { newInferenceId } from '#tests/support/records.ts';
 import { waitFor } from '#tests/support/wait.ts';
 
 const HOUR_MS = 3_600_000;
@@ -52,6 +54,7 @@ const stopServer = await describeWithClickHouse('analyses and rollouts with the 
   let releaseLead: () => Promise<void>;
   let api: ApiClient;
   let experimentId: string;
+  let inferenceId: string;
   const others: ControlPlane[] = [];
   const logged: string[] = [];
 
@@ -78,7 +81,11 @@ const stopServer = await describeWithClickHouse('analyses and rollouts with the 
         },
       ),
     );
-    await ship(rows, place.gatewayId);
+    // One with bodies, and with each kind of column.
+    const [first, ...rest] = rows as [InferenceRow, ...InferenceRow[]];
+    const bodies = { request: Buffer.from(CHAT_REQUEST), response: Buffer.from(chatCompletion('é')) };
+    inferenceId = first.id;
+    await ship([{ ...first, ...bodies }, ...rest], place.gatewayId);
     const report = { organization_id: api.organizationId, key_id: randomUUID(), gateway_id: place.gatewayId };
     const when = { received_at: new Date(NOW - HOUR_MS), at: new Date(NOW - HOUR_MS) };
     await control.admin
@@ -121,8 +128,10 @@ const stopServer = await describeWithClickHouse('analyses and rollouts with the 
       ...{ jobTimes: { leaderRetryMs: 100, rolloutsMs: 100 }, log: (line) => void logged.push(line) },
     });
     others.push(other);
-    return createApiClient(`http://127.0.0.1:${other.port}`, api.token, api.organizationId);
+    return createApiClient(elsewhereUrl(), api.token, api.organizationId);
   };
+
+  const elsewhereUrl = () => `http://127.0.0.1:${others.at(-1)!.port}`;
 
   const needRows = () => {
     const since = new Date(BEGAN).toISOString();
@@ -130,6 +139,7 @@ const stopServer = await describeWithClickHouse('analyses and rollouts with the 
       ...['key', 'version', 'metadata.tenant'].map((by) => `/experiments/${experimentId}/breakdown?by=${by}`),
       ...['latency', 'rating'].map((metric) => `/groups/demo/planner?metric=${metric}&days=7`),
       `/groups/demo/replay?weights=a%3D5000,b%3D5000&since=${since}`,
+      `/inferences/${inferenceId}`,
     ];
   };
   const doWithout = () => {
@@ -146,10 +156,20 @@ const stopServer = await describeWithClickHouse('analyses and rollouts with the 
     const paths = [...needRows(), ...doWithout()];
     const expected = new Map<string, unknown>();
     for (const path of paths) expected.set(path, await ask(api, path));
-    await control.admin.deleteFrom('inferences').execute();
+    for (const table of ['inferences', 'inference_payloads'] as const) await control.admin.deleteFrom(table).execute();
     expect(await ask(api, paths[0]!)).not.toEqual(expected.get(paths[0]!));
     const elsewhere = await startOther(store.address.port);
     for (const path of paths) expect(await ask(elsewhere, path), path).toEqual(expected.get(path));
+    expect(expected.get(`/inferences/${inferenceId}`)).toMatchObject({ answer: expect.anything() });
+    // What no list of PostgreSQL has is not said to be nowhere; and it is nobody else's.
+    expect(await ask(api, '/inferences')).toMatchObject({ items: [], notice: null });
+    const inClickHouse = expect.stringContaining('in ClickHouse');
+    expect(await ask(elsewhere, '/inferences')).toMatchObject({ items: [], notice: inClickHouse });
+    expect((await elsewhere('GET', '/inferences:export')).headers.get('x-ringside-notice')).toEqual(inClickHouse);
+    expect((await elsewhere('GET', `/inferences/${newInferenceId()}`)).status).toBe(404);
+    const rival = await control.owner('rival');
+    const theirs = createApiClient(elsewhereUrl(), rival.token, rival.organizationId);
+    expect((await theirs('GET', `/inferences/${inferenceId}`)).status).toBe(404);
   });
 
   test('while ClickHouse is away: a 503 that says so, and where; what does without rows says that it does', async () => {

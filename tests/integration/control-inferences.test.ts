@@ -169,7 +169,7 @@ test('unknown and foreign ones are a 404', async () => {
     expect((await api('GET', `/inferences/${id}`)).status).toBe(404);
   }
   expect((await other('GET', `/inferences/${planted[0]}`)).status).toBe(404);
-  expect((await other('GET', '/inferences')).body).toEqual({ items: [], nextCursor: null });
+  expect((await other('GET', '/inferences')).body).toEqual({ items: [], nextCursor: null, notice: null });
   expect((await other('GET', '/inferences?group=demo')).status).toBe(422);
 });
 

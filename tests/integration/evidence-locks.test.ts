@@ -8,6 +8,7 @@ import type { InferenceRow } from '#inference-log/record.ts';
 import { createClickHouseSink } from '#inference-log/sinks/clickhouse/sink.ts';
 import { createPostgresSink } from '#inference-log/sinks/postgres.ts';
 import type { Sink } from '#inference-log/spool.ts';
+import { closeExperiments } from '#store/experiment-folding.ts';
 import { expireExperimentInferences, expireFeedback } from '#store/feedback-expiry.ts';
 import { createPool, type Db } from '#store/pool.ts';
 import { createClickHouseStore, describeWithClickHouse } from '#tests/support/clickhouse-store.ts';
@@ -68,7 +69,9 @@ async function shipAndJoin(db: Db, leader: Db, sinks: readonly Sink[]) {
   const ship = async () => {
     for (let index = 0; index < BATCHES; index++) {
       const batches = spools.map((batchesOfSpool) => batchesOfSpool[index]!);
-      await Promise.all(batches.map(({ rows }, own) => writers[own]!({ rows, feedback: [] })));
+      // They read the experiment with each batch, which others change meanwhile.
+      const changing = [stepRollout(db, experimentId), closeExperiments(leader, 30)];
+      await Promise.all([...changing, ...batches.map(({ rows }, own) => writers[own]!({ rows, feedback: [] }))]);
       // Alone, or the locks of units would keep two from ever being in the reports at once.
       const repeated = batches.map(({ feedback }, own) => [...feedback, ...batches[(own + 2) % SPOOLS]!.feedback]);
       await Promise.all(repeated.map((feedback, own) => writers[own]!({ rows: [], feedback })));
@@ -93,6 +96,14 @@ async function shipAndJoin(db: Db, leader: Db, sinks: readonly Sink[]) {
   await sql`UPDATE ringside.feedback SET next_at = now() WHERE state = 'pending'`.execute(db);
   while ((await joinFeedback(leader, { limit: 1_000 })).taken > 0);
   return { experimentId, troubles, rows: spools.flat().flatMap((batch) => batch.rows) };
+}
+
+/** As a transition does: locks, and writes a little later. */
+async function stepRollout(db: Db, id: string): Promise<void> {
+  await db.transaction().execute(async (tx) => {
+    await tx.selectFrom('rollouts').select('id').where('id', '=', id).forUpdate().execute();
+    await sql`UPDATE ringside.rollouts SET version = version + 1 WHERE id = ${id}`.execute(tx);
+  });
 }
 
 async function check(url: string, sinks: readonly Sink[]): Promise<void> {

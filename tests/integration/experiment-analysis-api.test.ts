@@ -12,6 +12,7 @@ import { lookAt } from '#core/experiments/look-at.ts';
 import type { SnapshotDocument } from '#core/snapshot/schema.ts';
 import { insertLook } from '#store/experiment-looks.ts';
 import { labelDelays } from '#store/feedback.ts';
+import { isUnfolded } from '#store/folded-sums.ts';
 import { inOrganization, type Tx } from '#store/pool.ts';
 import { POSTGRES_LOG_ROWS } from '#store/postgres-log-rows.ts';
 import {
@@ -209,7 +210,10 @@ test('another organization finds none of it, and reads none of its rows', async 
   const countUnits = (organizationId: string) =>
     inOrganization(control.application, organizationId, async (tx) => {
       await sql`SET LOCAL debug_parallel_query = on`.execute(tx);
-      const counting = sql<{ n: string }>`SELECT count(*)::text AS n FROM experiment_units`;
+      // As looks ask: of units, whether they are folded, and beside their history.
+      const counting = sql<{ n: string }>`SELECT count(*)::text AS n FROM experiment_units AS u
+        LEFT JOIN experiment_history AS h USING (experiment_id, unit)
+        WHERE ${isUnfolded({ organizationId: api.organizationId, experimentId })}`;
       const plan = await sql<{ 'QUERY PLAN': string }>`EXPLAIN ${counting}`.execute(tx);
       expect(plan.rows.map((row) => row['QUERY PLAN']).join()).toContain('Gather');
       return (await counting.execute(tx)).rows[0]!.n;

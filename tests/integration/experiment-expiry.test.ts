@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import { sql } from 'kysely';
+import { type KyselyPlugin, sql } from 'kysely';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { joinFeedback } from '#control-plane/feedback/join.ts';
 import { createExperimentExpiryJob } from '#control-plane/jobs/experiment-expiry.ts';
 import { createInferenceId, createRandomPool, groupHashOf } from '#core/ids.ts';
 import type { InferenceRow } from '#inference-log/record.ts';
 import { createPostgresSink } from '#inference-log/sinks/postgres.ts';
-import { createPool, type Db } from '#store/pool.ts';
+import { metricSums } from '#store/experiment-sums.ts';
+import { createPool, type Db, inOrganization } from '#store/pool.ts';
 import {
   type ApiClient,
   seedGroup,
@@ -164,6 +165,29 @@ test('a job that dies after folding changes no figure, and the next one removes 
   await expire();
   expect(await unitsLeft(experimentId)).toBe(0);
   expect((await analysisOf(experimentId)).figures).toEqual(before.figures);
+});
+
+test('what is folded while somebody sums it up lacks in no sum', async () => {
+  const experimentId = await plantEnded('between', daysAgo(40));
+  const ref = { organizationId: api.organizationId, experimentId };
+  const names = ['latency', 'error_rate', 'rating'];
+  const sums = (onResult: () => Promise<void>) =>
+    inOrganization(control.application, api.organizationId, (tx) => {
+      const transformResult: KyselyPlugin['transformResult'] = async ({ result }) => {
+        await onResult();
+        return result;
+      };
+      return metricSums(tx.withPlugin({ transformQuery: ({ node }) => node, transformResult }), ref, names);
+    });
+  await expire(150, HOUR_MS);
+  const before = await sums(async () => undefined);
+  let statements = 0;
+  expect(
+    await sums(async () => {
+      if (++statements === 1) await expire();
+    }),
+  ).toEqual(before);
+  expect(await unitsLeft(experimentId)).toBe(0);
 });
 
 test('to a closed experiment neither a late row nor a late report is added', async () => {

@@ -114,13 +114,13 @@ test('what units did before the start is kept once, as it will be counted', asyn
   }
   const kept = await rig.control.admin
     .selectFrom('experiment_history')
-    .select(['unit', 'metric', 'n', 'sum'])
+    .select(['unit', 'metric', 'n', 'sum', 'x'])
     .where('experiment_id', '=', rollout.id)
     .orderBy('n')
     .execute();
   expect(kept.map(({ unit, ...rest }) => ({ ...rest, unit: unit.replaceAll('-', '') }))).toEqual([
-    { unit: unitId('y'), metric: 'latency', n: 1, sum: '5000' },
-    { unit: unitId('x'), metric: 'latency', n: 2, sum: '40000' },
+    { unit: unitId('y'), metric: 'latency', n: 1, sum: '5000', x: 5_000 * 2 ** 28 },
+    { unit: unitId('x'), metric: 'latency', n: 2, sum: '40000', x: 20_000 * 2 ** 28 },
   ]);
   expect((await rig.row(rollout)).memory).toMatchObject({ historyRead: true });
   expect(rig.logged).toEqual([]);

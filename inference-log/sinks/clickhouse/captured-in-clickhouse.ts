@@ -1,14 +1,23 @@
 import { unixMsOfId } from '#core/ids.ts';
-import type { CapturedInference, CapturedInferences, CapturedRow, SoughtCaptures } from '#store/captured-inferences.ts';
-import type { PayloadRow } from '#store/inferences.ts';
+import {
+  CAPTURED_COLUMNS,
+  type CapturedInference,
+  type CapturedInferences,
+  type CapturedRow,
+  type SoughtCaptures,
+  type WholeInferences,
+} from '#store/captured-inferences.ts';
+import type { InferenceRow, PayloadRow } from '#store/inferences.ts';
+import { LogTooMuchError } from '#store/log-rows.ts';
 import { LogUnavailableError } from '#store/log-unavailable.ts';
 import type { ClickHouseAddress } from './address.ts';
-import { type ClickHouseClient, createClickHouseClient } from './client.ts';
-import { INFERENCES, PAYLOADS } from './columns.ts';
-import { ClickHouseError, ClickHouseUnreachableError } from './errors.ts';
-import { unavailable } from './unavailable.ts';
+import { createClickHouseClient } from './client.ts';
+import { INFERENCES, PAYLOADS, type WireColumn, type WireTable } from './columns.ts';
+import { createAsking, readAnswer } from './rows/asking.ts';
+import { type Fragment, int, join, moments, name, sql, uuid, uuids } from './statement.ts';
+import { type StoredLine, storedColumns, storedRow } from './stored-rows.ts';
 
-export interface CapturedInClickHouse extends CapturedInferences {
+export interface CapturedInClickHouse extends CapturedInferences, WholeInferences {
   close(): void;
 }
 
@@ -19,101 +28,104 @@ export interface CapturedInClickHouseOptions {
   readonly maxBodyBytes?: number;
 }
 
-type Parameters = Readonly<Record<string, string>>;
-
-/** For one query, and a little less for ClickHouse, which then says what it was at. */
-const TIMEOUT_MS = 10_000;
+/** For one query, whose answer is waited for a little longer. */
+const LIMIT_MS = 8_000;
 /** They travel in the address, of which some proxies take 8 KB. */
 const IDS_AT_ONCE = 50;
-const BOUNDS = 'max_execution_time = 8, max_memory_usage = 1073741824, max_threads = 2';
-/** 64-bit integers come as text, so that none is rounded unseen. */
-const ANSWER = `SETTINGS ${BOUNDS}, output_format_json_quote_64bit_integers = 1 FORMAT JSONEachRow`;
-/** All columns of the key, so that few granules are read; the times rule out partitions. A row that lies there twice is one. */
-const SOUGHT = `organization_id = {organization:UUID} AND group_id = {group:UUID}
-  AND created_at IN {times:Array(DateTime64(3, 'UTC'))} AND id IN {ids:Array(UUID)} LIMIT 1 BY id`;
-
-const ROWS = `SELECT id, group_id, toUnixTimestamp64Milli(created_at) AS created_ms, operation, dialect, assigned_variant, outcome,
-    error_code, key_id, attempts, input_tokens, output_tokens, cost_micro_usd, capture_facts, request_bytes, response_bytes
-  FROM ${INFERENCES.name} WHERE ${SOUGHT} ${ANSWER}`;
-const SIZES = `SELECT id, length(request) AS request_length, length(response) AS response_length
-  FROM ${PAYLOADS.name} WHERE ${SOUGHT} ${ANSWER}`;
-/** Bodies are bytes, which JSON has not. */
-const BODIES = `SELECT id, ${['request', 'response'].map(
-  (side) => `if(length(${side}) <= {longest:UInt64}, base64Encode(${side}), NULL) AS ${side}_base64,
-    hex(${side}_sha256) AS ${side}_sha256_hex`,
-)}, response_type
-  FROM ${PAYLOADS.name} WHERE ${SOUGHT} ${ANSWER}`;
+const COLUMNS = INFERENCES.columns.filter(({ name }) => (CAPTURED_COLUMNS as readonly string[]).includes(name));
+/** The names of sides, as columns have them. */
+const SIDES = ['request', 'response'] as const;
 
 /**
- * Reads rows and bodies in ClickHouse. Each query is bounded: by ids, by time and memory there, and by what its answer holds, for which
- * the lengths of bodies are asked first.
+ * Reads rows and bodies in ClickHouse. Each query is bounded: by ids, by time and memory there (rows/asking.ts), and by what its answer
+ * holds, for which the lengths of bodies are asked first.
  */
 export function createCapturedInClickHouse(
   address: ClickHouseAddress,
   options: CapturedInClickHouseOptions = {},
 ): CapturedInClickHouse {
   const { maxBodiesBytes = 8 * 1_048_576, maxBodyBytes = 2 * 1_048_576 } = options;
-  const client = createClickHouseClient({ address, timeoutMs: TIMEOUT_MS });
+  // Its own connections: others' questions may take minutes, and who waits for a free one has not been answered in time.
+  const client = createClickHouseClient({ address });
+  const asking = createAsking(client);
+  const ask = <Line extends object>(columns: Fragment, table: WireTable, sought: SoughtInClickHouse) =>
+    asking.lines<Line>(sql`SELECT ${columns} FROM ${name(table.name)} WHERE ${conditionOf(sought)}`, LIMIT_MS);
 
-  const bodiesOf = async (sought: SoughtCaptures, sizes: readonly SizesLine[]): Promise<Map<string, PayloadRow>> => {
+  const payloadsOf = async (sought: SoughtInClickHouse): Promise<Map<string, PayloadRow>> => {
+    const lengths = SIDES.map((side) => sql`length(${name(side)}) AS ${name(`${side}_length`)}`);
+    const sizes = await ask<SizesLine>(sql`id, ${join(lengths)}`, PAYLOADS, sought);
     const payloads = new Map<string, PayloadRow>();
     for (const ids of partsOf(sizes, maxBodiesBytes, maxBodyBytes)) {
-      const parameters = { ...parametersOf({ ...sought, ids }), longest: String(maxBodyBytes) };
-      for (const line of await linesOf<BodiesLine>(client, BODIES, parameters)) {
+      for (const line of await ask<BodiesLine>(bodiesWithin(maxBodyBytes), PAYLOADS, { ...sought, ids })) {
         payloads.set(line.id, payloadOf(line));
       }
     }
     return payloads;
   };
 
-  const findSome = async (sought: SoughtCaptures): Promise<[string, CapturedInference][]> => {
-    const parameters = parametersOf(sought);
-    const [rows, sizes] = await Promise.all([
-      linesOf<RowLine>(client, ROWS, parameters),
-      linesOf<SizesLine>(client, SIZES, parameters),
+  const findRows = async <Row extends { readonly id: string }>(
+    columns: readonly WireColumn[],
+    sought: SoughtInClickHouse,
+  ) => {
+    const [lines, payloads] = await Promise.all([
+      ask<StoredLine>(storedColumns(columns), INFERENCES, sought),
+      payloadsOf(sought),
     ]);
-    const payloads = await bodiesOf(sought, sizes);
-    return rows.map((line) => [line.id, { row: rowOf(line), payload: payloads.get(line.id) }]);
+    const rows = readAnswer(() => lines.map((line) => storedRow<Row>(columns, line)));
+    return rows.map((row) => ({ row, payload: payloads.get(row.id) }));
   };
 
   return {
-    async find(_, sought) {
+    async find(_, { groupId, ...sought }) {
       const ids = [...new Set(sought.ids)];
       const found = new Map<string, CapturedInference>();
-      try {
-        for (let at = 0; at < ids.length; at += IDS_AT_ONCE) {
-          const some = { ...sought, ids: ids.slice(at, at + IDS_AT_ONCE) };
-          for (const [id, captured] of await findSome(some)) found.set(id, captured);
-        }
-      } catch (error) {
-        throw unavailableOf(error);
+      for (let at = 0; at < ids.length; at += IDS_AT_ONCE) {
+        const some = { ...sought, groupIds: [groupId], ids: ids.slice(at, at + IDS_AT_ONCE) };
+        for (const one of await asRefusal(findRows<CapturedRow>(COLUMNS, some))) found.set(one.row.id, one);
       }
       return found;
+    },
+    async findWhole({ organizationId, groupIds, id }) {
+      if (groupIds.length === 0) return undefined;
+      const [found] = await asRefusal(
+        findRows<Omit<InferenceRow, 'cache'>>(INFERENCES.columns, { organizationId, groupIds, ids: [id] }),
+      );
+      return found === undefined ? undefined : { ...found, row: { ...found.row, cache: null } };
     },
     close: () => client.close(),
   };
 }
 
-function unavailableOf(error: unknown): unknown {
-  if (error instanceof SyntaxError || error instanceof RangeError) {
-    const why = 'gave an answer that cannot be read';
-    return new LogUnavailableError(`ClickHouse ${why}: ${error.message}`, { why, isRefusal: true, cause: error });
+interface SoughtInClickHouse extends Pick<SoughtCaptures, 'organizationId' | 'ids'> {
+  readonly groupIds: readonly string[];
+}
+
+/** All columns of the key, so that few granules are read; the times rule out partitions. A row that lies there twice is one. */
+function conditionOf({ organizationId, groupIds, ids }: SoughtInClickHouse): Fragment {
+  const times = [...new Set(ids.map(unixMsOfId))].map((unixMs) => new Date(unixMs));
+  return sql`organization_id = ${uuid(organizationId)} AND group_id IN ${uuids(groupIds)}
+    AND created_at IN ${moments(times)} AND id IN ${uuids(ids)} LIMIT 1 BY id`;
+}
+
+/** Bodies are bytes, which JSON has not. */
+function bodiesWithin(maxBodyBytes: number): Fragment {
+  const sides = SIDES.map((side) => {
+    const body = name(side);
+    return sql`if(length(${body}) <= ${int(maxBodyBytes)}, base64Encode(${body}), NULL) AS ${name(`${side}_base64`)},
+      hex(${name(`${side}_sha256`)}) AS ${name(`${side}_sha256_hex`)}`;
+  });
+  return sql`id, ${join(sides)}, response_type`;
+}
+
+/** What takes more than it may, though so little is sought, is refused for that: others are asked for. */
+async function asRefusal<Result>(work: Promise<Result>): Promise<Result> {
+  try {
+    return await work;
+  } catch (error) {
+    if (!(error instanceof LogTooMuchError)) throw error;
+    const why = 'needed more time or memory than it may';
+    throw new LogUnavailableError(error.message, { why, isRefusal: true, cause: error });
   }
-  return error instanceof ClickHouseError || error instanceof ClickHouseUnreachableError ? unavailable(error) : error;
-}
-
-function parametersOf({ organizationId, groupId, ids }: SoughtCaptures): Parameters {
-  const list = (texts: readonly string[]) => `[${texts.map((text) => `'${text}'`).join(',')}]`;
-  const times = [...new Set(ids.map(unixMsOfId))].map((unixMs) => new Date(unixMs).toISOString());
-  return {
-    ...{ organization: organizationId, group: groupId, ids: list(ids) },
-    times: list(times.map((time) => time.replace('T', ' ').replace('Z', ''))),
-  };
-}
-
-async function linesOf<Line>(client: ClickHouseClient, statement: string, parameters: Parameters): Promise<Line[]> {
-  const text = await client.query(statement, { parameters });
-  return text.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line) as Line]));
 }
 
 interface SizesLine {
@@ -159,35 +171,4 @@ function payloadOf(line: BodiesLine): PayloadRow {
     response_sha256: bytes(line.response_sha256_hex, 'hex'),
     response_type: line.response_type,
   };
-}
-
-type RowLine = Omit<
-  CapturedRow,
-  'created_at' | 'attempts' | 'cost_micro_usd' | 'request_bytes' | 'response_bytes' | 'error_code'
-> & {
-  readonly created_ms: string;
-  readonly error_code: string | null;
-  /** JSON. */
-  readonly attempts: string;
-  readonly cost_micro_usd: string | null;
-  readonly request_bytes: string;
-  readonly response_bytes: string;
-};
-
-function rowOf({ created_ms: createdMs, ...line }: RowLine): CapturedRow {
-  return {
-    ...line,
-    created_at: new Date(Number(createdMs)),
-    attempts: JSON.parse(line.attempts) as CapturedRow['attempts'],
-    cost_micro_usd: line.cost_micro_usd === null ? null : integerOf(line.cost_micro_usd),
-    request_bytes: integerOf(line.request_bytes),
-    response_bytes: integerOf(line.response_bytes),
-  };
-}
-
-/** As PostgreSQL's are read: one past 2^53 is a defect and not to be rounded silently. */
-function integerOf(text: string): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value)) throw new RangeError(`the integer ${text} of ClickHouse does not fit a number`);
-  return value;
 }

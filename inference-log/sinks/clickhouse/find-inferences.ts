@@ -1,13 +1,14 @@
+import { unixMsOfId } from '#core/ids.ts';
 import type { ClickHouseAddress } from './address.ts';
 import { createClickHouseClient } from './client.ts';
 import { INFERENCES } from './columns.ts';
+import { countOf, createAsking } from './rows/asking.ts';
+import { type Fragment, literal, moments, name, sql, uuids } from './statement.ts';
 
-/** Where inferences are looked for: all lists are of the same inferences, and rule out what need not be read. */
+/** Where inferences are looked for; their groups rule out what need not be read. */
 export interface SoughtInferences {
   readonly groupIds: readonly string[];
   readonly ids: readonly string[];
-  /** The times in the ids. */
-  readonly times: readonly Date[];
 }
 
 export interface FoundInference {
@@ -21,7 +22,7 @@ export interface FoundInference {
 /**
  * Looks inferences up by id that count in no experiment. A row comes here a moment before PostgreSQL commits where it counts, or longer
  * when a shipper dies in between: one that says that it counts is not there yet, unless it is old.
- * @throws ClickHouseError, ClickHouseUnreachableError
+ * @throws LogUnavailableError, LogTooMuchError
  */
 export interface ClickHouseFinder {
   find(sought: SoughtInferences): Promise<FoundInference[]>;
@@ -29,28 +30,45 @@ export interface ClickHouseFinder {
 }
 
 /** Someone waits for it. */
-const TIMEOUT_MS = 5_000;
+const LIMIT_MS = 5_000;
 /** Where an inference counts is kept for longer than that. */
 const SETTLED_HOURS = 24;
+/** Ids, times and groups travel in the address, of which some proxies take 8 KB. */
+const AT_ONCE = 40;
 
 export function createClickHouseFinder(address: ClickHouseAddress): ClickHouseFinder {
-  const client = createClickHouseClient({ address, timeoutMs: TIMEOUT_MS });
+  const client = createClickHouseClient({ address });
+  const asking = createAsking(client);
   return {
-    async find({ groupIds, ids, times }) {
-      if (groupIds.length === 0 || ids.length === 0) return [];
-      const quoted = (list: readonly string[]) => list.map((id) => `'${id}'`).join(', ');
-      const moments = times.map((time) => `fromUnixTimestamp64Milli(${time.getTime()}, 'UTC')`).join(', ');
-      // One that lies there twice is one.
-      const text =
-        await client.query(`SELECT toString(id) AS inference, toString(organization_id) AS organization, toString(group_id) AS place,
-          shadow_of IS NOT NULL AS shadow, toUnixTimestamp64Milli(created_at) AS ms
-        FROM ${INFERENCES.name} WHERE group_id IN (${quoted(groupIds)}) AND created_at IN (${moments}) AND id IN (${quoted(ids)})
-          AND (experiment_id IS NULL OR created_at < now() - INTERVAL ${SETTLED_HOURS} HOUR)
-        LIMIT 1 BY id SETTINGS output_format_json_quote_64bit_integers = 0 FORMAT JSONEachRow`);
-      return text.split('\n').flatMap((line) => (line === '' ? [] : [foundOf(JSON.parse(line) as Line)]));
+    async find({ groupIds, ids }) {
+      const found: FoundInference[] = [];
+      for (const groups of pagesOf(groupIds)) {
+        for (const some of pagesOf(ids)) {
+          const lines = await asking.lines<Line>(questionOf(groups, some), LIMIT_MS);
+          found.push(...lines.map(foundOf));
+        }
+      }
+      return found;
     },
     close: () => client.close(),
   };
+}
+
+/** One that lies there twice is one. */
+function questionOf(groupIds: readonly string[], ids: readonly string[]): Fragment {
+  const times = [...new Set(ids.map(unixMsOfId))].map((unixMs) => new Date(unixMs));
+  return sql`SELECT toString(id) AS inference, toString(organization_id) AS organization, toString(group_id) AS place,
+      shadow_of IS NOT NULL AS shadow, toUnixTimestamp64Milli(created_at) AS ms
+    FROM ${name(INFERENCES.name)}
+    WHERE group_id IN ${uuids(groupIds)} AND created_at IN ${moments(times)} AND id IN ${uuids(ids)}
+      AND (experiment_id IS NULL OR created_at < now() - INTERVAL ${literal(SETTLED_HOURS)} HOUR)
+    LIMIT 1 BY id`;
+}
+
+function pagesOf(values: readonly string[]): string[][] {
+  return Array.from({ length: Math.ceil(values.length / AT_ONCE) }, (_, page) =>
+    values.slice(page * AT_ONCE, (page + 1) * AT_ONCE),
+  );
 }
 
 interface Line {
@@ -58,7 +76,7 @@ interface Line {
   readonly organization: string;
   readonly place: string;
   readonly shadow: number;
-  readonly ms: number;
+  readonly ms: string;
 }
 
 function foundOf({ inference, organization, place, shadow, ms }: Line): FoundInference {
@@ -67,6 +85,6 @@ function foundOf({ inference, organization, place, shadow, ms }: Line): FoundInf
     organizationId: organization,
     groupId: place,
     isShadow: shadow === 1,
-    createdAt: new Date(ms),
+    createdAt: new Date(countOf(ms)),
   };
 }

@@ -86,6 +86,12 @@ export function moment(value: Date): Fragment {
   return sql`fromUnixTimestamp64Milli(${int(value.getTime())}, 'UTC')`;
 }
 
+/** Moments, to be looked for in a column of the log. */
+export function moments(values: readonly Date[]): Bound {
+  const written = values.map((value) => quoted(value.toISOString().replace('T', ' ').replace('Z', '')));
+  return { type: "Array(DateTime64(3, 'UTC'))", text: listOf(written) };
+}
+
 /** Gives each value its name; one that comes several times travels once. */
 export function toStatement({ pieces }: Fragment): Statement {
   const names = new Map<string, string>();

@@ -1,4 +1,5 @@
 import { LogTooMuchError } from '#store/log-rows.ts';
+import { LogUnavailableError } from '#store/log-unavailable.ts';
 import type { ClickHouseClient } from '../client.ts';
 import { ClickHouseError, ClickHouseUnreachableError, isTooMuch } from '../errors.ts';
 import { type Fragment, toStatement } from '../statement.ts';
@@ -33,7 +34,7 @@ export function createAsking(client: Pick<ClickHouseClient, 'query'>): Asking {
       const answer = await client
         .query(statement, { parameters, timeoutMs: limitMs + WAY_MS })
         .catch((error: unknown) => refuse(error));
-      return answer.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line) as Row]));
+      return readAnswer(() => answer.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line) as Row])));
     },
   };
 }
@@ -60,6 +61,17 @@ function refuse(error: unknown): never {
     throw unavailable(error);
   }
   throw error;
+}
+
+/** Reads an answer, or a part of it. @throws LogUnavailableError where it is none of ours: for what was sought, and not for all */
+export function readAnswer<Read>(read: () => Read): Read {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof SyntaxError || error instanceof RangeError)) throw error;
+    const why = 'gave an answer that cannot be read';
+    throw new LogUnavailableError(`ClickHouse ${why}: ${error.message}`, { why, isRefusal: true, cause: error });
+  }
 }
 
 /** A count of an answer. @throws RangeError past 2^53, as for PostgreSQL's */
