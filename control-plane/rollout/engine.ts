@@ -13,7 +13,7 @@ import { createHistories, HISTORIES_WIDTH } from './histories.ts';
 import { createLanes, inParallel } from './lanes.ts';
 import { failureOf } from './look-failure.ts';
 import { createLookPace } from './look-pace.ts';
-import { machineRollout } from './machine-input.ts';
+import { asksLog } from './start.ts';
 import { type Seen, takeSteps } from './take-steps.ts';
 
 export interface RolloutEngineDeps {
@@ -85,7 +85,8 @@ export function createRolloutEngine(deps: RolloutEngineDeps): RolloutEngine {
       pace.moved(id, await takeSteps(deps, await alarmed(deps, rollout, alarm, nowMs), nowMs));
       return null;
     }
-    if (rollout.state !== 'draft' || machineRollout(rollout).preparesAtLength) {
+    // A log that hangs must not hold the round.
+    if (rollout.state !== 'draft' || asksLog(rollout)) {
       return pace.isDue(rollout, nowMs) ? rollout : null;
     }
     await takeSteps(deps, { rollout, look: null, pairs: [] }, nowMs);
@@ -104,12 +105,12 @@ export function createRolloutEngine(deps: RolloutEngineDeps): RolloutEngine {
       else pace.looked({ ...seen.rollout, version }, nowMs, tookMs);
     } catch (error) {
       const failures = pace.failed(wanted, clock.nowMs());
-      if (failures > FAILURES_UNTOLD && wanted.state !== 'draft') await tell(wanted, error, nowMs);
+      if (failures > FAILURES_UNTOLD) await tell(wanted, error, nowMs);
       throw error;
     }
   };
 
-  /** Has the story of a rollout say that looking fails, and in time a pause follow from it. */
+  /** Has the story of a rollout say that looking, or what its start asks, fails; of a look a pause follows in time. */
   const tell = async (rollout: RolloutRow, error: unknown, nowMs: number) => {
     const failure = failureOf(error, LOOK_LIMIT_MS);
     try {

@@ -31,16 +31,17 @@ export function waitsFor(waiting: Waiting): string {
 }
 
 /** What keeps it from going on, and in time pauses it. */
-function evidenceOf({ plan, memory }: Waiting): string | undefined {
+function evidenceOf({ state, plan, memory }: Waiting): string | undefined {
   if (memory.missing === null) return undefined;
   const { sinceMs, metrics, failure } = memory.missing;
   const [since, until] = [sinceMs, sinceMs + plan.missingMetricHoldMs].map((ms) => new Date(ms).toISOString());
+  if (state === 'draft') return `The log, which its start asks: ${failure}, since ${since}; it is tried again.`;
   const what = failure === null ? `A value of ${metrics.join(', ')}: none` : `A look that succeeds: ${failure},`;
   return `${what} since ${since}; at ${until} it pauses.`;
 }
 
 /** A question that is open. Of refusals and failures the machine makes a pause. */
-function gateOf({ gates, plan, memory, state }: Waiting): string | undefined {
+function gateOf({ gates, plan, memory }: Waiting): string | undefined {
   const pending = gates.filter(({ gate, state: answer }) => answer === 'pending' && isQuestion(gate));
   if (pending.length > 0) {
     const whom = pending.map(({ gate, hook, detail }) => {
@@ -52,7 +53,7 @@ function gateOf({ gates, plan, memory, state }: Waiting): string | undefined {
   if (awaitsApproval(memory, plan)) {
     return `Somebody to approve ${moveOf(memory.asked!, plan)}.`;
   }
-  return state === 'draft' ? 'The engine to start it.' : undefined;
+  return undefined;
 }
 
 function isQuestion(gate: string): boolean {
@@ -65,6 +66,8 @@ function progressOf({ state, plan, memory, primary, isWithoutChampion }: Waiting
   const until = (ms: number) => new Date(memory.sinceMs + ms).toISOString();
   const rules = rulesOf(plan.strategy);
   switch (state) {
+    case 'draft':
+      return 'The engine to start it.';
     case 'shadow': {
       const { minPairs = 0, durationMs = 0 } = plan.shadowFirst ?? {};
       return `${minPairs} mirrored calls of each challenger, and the end of the shadow stage at ${until(durationMs)}.`;

@@ -77,7 +77,14 @@ export function withoutEvidence(rollout: MachineRollout, lack: Lack, nowMs: numb
   return pauseStep(rollout, 'missing', `${why}, for ${durationFigure(forMs)}`, nowMs, { missing: null });
 }
 
-/** The same, in words. */
+/** Says once that a start waits for what it asks the log; it goes on being tried. */
+export function sayUnprepared(rollout: MachineRollout, failure: string, nowMs: number): Step | null {
+  if (rollout.memory.missing !== null) return null;
+  const missing = { sinceMs: nowMs, metrics: [], failure };
+  return makeStep(rollout, 'missing', { reason: `its start waits: ${failure}`, memory: { missing } });
+}
+
+/** What is lacking, in words. */
 export function lackOf({ metrics, failure }: Lack): string {
   return failure === null ? `nothing is measured of ${metrics.join(', ')}` : `it cannot be looked after: ${failure}`;
 }

@@ -3,10 +3,14 @@ import { observe } from '#control-plane/experiments/observe.ts';
 import { observeTotals } from '#control-plane/rollout/observe-totals.ts';
 import { lookAt } from '#core/experiments/look-at.ts';
 import { size } from '#core/split/ranges.ts';
+import { listPhases } from '#store/experiment-phases.ts';
+import { LogUnavailableError } from '#store/log-unavailable.ts';
+import { POSTGRES_ROLLOUT_PAST } from '#store/postgres-log-rows.ts';
 import type { RolloutRow } from '#store/rollouts.ts';
 import { type CountedInference, countInferences, unitId } from '#tests/support/planted-experiment.ts';
 import { lookOf } from '#tests/support/rollout-looks.ts';
 import { createRolloutRig, type RolloutRig } from '#tests/support/rollout-rig.ts';
+import { waitFor } from '#tests/support/wait.ts';
 
 const MINUTE_MS = 60_000;
 const FIRST = { a: 9_000, b: 1_000 };
@@ -290,4 +294,78 @@ test('of two challengers the one that harms is taken out alone, and its share go
   rig.world.look = lookOf({ b: {}, c: { guardrail: 'violated' } });
   await rig.pass(MINUTE_MS);
   expect([await state(), await rig.weights()]).toEqual(['rolled_back', FIRST]);
+});
+
+test('what serves its arms changes beneath it: another phase begins, and the story says why', async () => {
+  rollout = await rig.draft(CANARY);
+  await rig.order(rollout, 'start');
+  const { control: slice } = await rig.row(rollout);
+  const changes = [
+    ['/models/b', { upstreamModel: 'up-b2' }, 2, 'phase 2 begins: the model "b" was changed (deployments)'],
+    ['/models/a', { meta: { maxOutputTokens: 99 } }, 3, 'the model "a" was changed (maxOutputTokens)'],
+    ['/providers/p', { baseUrl: 'http://127.0.0.1:10/v1' }, 4, 'the provider "p" was changed (baseUrl)'],
+    ['/providers/p', { apiKey: 'sk-another' }, 4, 'the provider "p" was changed (baseUrl)'],
+    ['/models/b', { upstreamModel: 'up-b2', meta: { team: 'x' } }, 4, 'the provider "p"'],
+    ['/groups/demo', { traffic: { lenient: true } }, 5, 'the group "demo" was changed (lenient)'],
+    ['/groups/demo', { traffic: { keepAliveMs: 1 } }, 5, 'lenient'],
+  ] as const;
+  for (const [path, body, phase, reason] of changes) {
+    const { status } = await rig.api('PATCH', path, body);
+    expect([path, status]).toEqual([path, 200]);
+    expect(await rig.row(rollout)).toMatchObject({ phase, control: slice, reason: expect.stringContaining(reason) });
+    expect((await rig.published()).experiment!.phase).toBe(phase);
+  }
+  expect(await rig.story(rollout)).toEqual([
+    'start: draft → ramping (a 9500, b 500)',
+    ...Array.from({ length: 4 }, () => 'new_phase: ramping → ramping'),
+  ]);
+  expect((await rig.audit(rollout)).map(({ action }) => action).slice(1)).toEqual(Array(4).fill('rollout.new_phase'));
+  const place = { organizationId: rig.organizationId, id: rollout.id };
+  const phases = await rig.inTx((tx) => listPhases(tx, place.organizationId, place.id));
+  expect(phases.map(({ phase, weights_bp, is_mixed }) => [phase, weights_bp, is_mixed])).toEqual(
+    [1, 2, 3, 4, 5].map((phase) => [phase, [500, 500], false]),
+  );
+  // The ramp goes on from there.
+  await rig.pass(MINUTE_MS);
+  expect([(await rig.row(rollout)).phase, (await rig.weights())['b']]).toEqual([5, 2_500]);
+});
+
+test('a log that hangs or is away holds up the start that asks it alone, and the draft says what it waits for', async () => {
+  rollout = await rig.draft({ strategy: { kind: 'direct' }, approvals: ['start'] });
+  await rig.order(rollout, 'start');
+  let answer: () => void = () => undefined;
+  let asked = 0;
+  let answers: 'hangs' | 'fails' = 'hangs';
+  const engine = rig.engine(rig.db, {
+    past: {
+      ...POSTGRES_ROLLOUT_PAST,
+      championHistory: async () => {
+        asked++;
+        if (answers === 'hangs') await new Promise<void>((resolve) => (answer = resolve));
+        const details = { why: 'did not answer', isRefusal: false, cause: undefined };
+        throw new LogUnavailableError('secret.example.com did not answer', details);
+      },
+    },
+  });
+  await rig.pass(1_000, engine);
+  await rig.order(rollout, 'approve');
+  rig.world.nowMs += 1_000;
+  // The round is over while the question is open.
+  await engine.round(new AbortController().signal);
+  await waitFor('the question', () => asked === 1);
+  await engine.round(new AbortController().signal);
+  answers = 'fails';
+  answer();
+  await engine.settle();
+  await rig.pass(5_000, engine);
+  expect((await rig.story(rollout)).at(-1)).toBe('missing: draft → draft');
+  const { body } = await rig.api('GET', `/rollouts/${rollout.id}`);
+  expect(body.waitsFor).toMatch(
+    /^The log, which its start asks: the log could not be read: ClickHouse, which has its rows, did not answer, since 2026-/,
+  );
+  await rig.pass(60_000, engine);
+  expect((await rig.story(rollout)).filter((line) => line.startsWith('missing'))).toHaveLength(1);
+  await rig.pass(60_000);
+  expect(await rig.row(rollout)).toMatchObject({ state: 'ramping', memory: { missing: null } });
+  expect(rig.logged.splice(0)).toHaveLength(1);
 });
