@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { observe } from '#control-plane/experiments/observe.ts';
 import { observeTotals } from '#control-plane/rollout/observe-totals.ts';
@@ -5,6 +6,7 @@ import { lookAt } from '#core/experiments/look-at.ts';
 import { size } from '#core/split/ranges.ts';
 import { listPhases } from '#store/experiment-phases.ts';
 import { LogUnavailableError } from '#store/log-unavailable.ts';
+import { createBreakablePool } from '#store/pool.ts';
 import { POSTGRES_ROLLOUT_PAST } from '#store/postgres-log-rows.ts';
 import type { RolloutRow } from '#store/rollouts.ts';
 import { type CountedInference, countInferences, unitId } from '#tests/support/planted-experiment.ts';
@@ -368,4 +370,33 @@ test('a log that hangs or is away holds up the start that asks it alone, and the
   await rig.pass(60_000);
   expect(await rig.row(rollout)).toMatchObject({ state: 'ramping', memory: { missing: null } });
   expect(rig.logged.splice(0)).toHaveLength(1);
+});
+
+test('a stop ends looks that are under way, here and in the database, and says nothing of them', async () => {
+  rollout = await rig.draft({ strategy: { kind: 'ab' } });
+  await rig.order(rollout, 'start');
+  const applicationName = 'test of a stop';
+  const pool = createBreakablePool({
+    ...{ databaseUrl: rig.control.databaseUrl, role: 'application', maxConnections: 4, applicationName },
+  });
+  const active = async () => {
+    const { rows } = await sql`SELECT 1 FROM pg_stat_activity WHERE application_name = ${applicationName}
+      AND state = 'active'`.execute(rig.control.admin);
+    return rows.length;
+  };
+  const engine = rig.engine(pool.db, {
+    observe: async (tx) => {
+      await sql`SELECT pg_sleep(60)`.execute(tx);
+      return rig.nothingSeen;
+    },
+  });
+  const stop = new AbortController();
+  await engine.round(stop.signal);
+  await waitFor('the look', async () => (await active()) === 1);
+  stop.abort();
+  await pool.breakOff();
+  await engine.settle();
+  await pool.db.destroy();
+  await waitFor('the end of its statement', async () => (await active()) === 0);
+  expect(await rig.story(rollout)).toEqual(['start: draft → ramping (a 5000, b 5000)']);
 });
