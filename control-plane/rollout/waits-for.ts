@@ -1,4 +1,4 @@
-import { webhookOfGate } from '#core/rollout/gates.ts';
+import { isAskedNow, webhookOfGate } from '#core/rollout/gates.ts';
 import type { RolloutMemory } from '#core/rollout/memory.ts';
 import { awaitsApproval, moveOf } from '#core/rollout/move-key.ts';
 import type { RolloutPlan } from '#core/rollout/plan.ts';
@@ -42,7 +42,7 @@ function evidenceOf({ state, plan, memory }: Waiting): string | undefined {
 
 /** A question that is open. Of refusals and failures the machine makes a pause. */
 function gateOf({ gates, plan, memory }: Waiting): string | undefined {
-  const pending = gates.filter(({ gate, state: answer }) => answer === 'pending' && isQuestion(gate));
+  const pending = gates.filter(({ gate, state: answer }) => answer === 'pending' && isAskedNow(gate, memory));
   if (pending.length > 0) {
     const whom = pending.map(({ gate, hook, detail }) => {
       const host = new URL(webhookOfGate(plan, gate)?.url ?? 'http://unknown').host;
@@ -54,10 +54,6 @@ function gateOf({ gates, plan, memory }: Waiting): string | undefined {
     return `Somebody to approve ${moveOf(memory.asked!, plan)}.`;
   }
   return undefined;
-}
-
-function isQuestion(gate: string): boolean {
-  return gate.startsWith('confirm-');
 }
 
 const NO_MORE_EVIDENCE = ' The champion has no traffic any more to compare with: promote it, roll it back or abort it.';
