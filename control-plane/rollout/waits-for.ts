@@ -16,17 +16,20 @@ export interface Waiting {
   readonly primary: string | null;
   readonly gates: readonly GateFact[];
   readonly freeze: { readonly endsAt: Date; readonly reason: string } | null;
+  /** Of a draft: the name of the rollout that its group has under way. */
+  readonly behind?: string | undefined;
   /** The champion has no weight: nothing more is found out by comparing. */
   readonly isWithoutChampion: boolean;
 }
 
 /** What has to happen before a rollout goes on, in a sentence. */
 export function waitsFor(waiting: Waiting): string {
-  const { state, memory, freeze } = waiting;
+  const { state, memory, freeze, behind } = waiting;
   if (hasEnded(state)) return 'Nothing: it has ended.';
   if (memory.pause !== null) return `Somebody to resume it: it is paused (${memory.pause.reason}).`;
   if (state === 'draft' && memory.requestedAtMs === undefined) return 'Somebody to start it.';
   if (freeze !== null) return `The end of a freeze window at ${freeze.endsAt.toISOString()} (${freeze.reason}).`;
+  if (state === 'draft' && behind !== undefined) return `The end of the rollout "${behind}" of the same group.`;
   return gateOf(waiting) ?? evidenceOf(waiting) ?? progressOf(waiting);
 }
 

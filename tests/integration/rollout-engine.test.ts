@@ -8,7 +8,7 @@ import { listPhases } from '#store/experiment-phases.ts';
 import { LogUnavailableError } from '#store/log-unavailable.ts';
 import { createBreakablePool } from '#store/pool.ts';
 import { POSTGRES_ROLLOUT_PAST } from '#store/postgres-log-rows.ts';
-import type { RolloutRow } from '#store/rollouts.ts';
+import { findRollout, type RolloutRow } from '#store/rollouts.ts';
 import { type CountedInference, countInferences, unitId } from '#tests/support/planted-experiment.ts';
 import { lookOf } from '#tests/support/rollout-looks.ts';
 import { createRolloutRig, type RolloutRig } from '#tests/support/rollout-rig.ts';
@@ -330,6 +330,30 @@ test('what serves its arms changes beneath it: another phase begins, and the sto
   // The ramp goes on from there.
   await rig.pass(MINUTE_MS);
   expect([(await rig.row(rollout)).phase, (await rig.weights())['b']]).toEqual([5, 2_500]);
+});
+
+test('who changes what serves an arm waits for a step under way before it locks anything that the step needs', async () => {
+  rollout = await rig.draft(CANARY);
+  await rig.order(rollout, 'start');
+  const locked = Promise.withResolvers<void>();
+  const release = Promise.withResolvers<void>();
+  const step = rig.inTx(async (tx) => {
+    await findRollout(tx, rig.organizationId, rollout.id, 'update');
+    locked.resolve();
+    await release.promise;
+    await sql`SELECT id FROM models WHERE name = 'b' FOR UPDATE NOWAIT`.execute(tx);
+  });
+  await locked.promise;
+  const change = rig.api('PATCH', '/models/b', { upstreamModel: 'up-b3' });
+  await waitFor('the change to wait', async () => {
+    const { rows } = await sql`SELECT 1 FROM pg_stat_activity WHERE datname = current_database()
+      AND application_name = 'ringside control-plane' AND wait_event_type = 'Lock'`.execute(rig.control.admin);
+    return rows.length > 0;
+  });
+  release.resolve();
+  await step;
+  expect((await change).status).toBe(200);
+  expect((await rig.row(rollout)).phase).toBe(2);
 });
 
 test('a log that hangs or is away holds up the start that asks it alone, and the draft says what it waits for', async () => {
