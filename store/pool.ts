@@ -14,6 +14,11 @@ export interface PoolOptions {
   readonly maxConnections: number;
   /** A query that has no answer by then fails, as an outage: a frozen server keeps its connections open. */
   readonly queryTimeoutMs?: number;
+  /**
+   * Whether the server is to end a statement whose client is gone, within a second of that; else it goes on to the end of the statement.
+   * For statements that take minutes.
+   */
+  readonly endsWithClient?: boolean;
   /** What pg_stat_activity shows. */
   readonly applicationName: string;
   /** Called when an idle connection breaks; the pool replaces it by itself. */
@@ -41,7 +46,7 @@ export function connectionConfig(options: Omit<PoolOptions, 'maxConnections' | '
   return {
     connectionString: options.databaseUrl,
     application_name: options.applicationName,
-    options: `-c search_path=ringside${role}`,
+    options: `-c search_path=ringside${role}${options.endsWithClient ? ' -c client_connection_check_interval=1s' : ''}`,
     connectionTimeoutMillis: 5_000,
     ...(options.queryTimeoutMs === undefined ? {} : { query_timeout: options.queryTimeoutMs }),
     keepAlive: true,
@@ -52,6 +57,28 @@ export function connectionConfig(options: Omit<PoolOptions, 'maxConnections' | '
 /** Opens a pool of connections. Nothing connects before the first query. Close it with `destroy()`. */
 export function createPool(options: PoolOptions): Db {
   return new Kysely<Database>({ dialect: new PostgresDialect({ pool: createClientPool(options) }) });
+}
+
+/** A pool that need not wait for its statements. */
+export interface BreakablePool {
+  readonly db: Db;
+  /** Ends every connection at once: statements under way fail, and the server ends them (`endsWithClient`). Close it all the same. */
+  readonly breakOff: () => Promise<void>;
+}
+
+/** Opens a pool whose statements may take minutes, which no stop is to wait for. */
+export function createBreakablePool(options: Omit<PoolOptions, 'endsWithClient'>): BreakablePool {
+  const pool = createClientPool({ ...options, endsWithClient: true });
+  const clients = new Set<pg.PoolClient>();
+  pool.on('connect', (client) => void clients.add(client));
+  pool.on('remove', (client) => void clients.delete(client));
+  return {
+    db: new Kysely<Database>({ dialect: new PostgresDialect({ pool }) }),
+    async breakOff() {
+      // `end` of a client destroys the socket of one that has a statement under way. The types of pg leave it to the pool alone.
+      await Promise.all([...clients].map((client) => (client as unknown as pg.Client).end()));
+    },
+  };
 }
 
 /** The same for statements that no query builder knows, COPY for one. Close it with `end()`. */

@@ -1,4 +1,6 @@
 import { type Selectable, sql } from 'kysely';
+import { isAskedNow } from '#core/rollout/gates.ts';
+import { rolloutMemorySchema } from '#core/rollout/memory.ts';
 import type { RolloutPlan } from '#core/rollout/plan.ts';
 import type { Database } from './database.ts';
 import type { Db, Tx } from './pool.ts';
@@ -11,6 +13,8 @@ export interface DueWebhook extends WebhookRow {
   /** Envelope of what it is signed with. */
   readonly secrets: string | null;
   readonly rolloutEnded: boolean;
+  /** Whether it is a question that its rollout still asks; a notice is none. */
+  readonly isAsked: boolean;
 }
 
 /** Calls of all organizations that are due, the longest waiting first, without those of `except`. As role leader. */
@@ -19,14 +23,18 @@ export async function dueWebhooks(db: Db, except: readonly string[], limit: numb
     .selectFrom('rollout_webhooks')
     .innerJoin('rollouts', 'rollouts.id', 'rollout_webhooks.rollout_id')
     .selectAll('rollout_webhooks')
-    .select(['rollouts.plan', 'rollouts.secrets', 'rollouts.ended_at as rollout_ended_at'])
+    .select(['rollouts.plan', 'rollouts.secrets', 'rollouts.ended_at as rollout_ended_at', 'rollouts.memory'])
     .where('rollout_webhooks.state', '=', 'pending')
     .where('rollout_webhooks.next_at', '<=', sql<Date>`now()`)
     .$if(except.length > 0, (query) => query.where('rollout_webhooks.id', 'not in', [...except]))
     .orderBy('rollout_webhooks.next_at')
     .limit(limit)
     .execute();
-  return rows.map(({ rollout_ended_at, ...row }) => ({ ...row, rolloutEnded: rollout_ended_at !== null }));
+  return rows.map(({ rollout_ended_at, memory, ...row }) => ({
+    ...row,
+    rolloutEnded: rollout_ended_at !== null,
+    isAsked: isAskedNow(row.gate, rolloutMemorySchema.parse(memory)),
+  }));
 }
 
 /** What became of an attempt: an end, or the wait before the next one. */

@@ -20,6 +20,7 @@ import {
 } from '#store/groups.ts';
 import type { RowLock } from '#store/named-rows.ts';
 import type { Tx } from '#store/pool.ts';
+import type { Clock } from '../clock.ts';
 import type { Entropy } from '../entropy.ts';
 import type { ChangeCall, ReadCall } from '../http/operation.ts';
 import { requireMatch } from '../http/preconditions.ts';
@@ -27,14 +28,21 @@ import { decodeNameCursor, type Page, toPage } from '../paging.ts';
 import { notFound } from '../problem.ts';
 import type { Change } from '../publish/change.ts';
 import { created, deleted, type ListQuery, updated } from '../publish/outcome.ts';
+import { beginPhases, changedIn, holdComparisons } from '../rollout/new-phase.ts';
 import { checkEvaluator } from '../shadow/check-evaluator.ts';
 import type { CreateGroup, GroupView, UpdateGroup } from './group-schemas.ts';
 import { refuseWhileRollout } from './running-rollout.ts';
 
 const SALT_BYTES = 16;
 
+export interface GroupsDeps {
+  readonly entropy: Entropy;
+  readonly clock: Clock;
+  readonly policy: AddressPolicy;
+}
+
 /** The model groups of an organization; their splits are in split.ts. Every function works in the caller's transaction. */
-export function createGroups({ entropy, policy }: { readonly entropy: Entropy; readonly policy: AddressPolicy }) {
+export function createGroups({ entropy, clock, policy }: GroupsDeps) {
   return {
     async list(tx: Tx, { organizationId, query }: ReadCall<ListQuery>): Promise<Page<GroupView>> {
       const after = decodeNameCursor(query.cursor);
@@ -70,8 +78,10 @@ export function createGroups({ entropy, policy }: { readonly entropy: Entropy; r
       return created('group', groupView(row, []));
     },
 
-    async update(tx: Tx, { organizationId, ref, body, ifMatch }: ChangeCall<UpdateGroup>): Promise<Change> {
-      const row = await requireGroup(tx, organizationId, ref, 'update');
+    async update(tx: Tx, { organizationId, ref, body, ifMatch, actor }: ChangeCall<UpdateGroup>): Promise<Change> {
+      const { id } = await requireGroup(tx, organizationId, ref);
+      const held = body.traffic === undefined ? [] : await holdComparisons(tx, organizationId, { kind: 'group', id });
+      const row = await requireGroup(tx, organizationId, id, 'update');
       requireMatch(ifMatch, row.version);
       const variants = await variantsOfOne(tx, row);
       await checkEvaluator(tx, row, body.shadow?.evaluator, policy);
@@ -89,7 +99,11 @@ export function createGroups({ entropy, policy }: { readonly entropy: Entropy; r
           ? {}
           : { shadow: JSON.stringify({ ...shadowPolicySchema.parse(row.shadow), ...body.shadow }) }),
       });
-      return updated('group', groupView(row, variants), groupView(after, variants));
+      const effect = await beginPhases(tx, held, {
+        ...{ what: `the traffic policy of the group "${after.name}"`, actor, nowMs: clock.nowMs() },
+        changed: changedIn(conditionsOf(row), conditionsOf(after)),
+      });
+      return updated('group', groupView(row, variants), groupView(after, variants), {}, effect);
     },
 
     async remove(tx: Tx, { organizationId, ref, ifMatch }: ChangeCall<unknown>): Promise<Change> {
@@ -100,6 +114,12 @@ export function createGroups({ entropy, policy }: { readonly entropy: Entropy; r
       return deleted('group', groupView(row, await variantsOfOne(tx, row)));
     },
   };
+}
+
+/** What its traffic policy makes of answers. */
+function conditionsOf({ traffic }: GroupRow) {
+  const { lenient } = trafficPolicySchema.parse(traffic);
+  return { lenient };
 }
 
 /** The live group with this name or id. @throws Problem `not_found` */

@@ -1,4 +1,5 @@
 import { isTooSlow } from '#store/failures.ts';
+import { LogUnavailableError } from '#store/log-unavailable.ts';
 import type { Tx } from '#store/pool.ts';
 import { closeReading, openReading, type Reading } from '#store/reading.ts';
 import { invalid } from '../problem.ts';
@@ -29,6 +30,8 @@ export async function boundedRead<Result>(
     await closeReading(tx);
     return result;
   } catch (error) {
+    // The store of the rows is away, and not this database: what is read instead of it is not bound by what time was left.
+    if (error instanceof LogUnavailableError) await closeReading(tx);
     if (!isTooSlow(error)) throw error;
     const message = `looking through the log for this took longer than ${limitMs / 1_000} s; ${advice}`;
     throw invalid([{ field, message }]);

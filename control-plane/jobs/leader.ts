@@ -10,7 +10,7 @@ import { createClickHouseFinder } from '#inference-log/sinks/clickhouse/find-inf
 import { createClickHouseRolloutPast } from '#inference-log/sinks/clickhouse/rows/rollout-past.ts';
 import { capturedInPostgres } from '#store/captured-in-postgres.ts';
 import { seekLeadership } from '#store/leadership.ts';
-import { createPool, type DatabaseRole } from '#store/pool.ts';
+import { createBreakablePool, createPool, type DatabaseRole } from '#store/pool.ts';
 import { POSTGRES_ROLLOUT_PAST } from '#store/postgres-log-rows.ts';
 import { stagePairs } from '#store/shadow-sums.ts';
 import type { Clock } from '../clock.ts';
@@ -94,6 +94,8 @@ const PAIRS_CONNECTIONS = 4;
 const OWN_GATEWAY: AddressPolicy = { allowsAddress: () => true, allowsHost: () => true };
 /** Counting or archiving a page of a large partition is slow and no outage. */
 const QUERY_TIMEOUT_MS = 600_000;
+/** What is under way of rollouts may take so long at a stop: less than the control plane has for all that it must end. */
+const DRAIN_MS = 1_000;
 /** For one question about days of rows in ClickHouse. */
 const PAST_MS = 300_000;
 
@@ -106,13 +108,15 @@ export function startLeader(options: LeaderOptions): () => Promise<void> {
   const { clock, entropy, log, experimentUnitDays: unitDays } = options;
   const { leaderRetryMs, leaderCheckMs, ...every } = { ...TIMES, ...times };
   const random = () => Buffer.from(entropy.bytes(4)).readUInt32BE() / 2 ** 32;
+  const poolOptions = (role: DatabaseRole, maxConnections: number, what: string) => ({
+    ...{ databaseUrl, role, maxConnections, applicationName: `ringside ${what}`, queryTimeoutMs: QUERY_TIMEOUT_MS },
+    onConnectionError: (error: Error) => log(`a database connection broke: ${error.message}`),
+  });
   const open = (role: DatabaseRole, maxConnections: number, what: string) =>
-    createPool({
-      ...{ databaseUrl, role, maxConnections, applicationName: `ringside ${what}`, queryTimeoutMs: QUERY_TIMEOUT_MS },
-      onConnectionError: (error) => log(`a database connection broke: ${error.message}`),
-    });
+    createPool(poolOptions(role, maxConnections, what));
   const db = open('leader', CONNECTIONS, 'jobs');
-  const rolloutsDb = open('application', ENGINE_CONNECTIONS, 'rollouts');
+  const rollouts = createBreakablePool(poolOptions('application', ENGINE_CONNECTIONS, 'rollouts'));
+  const rolloutsDb = rollouts.db;
   const pairsDb = open('application', PAIRS_CONNECTIONS, 'pairs');
   const checker = createSchemaChecker();
   const outbound = createOutbound({ policy: privateUpstreams });
@@ -166,8 +170,9 @@ export function startLeader(options: LeaderOptions): () => Promise<void> {
   });
   return async () => {
     await leadership.stop();
-    await work;
-    await engine.settle();
+    // A look may take minutes; whoever leads next looks again.
+    const impatient = setTimeout(() => void rollouts.breakOff(), DRAIN_MS);
+    await work.then(() => engine.settle()).finally(() => clearTimeout(impatient));
     past?.close();
     expiry?.close();
     await rolloutsDb.destroy();

@@ -13,6 +13,7 @@ import {
 } from '#store/models.ts';
 import type { RowLock } from '#store/named-rows.ts';
 import type { Tx } from '#store/pool.ts';
+import type { Clock } from '../clock.ts';
 import type { Entropy } from '../entropy.ts';
 import type { ChangeCall, ReadCall } from '../http/operation.ts';
 import { requireMatch } from '../http/preconditions.ts';
@@ -21,6 +22,7 @@ import { decodeNameCursor, type Page, toPage } from '../paging.ts';
 import { inUse, invalid, notFound } from '../problem.ts';
 import type { Change } from '../publish/change.ts';
 import { created, deleted, type ListQuery, updated } from '../publish/outcome.ts';
+import { beginPhases, changedIn, holdComparisons } from '../rollout/new-phase.ts';
 import { deploymentRows, wantedDeployments } from './deployments.ts';
 import { type JsonObject, mergePatch } from './merge-patch.ts';
 import { type CreateModel, type ModelView, metaPricesSchema, type UpdateModel } from './model-schemas.ts';
@@ -28,7 +30,7 @@ import { type CreateModel, type ModelView, metaPricesSchema, type UpdateModel } 
 const MAX_META_BYTES = 65_536;
 
 /** The models of an organization. Every function works in the caller's transaction. */
-export function createModels({ entropy }: { readonly entropy: Entropy }) {
+export function createModels({ entropy, clock }: { readonly entropy: Entropy; readonly clock: Clock }) {
   return {
     async list(tx: Tx, { organizationId, query }: ReadCall<ListQuery>): Promise<Page<ModelView>> {
       const after = decodeNameCursor(query.cursor);
@@ -61,8 +63,10 @@ export function createModels({ entropy }: { readonly entropy: Entropy }) {
       return created('model', viewOf(row, await deploymentsOfOne(tx, row)));
     },
 
-    async update(tx: Tx, { organizationId, ref, body, ifMatch }: ChangeCall<UpdateModel>): Promise<Change> {
-      const row = await find(tx, organizationId, ref, 'update');
+    async update(tx: Tx, { organizationId, ref, body, ifMatch, actor }: ChangeCall<UpdateModel>): Promise<Change> {
+      const { id } = await find(tx, organizationId, ref);
+      const held = await holdComparisons(tx, organizationId, { kind: 'model', id });
+      const row = await find(tx, organizationId, id, 'update');
       requireMatch(ifMatch, row.version);
       const present = await deploymentsOfOne(tx, row);
       const wanted = wantedDeployments(body, present);
@@ -74,7 +78,12 @@ export function createModels({ entropy }: { readonly entropy: Entropy }) {
         ...(body.name === undefined ? {} : { name: body.name }),
         ...(body.meta === undefined ? {} : { meta: metaText(mergePatch(row.meta, body.meta)) }),
       });
-      return updated('model', viewOf(row, present), viewOf(after, await deploymentsOfOne(tx, after)));
+      const deployed = await deploymentsOfOne(tx, after);
+      const effect = await beginPhases(tx, held, {
+        ...{ what: `the model "${after.name}"`, actor, nowMs: clock.nowMs() },
+        changed: changedIn(conditionsOf(row, present), conditionsOf(after, deployed)),
+      });
+      return updated('model', viewOf(row, present), viewOf(after, deployed), {}, effect);
     },
 
     async remove(tx: Tx, { organizationId, ref, ifMatch }: ChangeCall<unknown>): Promise<Change> {
@@ -92,6 +101,19 @@ async function find(tx: Tx, organizationId: string, ref: string, lock?: RowLock)
   const row = await findModel(tx, organizationId, ref, lock);
   if (row === undefined) throw notFound('model', ref);
   return row;
+}
+
+/** What gateways go by when they ask it. */
+function conditionsOf({ meta }: ModelRow, deployments: readonly DeploymentRow[]) {
+  return {
+    deployments: deployments.map(({ provider_id, upstream_model, weight }) => ({
+      provider_id,
+      upstream_model,
+      weight,
+    })),
+    maxOutputTokens: meta['maxOutputTokens'],
+    prices: meta['prices'],
+  };
 }
 
 async function deploymentsOfOne(tx: Tx, row: ModelRow): Promise<DeploymentRow[]> {

@@ -12,6 +12,7 @@ import {
   type ProviderRow,
   updateProvider,
 } from '#store/providers.ts';
+import type { Clock } from '../clock.ts';
 import type { Entropy } from '../entropy.ts';
 import type { ChangeCall, ReadCall } from '../http/operation.ts';
 import { requireMatch } from '../http/preconditions.ts';
@@ -19,6 +20,7 @@ import { decodeNameCursor, type Page, toPage } from '../paging.ts';
 import { type Issue, inUse, notFound, refuseIssues } from '../problem.ts';
 import type { Change } from '../publish/change.ts';
 import { created, deleted, type ListQuery, updated } from '../publish/outcome.ts';
+import { beginPhases, changedIn, holdComparisons } from '../rollout/new-phase.ts';
 import { normaliseBaseUrl } from './base-url.ts';
 import { type CredentialsChange, changeCredentials, checkHeaders, checkKeptKey } from './credentials.ts';
 import type { CreateProvider, ProviderView, UpdateProvider } from './provider-schemas.ts';
@@ -26,6 +28,7 @@ import type { CreateProvider, ProviderView, UpdateProvider } from './provider-sc
 export interface ProvidersDeps {
   readonly keyring: Keyring;
   readonly entropy: Entropy;
+  readonly clock: Clock;
   readonly privateUpstreams: AddressPolicy;
 }
 
@@ -60,8 +63,10 @@ export function createProviders(deps: ProvidersDeps) {
       return created('provider', viewOf(row));
     },
 
-    async update(tx: Tx, { organizationId, ref, body, ifMatch }: ChangeCall<UpdateProvider>): Promise<Change> {
-      const row = await find(tx, organizationId, ref, 'update');
+    async update(tx: Tx, { organizationId, ref, body, ifMatch, actor }: ChangeCall<UpdateProvider>): Promise<Change> {
+      const { id } = await find(tx, organizationId, ref);
+      const held = await holdComparisons(tx, organizationId, { kind: 'provider', id });
+      const row = await find(tx, organizationId, id, 'update');
       requireMatch(ifMatch, row.version);
       const kind = row.kind as ProviderKind;
       const baseUrl = check(body, kind, deps.privateUpstreams);
@@ -77,7 +82,15 @@ export function createProviders(deps: ProvidersDeps) {
         ...(resealed ? changeCredentials(deps, place, row.credentials, credentialsOf(body)) : {}),
       });
       // A replaced secret may have the same hint; the audit log says all the same that it was replaced.
-      return updated('provider', viewOf(row), viewOf(after), resealed ? { credentialsReplaced: true } : {});
+      const remarks = resealed ? { credentialsReplaced: true } : {};
+      const effect = await beginPhases(tx, held, {
+        ...{ what: `the provider "${after.name}"`, actor, nowMs: deps.clock.nowMs() },
+        changed: [
+          ...changedIn(conditionsOf(row), conditionsOf(after)),
+          ...(body.headers === undefined ? [] : ['headers']),
+        ],
+      });
+      return updated('provider', viewOf(row), viewOf(after), remarks, effect);
     },
 
     async remove(tx: Tx, { organizationId, ref, ifMatch }: ChangeCall<unknown>): Promise<Change> {
@@ -95,6 +108,11 @@ async function find(tx: Tx, organizationId: string, ref: string, lock?: RowLock)
   const row = await findProvider(tx, organizationId, ref, lock);
   if (row === undefined) throw notFound('provider', ref);
   return row;
+}
+
+/** What gateways go by when they ask it. Another key is the same provider; what headers say is sealed, so that any new ones count. */
+function conditionsOf({ base_url: baseUrl, timeouts, definition }: ProviderRow) {
+  return { baseUrl, timeouts, definition };
 }
 
 /** Checks what the schema cannot; gives the base URL in its one spelling. @throws Problem `invalid` */

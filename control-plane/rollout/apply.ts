@@ -1,4 +1,3 @@
-import { EMPTY_MEMORY } from '#core/rollout/memory.ts';
 import type { Step } from '#core/rollout/step.ts';
 import { findGroup, type GroupRow } from '#store/groups.ts';
 import type { RolloutPast } from '#store/log-rows.ts';
@@ -8,6 +7,7 @@ import { variantsOfOne } from '../groups/groups.ts';
 import { changeSplit, type SplitChange } from '../groups/split.ts';
 import { notFound } from '../problem.ts';
 import type { Change, Effect } from '../publish/change.ts';
+import { auditView } from './audit-view.ts';
 import { gateCalls } from './gate-payload.ts';
 import { type MovedSplit, movedVariants } from './moved-variants.ts';
 import { sliceOf } from './slice.ts';
@@ -107,9 +107,4 @@ async function move(tx: Tx, rollout: RolloutRow, group: GroupRow, step: Step): P
 
 function weightsOf({ variants }: SplitChange): Record<string, number> {
   return Object.fromEntries(variants.map(({ model, weightBp }) => [model, weightBp]));
-}
-
-function auditView({ name, state, reason, phase, version, memory }: RolloutRow) {
-  const { pause } = { ...EMPTY_MEMORY, ...memory };
-  return { name, state, reason, phase, version, paused: pause !== null };
 }

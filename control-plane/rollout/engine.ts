@@ -13,7 +13,7 @@ import { createHistories, HISTORIES_WIDTH } from './histories.ts';
 import { createLanes, inParallel } from './lanes.ts';
 import { failureOf } from './look-failure.ts';
 import { createLookPace } from './look-pace.ts';
-import { machineRollout } from './machine-input.ts';
+import { asksLog } from './start.ts';
 import { type Seen, takeSteps } from './take-steps.ts';
 
 export interface RolloutEngineDeps {
@@ -75,24 +75,25 @@ export function createRolloutEngine(deps: RolloutEngineDeps): RolloutEngine {
   const histories = createHistories({ db, past: deps.past, clock, log });
   const troubles = createTroubles(log);
 
-  const glance = async ({ id, organizationId }: DueRollout): Promise<Wanted> => {
+  const glance = async ({ id, organizationId }: DueRollout, signal: AbortSignal): Promise<Wanted> => {
     const nowMs = clock.nowMs();
     const seen = await inOrganization(db, organizationId, (tx) => glanceAt(deps, tx, { id, organizationId }, nowMs));
     if (seen === null) return null;
     const { rollout, alarm } = seen;
-    histories.fill(rollout);
+    histories.fill(rollout, signal);
     if (alarm !== null) {
       pace.moved(id, await takeSteps(deps, await alarmed(deps, rollout, alarm, nowMs), nowMs));
       return null;
     }
-    if (rollout.state !== 'draft' || machineRollout(rollout).preparesAtLength) {
+    // A log that hangs must not hold the round.
+    if (rollout.state !== 'draft' || asksLog(rollout)) {
       return pace.isDue(rollout, nowMs) ? rollout : null;
     }
     await takeSteps(deps, { rollout, look: null, pairs: [] }, nowMs);
     return null;
   };
 
-  const look = async (wanted: RolloutRow) => {
+  const look = async (wanted: RolloutRow, signal: AbortSignal) => {
     const nowMs = clock.nowMs();
     try {
       const seen = await lookAtWhole(deps, wanted, nowMs, LOOK_LIMIT_MS);
@@ -103,13 +104,15 @@ export function createRolloutEngine(deps: RolloutEngineDeps): RolloutEngine {
       if (wanted.state === 'draft') pace.forget(wanted.id);
       else pace.looked({ ...seen.rollout, version }, nowMs, tookMs);
     } catch (error) {
+      // Broken off, since we stop: that is no failure to tell of.
+      if (signal.aborted) throw error;
       const failures = pace.failed(wanted, clock.nowMs());
-      if (failures > FAILURES_UNTOLD && wanted.state !== 'draft') await tell(wanted, error, nowMs);
+      if (failures > FAILURES_UNTOLD) await tell(wanted, error, nowMs);
       throw error;
     }
   };
 
-  /** Has the story of a rollout say that looking fails, and in time a pause follow from it. */
+  /** Has the story of a rollout say that looking, or what its start asks, fails; of a look a pause follows in time. */
   const tell = async (rollout: RolloutRow, error: unknown, nowMs: number) => {
     const failure = failureOf(error, LOOK_LIMIT_MS);
     try {
@@ -119,8 +122,8 @@ export function createRolloutEngine(deps: RolloutEngineDeps): RolloutEngine {
     }
   };
 
-  const lanes = createLanes(LOOKS_WIDTH, (wanted: RolloutRow) =>
-    troubles.guard('looked at', wanted.id, () => look(wanted)),
+  const lanes = createLanes(LOOKS_WIDTH, (wanted: RolloutRow, signal) =>
+    troubles.guard('looked at', wanted.id, signal, () => look(wanted, signal)),
   );
 
   return {
@@ -131,8 +134,8 @@ export function createRolloutEngine(deps: RolloutEngineDeps): RolloutEngine {
       troubles.keepOnly(ids);
       const wanted: RolloutRow[] = [];
       await inParallel(due, GLANCES_WIDTH, signal, (each) =>
-        troubles.guard('looked after', each.id, async () => {
-          const rollout = await glance(each);
+        troubles.guard('looked after', each.id, signal, async () => {
+          const rollout = await glance(each, signal);
           if (rollout !== null) wanted.push(rollout);
         }),
       );
@@ -146,16 +149,17 @@ export function createRolloutEngine(deps: RolloutEngineDeps): RolloutEngine {
   };
 }
 
-/** Says once what fails for a rollout, and once that it works again. */
+/** Says once what fails for a rollout, and once that it works again. What is broken off by a stop is neither. */
 function createTroubles(log: (line: string) => void) {
   const known = new Map<string, { readonly id: string; readonly why: string }>();
   return {
-    async guard(what: string, id: string, work: () => Promise<void>): Promise<void> {
+    async guard(what: string, id: string, signal: AbortSignal, work: () => Promise<void>): Promise<void> {
       const key = `${what} ${id}`;
       try {
         await work();
         if (known.delete(key)) log(`rollout ${id} is ${what} again`);
       } catch (error) {
+        if (signal.aborted) return;
         const why = reasonOf(error);
         if (known.get(key)?.why !== why) log(`rollout ${id} is not ${what}: ${traceOf(error)}`);
         known.set(key, { id, why });

@@ -41,8 +41,8 @@ export function createHistories({ db, past, clock, log }: HistoriesDeps) {
   };
 
   return {
-    /** Begins to, unless it is done, under way, or others are. A failure is said, and tried again at a later call. */
-    fill(rollout: RolloutRow): void {
+    /** Begins to, unless it is done, under way, or others are. A failure is said, and tried again at a later call; one that comes of a stop is not. */
+    fill(rollout: RolloutRow, signal: AbortSignal): void {
       const { id, started_at: startedAt } = rollout;
       const { historyRead } = rolloutMemorySchema.parse(rollout.memory);
       if (startedAt === null || historyRead || underWay.has(id) || !readsHistory(rollout)) return;
@@ -51,6 +51,7 @@ export function createHistories({ db, past, clock, log }: HistoriesDeps) {
       const reading = read(rollout)
         .then(() => void retryAtMs.delete(id))
         .catch((error: unknown) => {
+          if (signal.aborted) return;
           retryAtMs.set(id, clock.nowMs() + RETRY_MS);
           log(`rollout ${id}: the history of its units is not read: ${traceOf(error)}`);
         })

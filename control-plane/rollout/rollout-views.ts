@@ -6,7 +6,7 @@ import { variantsOf } from '#store/groups.ts';
 import type { Tx } from '#store/pool.ts';
 import { activeFreezes, type RolloutFacts, rolloutFacts } from '#store/rollout-facts.ts';
 import type { WebhookRow } from '#store/rollout-webhooks.ts';
-import type { FreezeRow, RolloutRow, TransitionRow } from '#store/rollouts.ts';
+import { type FreezeRow, type RolloutRow, runningRollouts, type TransitionRow } from '#store/rollouts.ts';
 import { possibleOrders } from './possible.ts';
 import type { DeliveryView, RolloutView, TransitionView } from './rollout-schemas.ts';
 import { waitsFor } from './waits-for.ts';
@@ -28,11 +28,13 @@ export async function rolloutViews(
   const groupIds = [...new Set(rows.map((row) => row.group_id))];
   const variants = await variantsOf(tx, organizationId, groupIds);
   const freezes = await activeFreezes(tx, organizationId, new Date(nowMs));
+  const running = rows.some(({ state }) => state === 'draft') ? await runningRollouts(tx, organizationId) : [];
   return rows.map((row) => {
     const assigned = (variants.get(row.group_id) ?? []).filter(({ role }) => isAssigned(role));
     const weights = Object.fromEntries(assigned.map(({ model, weight_bp }) => [model, weight_bp]));
     const freeze = freezes.find(({ group_id }) => group_id === null || group_id === row.group_id);
-    return viewOf(row, { facts: facts.get(row.id)!, weights, freeze, nowMs });
+    const behind = running.find(({ group_id }) => group_id === row.group_id)?.name;
+    return viewOf(row, { facts: facts.get(row.id)!, weights, freeze, behind, nowMs });
   });
 }
 
@@ -46,10 +48,12 @@ interface Around {
   readonly facts: RolloutFacts;
   readonly weights: Readonly<Record<string, number>>;
   readonly freeze: FreezeRow | undefined;
+  /** The rollout that is under way in the group of a draft. */
+  readonly behind: string | undefined;
   readonly nowMs: number;
 }
 
-function viewOf(row: RolloutRow, { facts, weights, freeze, nowMs }: Around): RolloutView {
+function viewOf(row: RolloutRow, { facts, weights, freeze, behind, nowMs }: Around): RolloutView {
   const { state, plan } = row;
   const memory = rolloutMemorySchema.parse(row.memory);
   const { stages } = rulesOf(plan.strategy);
@@ -73,7 +77,7 @@ function viewOf(row: RolloutRow, { facts, weights, freeze, nowMs }: Around): Rol
     step: stage === undefined ? null : { number: memory.stage + 1, of: stages.length, weightBp: stage.weightBp },
     since: (row.ended_at ?? beganAt).toISOString(),
     weights,
-    waitsFor: waitsFor({ state, plan, memory, primary, gates: facts.gates, freeze: frozen, isWithoutChampion }),
+    waitsFor: waitsFor({ state, plan, memory, primary, gates: facts.gates, freeze: frozen, behind, isWithoutChampion }),
     notes: watchNotes(row),
     nextLookAt: nextLookAt(row, facts.lastLookAt, nowMs),
     possible: possibleOrders(state, memory, plan),

@@ -11,6 +11,7 @@ import type { RolloutRow } from '#store/rollouts.ts';
 import { variantsOfOne } from '../groups/groups.ts';
 import { refuseWhileRollout } from '../groups/running-rollout.ts';
 import { Problem } from '../problem.ts';
+import { machineRollout } from './machine-input.ts';
 
 /**
  * Checks that a rollout can start in its group as that is now, and says what is kept from its start on.
@@ -42,9 +43,18 @@ export async function prepareStart(
 
 /** What the fast guard will go by while a challenger is alone. It is read now: later its own rows would be among the newest. */
 async function withHistory(tx: Tx, rollout: RolloutRow, ingest: Ingest, at: Date, past: RolloutPast): Promise<Ingest> {
-  const isNeeded =
-    rollout.definition.fastGuard !== null && firstStageAlone(rollout.plan, rollout.arms.length - 1) !== null;
-  return isNeeded ? { ...ingest, championHistory: await past.championHistory(tx, rollout, { at, ingest }) } : ingest;
+  return needsHistory(rollout)
+    ? { ...ingest, championHistory: await past.championHistory(tx, rollout, { at, ingest }) }
+    : ingest;
+}
+
+function needsHistory({ definition, plan, arms }: RolloutRow): boolean {
+  return definition.fastGuard !== null && firstStageAlone(plan, arms.length - 1) !== null;
+}
+
+/** Whether a start asks the log, which may be slow to answer, or away. */
+export function asksLog(rollout: RolloutRow): boolean {
+  return machineRollout(rollout).preparesAtLength || needsHistory(rollout);
 }
 
 async function refuseMisfit(

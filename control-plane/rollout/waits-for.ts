@@ -1,4 +1,4 @@
-import { webhookOfGate } from '#core/rollout/gates.ts';
+import { isAskedNow, webhookOfGate } from '#core/rollout/gates.ts';
 import type { RolloutMemory } from '#core/rollout/memory.ts';
 import { awaitsApproval, moveOf } from '#core/rollout/move-key.ts';
 import type { RolloutPlan } from '#core/rollout/plan.ts';
@@ -16,32 +16,36 @@ export interface Waiting {
   readonly primary: string | null;
   readonly gates: readonly GateFact[];
   readonly freeze: { readonly endsAt: Date; readonly reason: string } | null;
+  /** Of a draft: the name of the rollout that its group has under way. */
+  readonly behind?: string | undefined;
   /** The champion has no weight: nothing more is found out by comparing. */
   readonly isWithoutChampion: boolean;
 }
 
 /** What has to happen before a rollout goes on, in a sentence. */
 export function waitsFor(waiting: Waiting): string {
-  const { state, memory, freeze } = waiting;
+  const { state, memory, freeze, behind } = waiting;
   if (hasEnded(state)) return 'Nothing: it has ended.';
   if (memory.pause !== null) return `Somebody to resume it: it is paused (${memory.pause.reason}).`;
   if (state === 'draft' && memory.requestedAtMs === undefined) return 'Somebody to start it.';
   if (freeze !== null) return `The end of a freeze window at ${freeze.endsAt.toISOString()} (${freeze.reason}).`;
+  if (state === 'draft' && behind !== undefined) return `The end of the rollout "${behind}" of the same group.`;
   return gateOf(waiting) ?? evidenceOf(waiting) ?? progressOf(waiting);
 }
 
 /** What keeps it from going on, and in time pauses it. */
-function evidenceOf({ plan, memory }: Waiting): string | undefined {
+function evidenceOf({ state, plan, memory }: Waiting): string | undefined {
   if (memory.missing === null) return undefined;
   const { sinceMs, metrics, failure } = memory.missing;
   const [since, until] = [sinceMs, sinceMs + plan.missingMetricHoldMs].map((ms) => new Date(ms).toISOString());
+  if (state === 'draft') return `The log, which its start asks: ${failure}, since ${since}; it is tried again.`;
   const what = failure === null ? `A value of ${metrics.join(', ')}: none` : `A look that succeeds: ${failure},`;
   return `${what} since ${since}; at ${until} it pauses.`;
 }
 
 /** A question that is open. Of refusals and failures the machine makes a pause. */
-function gateOf({ gates, plan, memory, state }: Waiting): string | undefined {
-  const pending = gates.filter(({ gate, state: answer }) => answer === 'pending' && isQuestion(gate));
+function gateOf({ gates, plan, memory }: Waiting): string | undefined {
+  const pending = gates.filter(({ gate, state: answer }) => answer === 'pending' && isAskedNow(gate, memory));
   if (pending.length > 0) {
     const whom = pending.map(({ gate, hook, detail }) => {
       const host = new URL(webhookOfGate(plan, gate)?.url ?? 'http://unknown').host;
@@ -52,11 +56,7 @@ function gateOf({ gates, plan, memory, state }: Waiting): string | undefined {
   if (awaitsApproval(memory, plan)) {
     return `Somebody to approve ${moveOf(memory.asked!, plan)}.`;
   }
-  return state === 'draft' ? 'The engine to start it.' : undefined;
-}
-
-function isQuestion(gate: string): boolean {
-  return gate.startsWith('confirm-');
+  return undefined;
 }
 
 const NO_MORE_EVIDENCE = ' The champion has no traffic any more to compare with: promote it, roll it back or abort it.';
@@ -65,6 +65,8 @@ function progressOf({ state, plan, memory, primary, isWithoutChampion }: Waiting
   const until = (ms: number) => new Date(memory.sinceMs + ms).toISOString();
   const rules = rulesOf(plan.strategy);
   switch (state) {
+    case 'draft':
+      return 'The engine to start it.';
     case 'shadow': {
       const { minPairs = 0, durationMs = 0 } = plan.shadowFirst ?? {};
       return `${minPairs} mirrored calls of each challenger, and the end of the shadow stage at ${until(durationMs)}.`;

@@ -41,15 +41,16 @@ const MAX_DETAIL = 500;
  *   pending ──2xx──▶ approved
  *      │ └──409, or 403, with a reason, to a question──▶ denied
  *      ├──anything else──▶ pending, after a growing wait
- *      └──the last attempt was in vain, or the rollout ended meanwhile──▶ failed
+ *      └──the last attempt was in vain, or the rollout ended, or asks no more──▶ failed
  *
  * Sent first and written afterwards: a process that dies between the two sends again, with the same id.
  * @throws what the database throws
  */
 export async function deliverWebhook(deps: WebhookDeps, row: DueWebhook, signal: AbortSignal): Promise<void> {
   const isGate = IS_GATE[row.hook as Hook];
-  if (isGate && row.rolloutEnded) {
-    await settleWebhook(deps.db, row, { state: 'failed', detail: 'the rollout ended before there was an answer' });
+  if (isGate && (row.rolloutEnded || !row.isAsked)) {
+    const what = row.rolloutEnded ? 'the rollout ended' : 'the question was taken back';
+    await settleWebhook(deps.db, row, { state: 'failed', detail: `${what} before there was an answer` });
     return;
   }
   let outcome: WebhookOutcome;

@@ -35,7 +35,12 @@ function removeArms(
     ...(undone ? { to: 'holding' as const } : {}),
     reason,
     move,
-    memory: { removed, ...(undone ? { decision: null, ...freshClock(nowMs, unitsOf(rollout, facts)) } : {}) },
+    memory: {
+      removed,
+      ...(undone
+        ? { decision: null, gateRound: memory.gateRound + 1, ...freshClock(nowMs, unitsOf(rollout, facts)) }
+        : {}),
+    },
     startsPhase: state !== 'shadow',
   });
 }

@@ -1,5 +1,5 @@
 import { RESTORE } from './back.ts';
-import { blockedBy, pauseStep } from './caution.ts';
+import { blockedBy, lackOf, pauseStep } from './caution.ts';
 import { type Clearance, clearanceFor } from './clearance.ts';
 import type { Judgement } from './judge.ts';
 import type { Decision } from './memory.ts';
@@ -22,8 +22,14 @@ export function carryOut(rollout: MachineRollout, facts: MachineFacts, seen: Jud
 }
 
 function reconsider(rollout: MachineRollout, facts: MachineFacts, reason: string, nowMs: number): Step {
-  const clock = freshClock(nowMs, unitsOf(rollout, facts));
-  return makeStep(rollout, 'reconsider', { to: 'holding', reason, memory: { ...clock, decision: null } });
+  const { approved, gateRound, asked } = rollout.memory;
+  const memory = {
+    ...freshClock(nowMs, unitsOf(rollout, facts)),
+    decision: null,
+    // Who has agreed did so on evidence that is gone.
+    ...{ approved: approved.filter((key) => key !== asked), gateRound: gateRound + 1 },
+  };
+  return makeStep(rollout, 'reconsider', { to: 'holding', reason, memory });
 }
 
 function promoteWhenClear(
@@ -34,7 +40,8 @@ function promoteWhenClear(
   nowMs: number,
 ): Step | null {
   const { arm, because, reason } = decision;
-  if (!stillHolds(decision, seen)) return reconsider(rollout, facts, 'the evidence for it is gone', nowMs);
+  const against = goneOf(decision, seen);
+  if (against !== null) return reconsider(rollout, facts, `the evidence for it is gone: ${against}`, nowMs);
   // A person who promotes knows how little was measured; that nothing was is another matter.
   const thin = because === 'person' ? [] : seen.thin;
   if (blockedBy(facts, { ...seen, thin }) !== null) return null;
@@ -53,15 +60,20 @@ function promoteWhenClear(
   }
 }
 
-function stillHolds({ arm, because }: Extract<Decision, { kind: 'promote' }>, seen: Judgement): boolean {
+/**
+ * What takes a decision back; null: nothing does. Intervals hold at all looks together, so what one of them excluded stays excluded, though a
+ * later one be wider: a decision that waits for somebody is not taken back by that, and nobody is asked again and again.
+ */
+function goneOf({ arm, because }: Extract<Decision, { kind: 'promote' }>, seen: Judgement): string | null {
   switch (because) {
     case 'better':
-      return seen.passing.some((finding) => finding.arm === arm);
     case 'equivalent':
-      return [...seen.equivalent, ...seen.passing].some((finding) => finding.arm === arm);
+      if (seen.invalid !== null) return seen.invalid;
+      if (seen.missing.length > 0) return lackOf({ metrics: seen.missing, failure: null });
+      return seen.against.find((finding) => finding.arm === arm)?.reason ?? null;
     case 'time':
     case 'person':
-      return true;
+      return null;
     default:
       return because satisfies never;
   }

@@ -23,7 +23,26 @@ export function caution(rollout: MachineRollout, seen: Judgement, nowMs: number)
   if (warning !== undefined) {
     return makeStep(rollout, 'warn', { reason: warning.reason, memory: { noted: [...memory.noted, warning.key] } });
   }
-  return withoutEvidence(rollout, { metrics: seen.missing, failure: null }, nowMs);
+  const isKnown = memory.missing !== null;
+  return !isKnown && isEarly(rollout, seen, nowMs) ? null : sayMissing(rollout, seen, nowMs);
+}
+
+/** For so long the first requests of all arms are waited for before a metric is called missing. */
+const FIRST_REQUESTS_MS = 600_000;
+
+/**
+ * Whether it is too early to say that a metric is missing: the first look comes with the first traffic, and no row of that can be there
+ * yet. Nothing goes forward meanwhile, and who could says so (`sayMissing`).
+ */
+function isEarly({ plan, memory }: MachineRollout, { allServe }: Judgement, nowMs: number): boolean {
+  const graceMs = allServe ? plan.intervalMs : Math.max(plan.intervalMs, FIRST_REQUESTS_MS);
+  // Who lets it pause sooner hears of it sooner.
+  return nowMs - (memory.trafficSinceMs ?? nowMs) < Math.min(graceMs, plan.missingMetricHoldMs);
+}
+
+/** Says once which metrics are missing, and once that they are there; null: that is said, or there is nothing to say. */
+export function sayMissing(rollout: MachineRollout, { missing }: Judgement, nowMs: number): Step | null {
+  return withoutEvidence(rollout, { metrics: missing, failure: null }, nowMs);
 }
 
 /** What is missing to judge by: metrics that nobody measures, or any look at all. */
@@ -58,7 +77,14 @@ export function withoutEvidence(rollout: MachineRollout, lack: Lack, nowMs: numb
   return pauseStep(rollout, 'missing', `${why}, for ${durationFigure(forMs)}`, nowMs, { missing: null });
 }
 
-/** The same, in words. */
+/** Says once that a start waits for what it asks the log; it goes on being tried. */
+export function sayUnprepared(rollout: MachineRollout, failure: string, nowMs: number): Step | null {
+  if (rollout.memory.missing !== null) return null;
+  const missing = { sinceMs: nowMs, metrics: [], failure };
+  return makeStep(rollout, 'missing', { reason: `its start waits: ${failure}`, memory: { missing } });
+}
+
+/** What is lacking, in words. */
 export function lackOf({ metrics, failure }: Lack): string {
   return failure === null ? `nothing is measured of ${metrics.join(', ')}` : `it cannot be looked after: ${failure}`;
 }

@@ -1,6 +1,6 @@
 import { durationFigure } from '../experiments/figures.ts';
 import { sendBack } from './back.ts';
-import { pauseStep } from './caution.ts';
+import { pauseStep, sayMissing } from './caution.ts';
 import { activeArms, type Judgement } from './judge.ts';
 import type { Decision } from './memory.ts';
 import type { MachineFacts, MachineRollout, Step } from './step.ts';
@@ -42,16 +42,20 @@ export function leaveHold(rollout: MachineRollout, seen: Judgement, nowMs: numbe
   const { plan, memory } = rollout;
   const { holdMs, compares } = rulesOf(plan.strategy);
   const trafficMs = memory.trafficSinceMs === null ? 0 : nowMs - memory.trafficSinceMs;
-  if (seen.invalid !== null || seen.missing.length > 0) return null;
+  if (seen.invalid !== null) return null;
   const active = activeArms(rollout);
   const first = active[0];
   if (first === undefined) return null;
   if (!compares) {
     const over = nowMs - memory.sinceMs >= (holdMs ?? 0) && trafficMs >= plan.minDurationMs;
     if (!over && memory.skipped !== HOLD_KEY) return null;
-    const reason = over ? 'the hold is over and no guardrail is violated' : 'the rest of the hold was skipped';
+    if (seen.missing.length > 0) return sayMissing(rollout, seen, nowMs);
+    const why = over ? 'the hold is over' : 'the rest of the hold was skipped';
+    const guards = seen.guards.find(({ arm }) => arm === first)?.reason;
+    const reason = guards === undefined ? why : `${why}; ${guards}`;
     return decideStep(rollout, { kind: 'promote', arm: first, because: 'time', reason }, nowMs);
   }
+  if (seen.missing.length > 0) return null;
   if (trafficMs < plan.minDurationMs) return null;
   const best = seen.passing[0];
   if (best !== undefined) {

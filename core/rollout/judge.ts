@@ -2,6 +2,7 @@ import { fastGuardSentence } from '../experiments/fast-guard.ts';
 import { guardrailSentence } from '../experiments/guardrails.ts';
 import type { Comparison, GuardrailResult, Look, MetricResult } from '../experiments/look.ts';
 import { hasDriedUp } from '../experiments/value-counts.ts';
+import { guardsSaid } from './guards-said.ts';
 import type { MachineRollout } from './step.ts';
 
 /** Something seen of one challenger, in words. `key` tells it from everything else, so that it is acted on once. */
@@ -15,6 +16,8 @@ export interface Finding {
 export interface Judgement {
   /** Metrics of which nothing, or no number, was measured, or nothing any more: never taken for healthy. */
   readonly missing: readonly string[];
+  /** Whether each arm that is compared has had requests: before that no metric can have a value. */
+  readonly allServe: boolean;
   /** Metrics with too little to judge by yet. */
   readonly thin: readonly string[];
   /** Why the evidence cannot be trusted; null: it can. */
@@ -25,8 +28,12 @@ export interface Judgement {
   readonly warnings: readonly Finding[];
   /** Challengers that the fast guard would watch and has nothing to hold against. */
   readonly unguarded: readonly Finding[];
+  /** Of each challenger, what has been judged and what has not. */
+  readonly guards: readonly Finding[];
   /** Challengers that the champion is better than. */
   readonly lost: readonly Finding[];
+  /** Challengers of which a decision for them cannot stand. */
+  readonly against: readonly Finding[];
   /** Challengers that may be promoted, the best first. */
   readonly passing: readonly Finding[];
   /** Challengers that are as good as the champion, within their guardrails. */
@@ -47,6 +54,7 @@ export function judge(rollout: MachineRollout, look: Look | null, compares: bool
   const findings = (of: (comparison: Comparison) => readonly Finding[]) => comparisons.flatMap(of);
   return {
     missing: missingOf(rollout, look, compares),
+    allServe: [...(compares ? [0] : []), ...active].every((arm) => (look?.requests[arm] ?? 0) > 0),
     thin: compares ? thinOf(comparisons) : [],
     invalid: invalidityOf(look, comparisons),
     harmful: findings(harmOf),
@@ -55,7 +63,13 @@ export function judge(rollout: MachineRollout, look: Look | null, compares: bool
     unguarded: findings(({ arm, unguarded }) =>
       unguarded == null ? [] : [{ arm, key: `unguarded:${arm}`, reason: unguarded.replace(/\.$/, '') }],
     ),
+    guards: comparisons.map((comparison) => ({
+      arm: comparison.arm,
+      key: `guards:${comparison.arm}`,
+      reason: guardsSaid(comparison),
+    })),
     lost: findings((comparison) => (comparison.verdict === 'champion_better' ? [verdictOf(comparison)] : [])),
+    against: comparisons.flatMap((comparison) => (passes(rollout, comparison) ? [] : againstOf(comparison))),
     passing: [...comparisons]
       .filter((comparison) => passes(rollout, comparison))
       .sort((a, b) => benefitOf(b) - benefitOf(a))
@@ -138,6 +152,16 @@ function passes({ hasPrimary }: MachineRollout, comparison: Comparison): boolean
   const { verdict } = comparison;
   if (verdict === 'invalid' || verdict === 'champion_better') return false;
   return (!hasPrimary || verdict === 'challenger_better') && guardrailsPass(comparison);
+}
+
+/** What is bad, or not to be known any more; that it is open again is neither. */
+function againstOf(comparison: Comparison): Finding[] {
+  const { verdict, guardrails } = comparison;
+  const isBad = verdict === 'champion_better' || verdict === 'invalid' || verdict === 'insufficient_data';
+  if (isBad) return [verdictOf(comparison)];
+  return guardrails
+    .filter(({ state }) => state === 'violated')
+    .flatMap(({ severity }) => violatedOf(comparison, severity));
 }
 
 function guardrailsPass({ guardrails }: Comparison): boolean {

@@ -1,6 +1,6 @@
 import { sendBack } from './back.ts';
 import { carryOut } from './carry-out.ts';
-import { caution, withoutEvidence } from './caution.ts';
+import { caution, sayUnprepared, withoutEvidence } from './caution.ts';
 import { leaveHold, outcome } from './decide.ts';
 import { type Judgement, judge } from './judge.ts';
 import { leaveShadow, leaveStage } from './ramp.ts';
@@ -23,7 +23,7 @@ import { rulesOf } from './strategies/rules.ts';
  * asked in the state that waits for it. Forward, that is to more traffic for a challenger, a rollout goes only with evidence that is
  * whole: not in a freeze, not while units split otherwise than they should, not while a metric is missing. Back it always goes.
  *
- * From a look that fails nothing follows but a hold and, in time, a pause.
+ * From a look that fails nothing follows but a hold and, in time, a pause; from a start that cannot be prepared, that it waits.
  *
  * The order in which things are looked at: harm, then whatever pauses, then missing metrics, then lost challengers and the end of the
  * time, then the way forward.
@@ -36,7 +36,8 @@ import { rulesOf } from './strategies/rules.ts';
 export function nextStep(rollout: MachineRollout, facts: MachineFacts, nowMs: number): Step | null {
   const { state, memory } = rollout;
   const failure = facts.failure ?? null;
-  if (failure !== null && state !== 'draft' && !hasEnded(state)) {
+  if (failure !== null && !hasEnded(state)) {
+    if (state === 'draft') return sayUnprepared(rollout, failure, nowMs);
     return memory.pause === null ? withoutEvidence(rollout, { metrics: [], failure }, nowMs) : null;
   }
   switch (state) {

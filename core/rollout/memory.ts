@@ -46,7 +46,7 @@ export const rolloutMemorySchema = z.object({
   approved: z.array(z.string()).default([]),
   /** The move whose wait a person has ended. */
   skipped: z.string().nullable().default(null),
-  /** After a refusal the same is asked anew. */
+  /** After a refusal, and after a decision that was taken back, the same is asked anew. */
   gateRound: z.int().default(0),
   decision: decisionSchema.nullable().default(null),
   /** The group's policy of mirroring from before the shadow stage. */

@@ -1,5 +1,5 @@
 import { sendBack } from './back.ts';
-import { blockedBy, pauseStep } from './caution.ts';
+import { blockedBy, pauseStep, sayMissing } from './caution.ts';
 import { clearanceFor } from './clearance.ts';
 import { activeArms, type Judgement } from './judge.ts';
 import type { MachineFacts, MachineRollout, Step } from './step.ts';
@@ -40,7 +40,7 @@ export function leaveStage(rollout: MachineRollout, facts: MachineFacts, seen: J
   if (!over && memory.skipped !== key) return null;
   const why = over ? `step ${next} of ${stages.length} is complete` : `step ${next} of ${stages.length} was skipped`;
   if (next < stages.length) {
-    if (blockedBy(facts, seen) !== null) return null;
+    if (blockedBy(facts, seen) !== null) return sayMissing(rollout, seen, nowMs);
     return enterStage(rollout, facts, next, why, nowMs, stage.approval);
   }
   const clearance = clearanceFor(rollout, facts, {

@@ -32,13 +32,13 @@ export function refuseStart(rollout: MachineRollout, reason: string): Step {
 
 /** A draft whose start was refused: as if it had not been asked for, and the next time is another question. */
 function unrequested({ gateRound }: RolloutMemory): Partial<RolloutMemory> {
-  return { requestedAtMs: undefined, asked: null, approved: [], gateRound: gateRound + 1 };
+  return { requestedAtMs: undefined, missing: null, asked: null, approved: [], gateRound: gateRound + 1 };
 }
 
 export function startStep(rollout: MachineRollout, reason: string, nowMs: number): Step {
   const { shadowFirst, dryRun } = rollout.plan;
   const zeros = rollout.arms.map(() => 0);
-  const clock = { ...freshClock(nowMs, zeros), requestedAtMs: undefined, stage: 0 };
+  const clock = { ...freshClock(nowMs, zeros), requestedAtMs: undefined, missing: null, stage: 0 };
   // A dry run mirrors nothing, so that it could never leave the shadow stage.
   if (shadowFirst !== null && !dryRun) {
     const move: Move = { kind: 'shadow', sampleBp: shadowFirst.sampleBp };

@@ -26,6 +26,7 @@ export const ROLLOUT_EVENTS = [
   'warn',
   'missing',
   'found',
+  'new_phase',
 ] as const;
 export type RolloutEvent = (typeof ROLLOUT_EVENTS)[number];
 

@@ -35,8 +35,10 @@ export const TRANSITIONS: Readonly<Record<RolloutEvent, Transition>> = {
   ask: { from: ['draft', ...RUNNING], to: ['same'], would: null },
   remove: { from: [...RUNNING], to: ['same', 'holding'], would: 'take a challenger out' },
   warn: { from: ['ramping', 'holding', 'deciding'], to: ['same'], would: null },
-  missing: { from: [...RUNNING], to: ['same'], would: null },
+  missing: { from: ['draft', ...RUNNING], to: ['same'], would: null },
   found: { from: [...RUNNING], to: ['same'], would: null },
+  // Of neither the engine nor an order: of whoever changes what the arms are served by (control-plane/rollout/new-phase.ts).
+  new_phase: { from: ['ramping', 'holding', 'deciding'], to: ['same'], would: null },
 };
 
 interface StepParts {

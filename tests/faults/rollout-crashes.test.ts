@@ -1,6 +1,9 @@
 import type { KyselyPlugin } from 'kysely';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { Problem } from '#control-plane/problem.ts';
+import type { Look } from '#core/experiments/look.ts';
+import { rolloutMemorySchema } from '#core/rollout/memory.ts';
+import type { CommandKind } from '#core/rollout/step.ts';
 import type { Db } from '#store/pool.ts';
 import type { RolloutRow } from '#store/rollouts.ts';
 import { createMoments, scaled } from '#tests/support/fault-scale.ts';
@@ -8,15 +11,38 @@ import { lookOf } from '#tests/support/rollout-looks.ts';
 import { createRolloutRig, type RolloutRig } from '#tests/support/rollout-rig.ts';
 
 const MINUTE_MS = 60_000;
-const PLAN = {
-  strategy: {
-    kind: 'canary',
-    steps: [
-      { weightBp: 500, durationMs: MINUTE_MS },
-      { weightBp: 2_500, durationMs: MINUTE_MS },
-    ],
+const webhooks = [{ hook: 'on-end', url: 'https://hooks.example.com/x' }];
+
+/** A way from the start to the promotion: what a person orders, and what looks say, before each round of the engine. */
+interface Course {
+  readonly plan: object;
+  readonly rounds: readonly { readonly order?: CommandKind; readonly look?: Look }[];
+}
+const OPEN = lookOf({ b: {} });
+const BETTER = lookOf({ b: { verdict: 'challenger_better' } });
+const COURSES: Readonly<Record<string, Course>> = {
+  canary: {
+    plan: {
+      strategy: {
+        kind: 'canary',
+        steps: [
+          { weightBp: 500, durationMs: MINUTE_MS },
+          { weightBp: 2_500, durationMs: MINUTE_MS },
+        ],
+      },
+      webhooks,
+    },
+    rounds: [{ order: 'start' }, {}, { look: BETTER }],
   },
-  webhooks: [{ hook: 'on-end', url: 'https://hooks.example.com/x' }],
+  // The engine starts it, and asks the log for the champion's history.
+  direct: {
+    plan: { strategy: { kind: 'direct', holdMs: MINUTE_MS }, approvals: ['start'], webhooks },
+    rounds: [{ order: 'start' }, { order: 'approve' }, {}, {}],
+  },
+  ab: {
+    plan: { strategy: { kind: 'ab' }, autoPromote: false, webhooks },
+    rounds: [{ order: 'start' }, { look: BETTER }, { order: 'approve', look: OPEN }],
+  },
 };
 const VARIANTS = [
   { model: 'a', role: 'champion', weightBp: 9_000 },
@@ -60,33 +86,35 @@ function dyingAt(db: Db, at: number): { db: Db; statements: () => number } {
 /** Everything that a rollout leaves behind, without the versions and times that differ from run to run. */
 async function outcomeOf(rollout: RolloutRow) {
   const { state, phase, control, memory } = await rig.row(rollout);
-  const { pause, stage, removed } = memory as { pause: unknown; stage: number; removed: number[] };
+  const { pause, stage, removed, approved } = rolloutMemorySchema.parse(memory);
   return {
-    ...{ state, phase, control, pause, stage, removed },
+    ...{ state, phase, control, pause, stage, removed, approved },
     story: await rig.story(rollout),
     audit: (await rig.audit(rollout)).map(({ action, actor }) => `${actor} ${action}`),
     variants: await rig.variants(),
   };
 }
 
-/** From the start to the promotion, each round on the database that `dbOf` gives for it. */
-async function runWhole(dbOf: (round: number) => Db): Promise<RolloutRow> {
-  const rollout = await rig.draft(PLAN);
-  await rig.order(rollout, 'start');
-  for (let round = 0; round < 3; round++) {
-    if (round === 2) rig.world.look = lookOf({ b: { verdict: 'challenger_better' } });
-    await rig.pass(MINUTE_MS, rig.engine(dbOf(round)));
+/** The whole course. `on` looks once in each round, beside another engine or alone. */
+async function runWhole({ plan, rounds }: Course, on: (round: number) => Db, isAlone = true): Promise<RolloutRow> {
+  const rollout = await rig.draft(plan);
+  for (const [round, { order, look = OPEN }] of rounds.entries()) {
+    rig.world.look = look;
+    if (order !== undefined) await rig.order(rollout, order);
+    rig.world.nowMs += MINUTE_MS;
+    await Promise.all([rig.pass(0, rig.engine(on(round))), ...(isAlone ? [] : [rig.pass(0)])]);
     // Whoever died is replaced, and looks at the same world.
     await rig.pass(0);
   }
   return rollout;
 }
 
-test(
-  'the engine dies before any statement of any step: the outcome is the same, each transition once',
-  async () => {
+test.for(Object.entries(COURSES))(
+  '%s: of one engine or of two, one dies before any statement of any step: the outcome is the same, each transition once',
+  { timeout: scaled(120_000, 900_000) },
+  async ([, course]) => {
     const counters: { statements: () => number }[] = [];
-    const calm = await runWhole(() => {
+    const calm = await runWhole(course, () => {
       const counted = dyingAt(rig.db, -1);
       counters.push(counted);
       return counted.db;
@@ -97,24 +125,26 @@ test(
       Array.from({ length: statements() }, (_, at) => ({ round, at })),
     );
     const { seed, random } = createMoments();
-    const chosen = scaled(
-      deaths.filter(() => random() < 0.2),
-      deaths,
-    );
-    for (const { round, at } of chosen) {
-      rig.world.look = lookOf({ b: {} });
+    for (const [place, { round, at }] of scaled(drawn(deaths, 10, random), deaths).entries()) {
       await asAtFirst();
-      const rollout = await runWhole((now) => (now === round ? dyingAt(rig.db, at).db : rig.db));
-      expect(await outcomeOf(rollout), `round ${round}, statement ${at}, seed ${seed}`).toEqual(expected);
+      const isAlone = place % 2 === 0;
+      const rollout = await runWhole(course, (now) => (now === round ? dyingAt(rig.db, at).db : rig.db), isAlone);
+      const where = `round ${round}, statement ${at}, ${isAlone ? 'alone' : 'beside another'}, seed ${seed}`;
+      expect(await outcomeOf(rollout), where).toEqual(expected);
     }
   },
-  scaled(180_000, 900_000),
 );
+
+/** Some of them, one from each stretch of equal length. */
+function drawn<Item>(items: readonly Item[], count: number, random: () => number): Item[] {
+  const stretch = items.length / count;
+  return Array.from({ length: count }, (_, place) => items[Math.floor((place + random()) * stretch)]!);
+}
 
 test(
   'R20: of two who promote at once exactly one wins, with one audit entry',
   async () => {
-    const times = scaled(30, 1_000);
+    const times = scaled(20, 1_000);
     for (let time = 0; time < times; time++) {
       const rollout = await rig.draft({ strategy: { kind: 'ab' }, autoPromote: false });
       await rig.order(rollout, 'start');

@@ -207,6 +207,10 @@ const stopServer = await describeWithClickHouse('analyses and rollouts with the 
     const show = async (id: string) =>
       control.admin.selectFrom('rollouts').selectAll().where('id', '=', id).executeTakeFirstOrThrow();
     expect((await show(made.body.id)).state).toBe('draft');
+    await waitFor('the draft to say so', async () => {
+      const { waitsFor } = (await lost('GET', '/rollouts/capped')).body;
+      return /^The log, which its start asks: .*ClickHouse, which has its rows, cannot be reached/.test(waitsFor);
+    });
     await stopOthers();
 
     const there = await startOther(store.address.port);

@@ -2,8 +2,10 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { digestSecret, formatSecret } from '#core/credentials.ts';
-import type { Look } from '#core/experiments/look.ts';
+import { type Look, VERDICTS, type Verdict } from '#core/experiments/look.ts';
 import type { AdminRole } from '#store/database.ts';
+import { insertLook } from '#store/experiment-looks.ts';
+import { inOrganization } from '#store/pool.ts';
 import {
   type ApiClient,
   createApiClient,
@@ -11,6 +13,7 @@ import {
   startTestControlPlane,
   type TestControlPlane,
 } from '#tests/support/control-plane.ts';
+import { lookOf } from '#tests/support/rollout-looks.ts';
 import { waitFor } from '#tests/support/wait.ts';
 import { isSigned, startWebhookReceiver } from '#tests/support/webhook-receiver.ts';
 
@@ -125,6 +128,21 @@ test('Prometheus sees rollouts that are under way, paused and ended', async () =
   expect(running).toContain(`ringside_rollout_weight_ratio{${of},model="b",role="challenger"} 0.05\n`);
   expect(running).toMatch(/\nringside_rollout_since_look_seconds\{.*\} [\d.]+\n/);
   expect(running).toContain('ringside_rollouts_ended_total{group="demo",state="rolled_back"} 0\n');
+  expect(running).toContain('# TYPE ringside_rollout_verdict gauge\n');
+  expect(running).not.toContain('ringside_rollout_verdict{');
+  const { id } = (await api('GET', path)).body;
+  for (const [at, verdict] of ['running', 'invalid'].entries()) {
+    const look = lookOf({ b: { verdict: verdict as Verdict } }, { atMs: at, srm: verdict === 'invalid' });
+    await inOrganization(control.application, api.organizationId, (tx) => insertLook(tx, api.organizationId, id, look));
+  }
+  const seen = await scrape();
+  expect(seen).toContain(`ringside_rollout_split_p_value{${of}} 0.000001\n`);
+  expect(seen).toContain(`ringside_rollout_split_broken{${of}} 1\n`);
+  const verdicts = seen.match(/^ringside_rollout_verdict\{.*$/gm)!;
+  expect(verdicts).toHaveLength(VERDICTS.length);
+  expect(verdicts.filter((line) => line.endsWith(' 1'))).toEqual([
+    `ringside_rollout_verdict{${of},challenger="b",verdict="invalid"} 1`,
+  ]);
   await order(path, 'pause');
   expect(await scrape()).toContain(`ringside_rollout_paused{${of},cause="person"} 1\n`);
   await order(path, 'rollback');

@@ -52,7 +52,7 @@ afterAll(async () => {
 });
 
 /** A rollout with one webhook, and a call to it that is due. */
-async function plant(hook: Hook = 'confirm-step', url = `${receiver.url}/hook`, ended = false) {
+async function plant(hook: Hook = 'confirm-step', url = `${receiver.url}/hook`, ended = false, asked = '1') {
   const rolloutId = randomUUID();
   const { secret, envelope } = makeWebhookSecret({ keyring, entropy: systemEntropy }, organizationId, rolloutId);
   const plan = rolloutPlanSchema.parse({ strategy: { kind: 'direct' }, webhooks: [{ hook, url }] });
@@ -61,6 +61,7 @@ async function plant(hook: Hook = 'confirm-step', url = `${receiver.url}/hook`, 
     .values({
       ...{ id: rolloutId, organization_id: organizationId, group_id: groupId, name: 'r', state: 'ramping' as const },
       definition: JSON.stringify(experimentDefinitionSchema.parse({})),
+      memory: JSON.stringify({ asked }),
       ...{ plan: JSON.stringify(plan), arms: '[]', before: null, secrets: envelope },
       ...{ started_at: ended ? new Date() : null, ended_at: ended ? new Date() : null },
     })
@@ -229,6 +230,14 @@ test('two processes that both think they lead record one outcome', async () => {
   receiver.reply = (response) => response.writeHead(++answers === 1 ? 204 : 409).end('late');
   await Promise.all([deliver(), deliver()]);
   expect(await rowOf(id)).toMatchObject({ attempts: 1 });
+});
+
+test('a question that was taken back is not asked any more; a notice is none', async () => {
+  const question = await plant('confirm-step', `${receiver.url}/hook`, false, 'another');
+  await plant('on-rollback', `${receiver.url}/hook`, false, 'another');
+  await deliver();
+  expect(await rowOf(question.id)).toMatchObject({ state: 'failed', detail: expect.stringContaining('taken back') });
+  expect(receiver.calls).toHaveLength(1);
 });
 
 test('a question whose rollout has ended is not asked any more; a notice still is', async () => {

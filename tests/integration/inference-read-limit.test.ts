@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { boundedRead } from '#control-plane/inferences/reading.ts';
 import { NEWEST_FIRST } from '#store/inference-order.ts';
 import { listInferences } from '#store/inferences.ts';
+import { LogUnavailableError } from '#store/log-unavailable.ts';
 import { inOrganization } from '#store/pool.ts';
 import {
   type ApiClient,
@@ -69,4 +70,15 @@ test('many short statements are as much as one long one', async () => {
   );
   await expect(read).rejects.toMatchObject({ code: 'invalid' });
   expect(ran).toBeLessThanOrEqual(LIMIT_MS / 50);
+});
+
+test('where the store of the rows is away, what is read in its place has its own time', async () => {
+  const timeout = await inOrganization(control.application, api.organizationId, async (tx) => {
+    const away = new LogUnavailableError('away', { why: 'is away', isRefusal: false, cause: undefined });
+    const read = boundedRead(tx, ({ ask }) => ask(() => Promise.reject(away)), { limitMs: LIMIT_MS });
+    await expect(read).rejects.toBe(away);
+    const { rows } = await sql<{ statement_timeout: string }>`SHOW statement_timeout`.execute(tx);
+    return rows[0]!.statement_timeout;
+  });
+  expect(timeout).toBe('0');
 });

@@ -1,12 +1,18 @@
+import { sql } from 'kysely';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { observe } from '#control-plane/experiments/observe.ts';
 import { observeTotals } from '#control-plane/rollout/observe-totals.ts';
 import { lookAt } from '#core/experiments/look-at.ts';
 import { size } from '#core/split/ranges.ts';
-import type { RolloutRow } from '#store/rollouts.ts';
+import { listPhases } from '#store/experiment-phases.ts';
+import { LogUnavailableError } from '#store/log-unavailable.ts';
+import { createBreakablePool } from '#store/pool.ts';
+import { POSTGRES_ROLLOUT_PAST } from '#store/postgres-log-rows.ts';
+import { findRollout, type RolloutRow } from '#store/rollouts.ts';
 import { type CountedInference, countInferences, unitId } from '#tests/support/planted-experiment.ts';
 import { lookOf } from '#tests/support/rollout-looks.ts';
 import { createRolloutRig, type RolloutRig } from '#tests/support/rollout-rig.ts';
+import { waitFor } from '#tests/support/wait.ts';
 
 const MINUTE_MS = 60_000;
 const FIRST = { a: 9_000, b: 1_000 };
@@ -290,4 +296,131 @@ test('of two challengers the one that harms is taken out alone, and its share go
   rig.world.look = lookOf({ b: {}, c: { guardrail: 'violated' } });
   await rig.pass(MINUTE_MS);
   expect([await state(), await rig.weights()]).toEqual(['rolled_back', FIRST]);
+});
+
+test('what serves its arms changes beneath it: another phase begins, and the story says why', async () => {
+  rollout = await rig.draft(CANARY);
+  await rig.order(rollout, 'start');
+  const { control: slice } = await rig.row(rollout);
+  const changes = [
+    ['/models/b', { upstreamModel: 'up-b2' }, 2, 'phase 2 begins: the model "b" was changed (deployments)'],
+    ['/models/a', { meta: { maxOutputTokens: 99 } }, 3, 'the model "a" was changed (maxOutputTokens)'],
+    ['/providers/p', { baseUrl: 'http://127.0.0.1:10/v1' }, 4, 'the provider "p" was changed (baseUrl)'],
+    ['/providers/p', { apiKey: 'sk-another' }, 4, 'the provider "p" was changed (baseUrl)'],
+    ['/models/b', { upstreamModel: 'up-b2', meta: { team: 'x' } }, 4, 'the provider "p"'],
+    ['/groups/demo', { traffic: { lenient: true } }, 5, 'the group "demo" was changed (lenient)'],
+    ['/groups/demo', { traffic: { keepAliveMs: 1 } }, 5, 'lenient'],
+  ] as const;
+  for (const [path, body, phase, reason] of changes) {
+    const { status } = await rig.api('PATCH', path, body);
+    expect([path, status]).toEqual([path, 200]);
+    expect(await rig.row(rollout)).toMatchObject({ phase, control: slice, reason: expect.stringContaining(reason) });
+    expect((await rig.published()).experiment!.phase).toBe(phase);
+  }
+  expect(await rig.story(rollout)).toEqual([
+    'start: draft → ramping (a 9500, b 500)',
+    ...Array.from({ length: 4 }, () => 'new_phase: ramping → ramping'),
+  ]);
+  expect((await rig.audit(rollout)).map(({ action }) => action).slice(1)).toEqual(Array(4).fill('rollout.new_phase'));
+  const place = { organizationId: rig.organizationId, id: rollout.id };
+  const phases = await rig.inTx((tx) => listPhases(tx, place.organizationId, place.id));
+  expect(phases.map(({ phase, weights_bp, is_mixed }) => [phase, weights_bp, is_mixed])).toEqual(
+    [1, 2, 3, 4, 5].map((phase) => [phase, [500, 500], false]),
+  );
+  // The ramp goes on from there.
+  await rig.pass(MINUTE_MS);
+  expect([(await rig.row(rollout)).phase, (await rig.weights())['b']]).toEqual([5, 2_500]);
+});
+
+test('who changes what serves an arm waits for a step under way before it locks anything that the step needs', async () => {
+  rollout = await rig.draft(CANARY);
+  await rig.order(rollout, 'start');
+  const locked = Promise.withResolvers<void>();
+  const release = Promise.withResolvers<void>();
+  const step = rig.inTx(async (tx) => {
+    await findRollout(tx, rig.organizationId, rollout.id, 'update');
+    locked.resolve();
+    await release.promise;
+    await sql`SELECT id FROM models WHERE name = 'b' FOR UPDATE NOWAIT`.execute(tx);
+  });
+  await locked.promise;
+  const change = rig.api('PATCH', '/models/b', { upstreamModel: 'up-b3' });
+  await waitFor('the change to wait', async () => {
+    const { rows } = await sql`SELECT 1 FROM pg_stat_activity WHERE datname = current_database()
+      AND application_name = 'ringside control-plane' AND wait_event_type = 'Lock'`.execute(rig.control.admin);
+    return rows.length > 0;
+  });
+  release.resolve();
+  await step;
+  expect((await change).status).toBe(200);
+  expect((await rig.row(rollout)).phase).toBe(2);
+});
+
+test('a log that hangs or is away holds up the start that asks it alone, and the draft says what it waits for', async () => {
+  rollout = await rig.draft({ strategy: { kind: 'direct' }, approvals: ['start'] });
+  await rig.order(rollout, 'start');
+  let answer: () => void = () => undefined;
+  let asked = 0;
+  let answers: 'hangs' | 'fails' = 'hangs';
+  const engine = rig.engine(rig.db, {
+    past: {
+      ...POSTGRES_ROLLOUT_PAST,
+      championHistory: async () => {
+        asked++;
+        if (answers === 'hangs') await new Promise<void>((resolve) => (answer = resolve));
+        const details = { why: 'did not answer', isRefusal: false, cause: undefined };
+        throw new LogUnavailableError('secret.example.com did not answer', details);
+      },
+    },
+  });
+  await rig.pass(1_000, engine);
+  await rig.order(rollout, 'approve');
+  rig.world.nowMs += 1_000;
+  // The round is over while the question is open.
+  await engine.round(new AbortController().signal);
+  await waitFor('the question', () => asked === 1);
+  await engine.round(new AbortController().signal);
+  answers = 'fails';
+  answer();
+  await engine.settle();
+  await rig.pass(5_000, engine);
+  expect((await rig.story(rollout)).at(-1)).toBe('missing: draft → draft');
+  const { body } = await rig.api('GET', `/rollouts/${rollout.id}`);
+  expect(body.waitsFor).toMatch(
+    /^The log, which its start asks: the log could not be read: ClickHouse, which has its rows, did not answer, since 2026-/,
+  );
+  await rig.pass(60_000, engine);
+  expect((await rig.story(rollout)).filter((line) => line.startsWith('missing'))).toHaveLength(1);
+  await rig.pass(60_000);
+  expect(await rig.row(rollout)).toMatchObject({ state: 'ramping', memory: { missing: null } });
+  expect(rig.logged.splice(0)).toHaveLength(1);
+});
+
+test('a stop ends looks that are under way, here and in the database, and says nothing of them', async () => {
+  rollout = await rig.draft({ strategy: { kind: 'ab' } });
+  await rig.order(rollout, 'start');
+  const applicationName = 'test of a stop';
+  const pool = createBreakablePool({
+    ...{ databaseUrl: rig.control.databaseUrl, role: 'application', maxConnections: 4, applicationName },
+  });
+  const active = async () => {
+    const { rows } = await sql`SELECT 1 FROM pg_stat_activity WHERE application_name = ${applicationName}
+      AND state = 'active'`.execute(rig.control.admin);
+    return rows.length;
+  };
+  const engine = rig.engine(pool.db, {
+    observe: async (tx) => {
+      await sql`SELECT pg_sleep(60)`.execute(tx);
+      return rig.nothingSeen;
+    },
+  });
+  const stop = new AbortController();
+  await engine.round(stop.signal);
+  await waitFor('the look', async () => (await active()) === 1);
+  stop.abort();
+  await pool.breakOff();
+  await engine.settle();
+  await pool.db.destroy();
+  await waitFor('the end of its statement', async () => (await active()) === 0);
+  expect(await rig.story(rollout)).toEqual(['start: draft → ramping (a 5000, b 5000)']);
 });

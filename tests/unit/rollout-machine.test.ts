@@ -96,12 +96,91 @@ test('after a pause at the end of its time a rollout gets that time once more', 
   expect(nextStep(again, facts, 60_000)).toMatchObject({ event: 'pause' });
 });
 
-test('a decision whose evidence has gone is taken back', () => {
+test('a decision that waits for a person stands while an interval opens again, and is asked for once', () => {
+  let rollout = { ...holding({ ...AB, autoPromote: false }) };
+  const events: string[] = [];
+  for (let minute = 1; minute <= 6; minute++) {
+    const better = { b: { verdict: 'challenger_better' } } as const;
+    const open = { b: { verdict: 'running', guardrail: 'open' } } as const;
+    const facts = factsOf({ look: lookOf(minute % 2 === 1 ? better : open) });
+    for (let step = nextStep(rollout, facts, minute * 60_000); step !== null; ) {
+      events.push(step.event);
+      rollout = { ...rollout, state: step.to, memory: step.memory };
+      step = nextStep(rollout, facts, minute * 60_000);
+    }
+  }
+  expect(events).toEqual(['decide', 'ask']);
+  const approved = commandStep(rollout, factsOf({ look: lookOf({ b: {} }) }), { kind: 'approve' }, 1);
+  if (approved.kind !== 'step') throw new Error(approved.why);
+  expect(
+    nextStep({ ...rollout, memory: approved.step.memory }, factsOf({ look: lookOf({ b: {} }) }), 500_000),
+  ).toMatchObject({ event: 'promote' });
+});
+
+test.each([
+  ['its verdict turns bad', { verdict: 'inconclusive', guardrail: 'violated', severity: 'warn' }, 'is violated'],
+  ['it cannot be compared any more', { verdict: 'insufficient_data' }, 'insufficient_data'],
+  ['its evidence is invalid', { verdict: 'invalid' }, 'b is invalid'],
+  ['nothing is measured', { unmeasured: true }, 'nothing is measured of score'],
+] as const)('a decision is taken back, with what was agreed to, when %s', (_, saying, reason) => {
   const decision = { kind: 'promote', arm: 1, because: 'better', reason: 'better' };
-  const rollout = { ...holding({ ...AB, autoPromote: false }, { decision }), state: 'deciding' as const };
-  expect(nextStep(rollout, factsOf({ look: lookOf({ b: {} }) }), 1_000)).toMatchObject({
+  const noted = ['invalid', 'warn:1:error_rate'];
+  const missing = { sinceMs: 0, metrics: ['score', 'error_rate'] };
+  const waits = { decision, noted, missing, asked: 'promotion:1', approved: ['step:1'] };
+  const rollout = { ...holding({ ...AB, autoPromote: false }, waits), state: 'deciding' as const };
+  const facts = factsOf({ look: lookOf({ b: saying }) });
+  let step = nextStep(rollout, facts, 1_000)!;
+  if (step.event === 'found') step = nextStep({ ...rollout, memory: step.memory }, facts, 1_000)!;
+  expect(step).toMatchObject({
     event: 'reconsider',
     to: 'holding',
+    reason: expect.stringContaining(reason),
+    memory: { decision: null, asked: null, approved: ['step:1'], gateRound: 1 },
+  });
+});
+
+test('nothing is called missing before its first requests can be there; nothing goes forward meanwhile', () => {
+  const canary = {
+    strategy: { kind: 'canary', steps: [{ weightBp: 500, durationMs: 3_600_000 }, { weightBp: 900 }] },
+    intervalMs: 30_000,
+  };
+  const memory = rolloutMemorySchema.parse({ trafficSinceMs: 0 });
+  const ramping = machineOf(canary, { state: 'ramping', memory });
+  const at = (nowMs: number, requests: readonly number[], rollout = ramping) => {
+    const look = { ...lookOf({ b: { unmeasured: true } }), requests };
+    return nextStep(rollout, factsOf({ look }), nowMs)?.event ?? null;
+  };
+  expect(at(0, [0, 0])).toBeNull();
+  expect(at(29_000, [9, 9])).toBeNull();
+  expect(at(30_000, [9, 9])).toBe('missing');
+  expect(at(599_000, [9, 0])).toBeNull();
+  expect(at(600_000, [9, 0])).toBe('missing');
+  // Who could go on is told why it does not.
+  expect(at(1_000, [9, 0], { ...ramping, memory: { ...memory, skipped: 'step:1' } })).toBe('missing');
+  const impatient = machineOf({ ...canary, missingMetricHoldMs: 5_000 }, { state: 'ramping', memory });
+  expect(at(5_000, [9, 0], impatient)).toBe('missing');
+});
+
+test('after a hold without a champion the story says what was judged and what was not', () => {
+  const direct = machineOf(
+    { strategy: { kind: 'direct' } },
+    { state: 'holding', memory: rolloutMemorySchema.parse({ trafficSinceMs: 0 }) },
+  );
+  const look = lookOf({ b: { guardrail: 'missing' } });
+  expect(nextStep(direct, factsOf({ look }), 1_000)).toMatchObject({
+    event: 'decide',
+    reason:
+      'the hold is over; of the guardrails error_rate is not to be judged, since too little is measured of both arms; the fast guard has found no more failing units than the champion allows',
+  });
+  const [comparison] = look.comparisons;
+  const unwatched = {
+    ...look,
+    comparisons: [{ ...comparison!, guardrails: [], fastGuard: null, unguarded: 'no past.' }],
+  };
+  expect(
+    nextStep({ ...direct, memory: { ...direct.memory, noted: ['unguarded:1'] } }, factsOf({ look: unwatched }), 1),
+  ).toMatchObject({
+    reason: 'the hold is over; there is no guardrail; no fast guard either: no past',
   });
 });
 

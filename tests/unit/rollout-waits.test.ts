@@ -49,6 +49,27 @@ test('what evidence is missing, since when, and when that pauses it', () => {
   expect(waits({ metrics: [], failure })).toBe(`A look that succeeds: ${failure}, ${times}`);
 });
 
+test('a draft whose start cannot ask the log says so, once nobody else is waited for', () => {
+  const waits = (memory: object, behind?: string) =>
+    waitsFor({
+      ...{
+        behind,
+        state: 'draft',
+        plan: rolloutPlanSchema.parse({ strategy: { kind: 'direct' }, approvals: ['start'] }),
+      },
+      ...{ primary: null, gates: [], freeze: null, isWithoutChampion: false },
+      memory: rolloutMemorySchema.parse({ requestedAtMs: 0, asked: 'start', ...memory }),
+    });
+  const missing = { sinceMs: 0, metrics: [], failure: 'the log could not be read' };
+  expect(waits({})).toBe('Somebody to approve the start.');
+  expect(waits({ approved: ['start'] })).toBe('The engine to start it.');
+  expect(waits({}, 'other')).toBe('The end of the rollout "other" of the same group.');
+  expect(waits({ requestedAtMs: undefined }, 'other')).toBe('Somebody to start it.');
+  expect(waits({ approved: ['start'], missing })).toBe(
+    'The log, which its start asks: the log could not be read, since 1970-01-01T00:00:00.000Z; it is tried again.',
+  );
+});
+
 const steps = [
   { weightBp: 500, durationMs: 1_000 },
   { weightBp: 5_000, approval: true },
