@@ -1,4 +1,6 @@
 import { fastGuardSentence } from '../experiments/fast-guard.ts';
+import { probability } from '../experiments/figures.ts';
+import { guardrailSentence } from '../experiments/guardrails.ts';
 import type { Comparison, GuardrailResult, Look, MetricResult } from '../experiments/look.ts';
 import { hasDriedUp } from '../experiments/value-counts.ts';
 import type { MachineRollout } from './step.ts';
@@ -109,7 +111,7 @@ function thinOf(comparisons: readonly Comparison[]): string[] {
 
 function invalidityOf(look: Look | null, comparisons: readonly Comparison[]): string | null {
   if (look?.srm.fired) {
-    return `the units do not split as the weights say (p ${short(look.srm.minPValue)}, α ${look.srm.alpha}): the assignment or the log is broken`;
+    return `the units do not split as the weights say (p ${probability(look.srm.minPValue)}, α ${look.srm.alpha}): the assignment or the log is broken`;
   }
   const invalid = comparisons.find(({ verdict }) => verdict === 'invalid');
   return invalid === undefined ? null : (invalid.reasons[0] ?? 'the evidence is invalid');
@@ -125,10 +127,10 @@ function harmOf(comparison: Comparison): Finding[] {
 function violatedOf({ arm, challenger, guardrails }: Comparison, severity: GuardrailResult['severity']): Finding[] {
   return guardrails
     .filter((each) => each.severity === severity && each.state === 'violated')
-    .map(({ metric, effect, lower, upper, margin }) => ({
+    .map((guardrail) => ({
       arm,
-      key: `${severity}:${arm}:${metric}`,
-      reason: `guardrail ${metric} of ${challenger} is violated: effect ${short(effect)}, interval (${short(lower)}, ${short(upper)}), margin ${margin}`,
+      key: `${severity}:${arm}:${guardrail.metric}`,
+      reason: `${challenger}: ${guardrailSentence(guardrail).replace(/\.$/, '')}`,
     }));
 }
 
@@ -151,8 +153,4 @@ function benefitOf({ primary }: Comparison): number {
 
 function verdictOf({ arm, challenger, verdict, reasons }: Comparison): Finding {
   return { arm, key: `verdict:${arm}`, reason: reasons[0] ?? `${challenger}: ${verdict.replaceAll('_', ' ')}` };
-}
-
-function short(value: number | null): string {
-  return value === null ? 'unknown' : String(Number(value.toPrecision(3)));
 }
