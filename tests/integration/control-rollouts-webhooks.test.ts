@@ -13,7 +13,6 @@ import { DEFAULT_CAPTURE, DEFAULT_LOG_POLICY } from '#core/snapshot/log-policy.t
 import { parseAddressPolicy } from '#core/upstream-address.ts';
 import { createPool, type Db } from '#store/pool.ts';
 import { createTestDatabase } from '#tests/support/database.ts';
-import { withDocumentedAnswers } from '#tests/support/openapi-answers.ts';
 import { waitFor } from '#tests/support/wait.ts';
 import { isSigned, startWebhookReceiver, type WebhookReceiver } from '#tests/support/webhook-receiver.ts';
 

@@ -46,16 +46,35 @@ describe('ringside replay', () => {
     expect(table.code).toBe(0);
     expect(table.out).toMatch(/demo, .* 40 inferences, \d+ of them would have moved/);
     expect(table.out).toContain('"b" had too few units');
+    // All took the same time and none failed: that is no certainty about others.
+    const same = await ringside('replay', '--group', 'demo', '--weights', 'a=10000,b=0', '--since', '24h');
+    expect(same.out).toMatch(/^errors .*0\.00 % \(no interval: it did not vary\)$/m);
     const json = JSON.parse((await ringside(...args, '--json')).out);
     expect(json.inferences).toBe(40);
     expect(json.moved).toBeGreaterThan(0);
   });
 
-  test('what the API refuses is one line, and exits with 1', async () => {
+  test('what the API refuses is one line, and ends with 1; what is called wrongly ends with 2', async () => {
     const { code, err } = await ringside('replay', '--group', 'demo', '--weights', 'c=1');
     expect(code).toBe(1);
     expect(err).toContain('no variant with the model "c"');
-  });
+    const wrong = [
+      ['replay', '--group', 'demo'],
+      ['plan', '--nonsense'],
+      ['rollout', 'show'],
+      ['rollout'],
+      ['export', '--format', 'xml', '--out', 'x'],
+      ['archive', 'restore'],
+      ['verify-log', '--ids', 'all'],
+      ['group', 'split'],
+      ['migrate', 'now'],
+      ['dance'],
+    ];
+    const ended = await Promise.all(wrong.map((args) => ringside(...args)));
+    expect(ended.map((each, at) => [wrong[at], each.code, each.out])).toEqual(wrong.map((args) => [args, 2, '']));
+    for (const each of ended) expect(each.err).toMatch(/^ringside: \S/);
+    expect((await ringside('rollout', 'watch', 'nobody')).code).toBe(1);
+  }, 20_000);
 
   test('times before now and moments', () => {
     const nowMs = Date.parse('2030-01-02T00:00:00Z');
