@@ -22,7 +22,9 @@ export function leaveDraft(rollout: MachineRollout, facts: MachineFacts, nowMs: 
 
 /** Without anybody to ask, what the start waited for is the champion's past, which the engine reads (winsorizeAt), or the end of a freeze. */
 function isAsked({ plan }: MachineRollout): boolean {
-  return !plan.dryRun && (plan.approvals.includes('start') || plan.webhooks.some(({ hook }) => hook === 'confirm-start'));
+  return (
+    !plan.dryRun && (plan.approvals.includes('start') || plan.webhooks.some(({ hook }) => hook === 'confirm-start'))
+  );
 }
 
 export function startClearance(rollout: MachineRollout, facts: MachineFacts): Clearance {
