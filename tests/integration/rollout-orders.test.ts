@@ -240,7 +240,7 @@ test('a look that fails is tried again ever later; the story says so, and pauses
     'missing: ramping → ramping',
     'pause: ramping → ramping',
   ]);
-  expect((await shown()).paused.reason).toMatch(/^it cannot be looked after: .*, for 300 s$/);
+  expect((await shown()).paused.reason).toMatch(/^it cannot be looked after: .*, for 5 min$/);
   const lines = rig.logged.splice(0);
   expect(lines.map((line) => line.includes('no route to 10.0.0.7'))).toEqual([true, false, true]);
   expect(lines[1]).toBe(`rollout ${rollout.id} is looked at again`);
