@@ -8,6 +8,7 @@ import { createLog, print } from './output.ts';
 import { type Settings, SettingsError } from './settings.ts';
 import { CommandError } from './start-failure.ts';
 import { findLog } from './up/embedded.ts';
+import { UsageError } from './usage-error.ts';
 
 const USAGE = `usage: ringside archive <sub-command>
   list [--group <name or id>] [--json]           what has been archived
@@ -60,16 +61,16 @@ function parse(args: readonly string[]): Omit<Call, 'db' | 'place'> & { readonly
   try {
     parsed = parseArgs({ args: [...args], allowPositionals: true, options });
   } catch (error) {
-    throw new CommandError(`${(error as Error).message}\n${USAGE}`);
+    throw new UsageError(`${(error as Error).message}\n${USAGE}`);
   }
   const { values, positionals } = parsed;
   const [command, ...ids] = positionals;
-  if (command !== 'list' && command !== 'verify' && command !== 'restore') throw new CommandError(USAGE);
-  if (command === 'list' && ids.length > 0) throw new CommandError(`list takes no argument "${ids[0]}"\n${USAGE}`);
-  if (command === 'restore' && ids.length !== 1) throw new CommandError(`restore takes one id\n${USAGE}`);
+  if (command !== 'list' && command !== 'verify' && command !== 'restore') throw new UsageError(USAGE);
+  if (command === 'list' && ids.length > 0) throw new UsageError(`list takes no argument "${ids[0]}"\n${USAGE}`);
+  if (command === 'restore' && ids.length !== 1) throw new UsageError(`restore takes one id\n${USAGE}`);
   const days = Number(values.days ?? 7);
   if (!Number.isInteger(days) || days < 1 || days > MAX_DAYS) {
-    throw new CommandError(`--days: must be an integer from 1 to ${MAX_DAYS}`);
+    throw new UsageError(`--days: must be an integer from 1 to ${MAX_DAYS}`);
   }
   return { command, ids, group: values.group, days, json: values.json ?? false };
 }

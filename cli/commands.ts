@@ -4,6 +4,7 @@ import { createLog, print } from './output.ts';
 import { runService } from './service.ts';
 import { requireStandalone, type Settings, SettingsError } from './settings.ts';
 import { namingAddress } from './start-failure.ts';
+import { UsageError } from './usage-error.ts';
 
 /** `ringside gateway`: serves from its last good configuration even when the database is away. */
 export async function gateway(settings: Settings, release: string, argument?: string): Promise<void> {
@@ -54,7 +55,7 @@ async function inheritedSockets(argument: string | undefined) {
   if (argument === undefined) return undefined;
   const { INHERIT, receiveSockets } = await import('./keeper.ts');
   if (argument === INHERIT && process.send !== undefined) return receiveSockets();
-  throw new SettingsError(`gateway takes no argument "${argument}"; settings come from the environment`);
+  throw new UsageError(`gateway takes no argument "${argument}"; settings come from the environment`);
 }
 
 /** `ringside control-plane`. */

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { fail, print } from './output.ts';
 import { parseSettings, type Settings } from './settings.ts';
+import { isUsageError } from './usage-error.ts';
 
 const release = (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string })
   .version;
@@ -121,6 +122,10 @@ ${Object.entries(COMMANDS)
   --help, -h     this text
   --version, -v  the release
 
+Ends with 0 when it did what was asked, with 2 when it was called wrongly (the line on the standard error names the argument), and with 1
+when it was refused or failed; also where a check has found something (verify-log, archive verify) or a rollout that is watched was not
+promoted.
+
 Settings come from the environment: DATABASE_URL and RINGSIDE_… variables. Without DATABASE_URL, archive, verify-log and export
 work on the \`ringside up\` that runs in RINGSIDE_DATA_DIR.
 Addresses (host:port or a port): RINGSIDE_GATEWAY_LISTEN (127.0.0.1:8080), RINGSIDE_CONTROL_LISTEN (…:8081),
@@ -138,19 +143,20 @@ const known = name !== undefined && Object.hasOwn(COMMANDS, name) ? COMMANDS[nam
 const wantsHelp = [name, ...rest].some((arg) => arg === '--help' || arg === '-h');
 if (name === undefined || name === 'help' || (wantsHelp && known?.hasHelp !== true)) {
   print(HELP);
-  if (name === undefined) process.exitCode = 1;
+  if (name === undefined) process.exitCode = 2;
 } else if (name === '--version' || name === '-v') print(release);
 else {
   const command = known;
-  if (command === undefined) fail(`unknown command "${name}"; see ringside --help`);
+  if (command === undefined) fail(`unknown command "${name}"; see ringside --help`, 2);
   const allowed = command.parameter === undefined ? 0 : 1;
   if (command.parsesArguments === undefined && rest.length > allowed) {
-    fail(`${name} takes no argument "${rest[allowed]}"; settings come from the environment`);
+    fail(`${name} takes no argument "${rest[allowed]}"; settings come from the environment`, 2);
   }
   try {
     if ('compute' in command) await command.compute(rest, () => parseSettings(process.env));
     else await command.run(parseSettings(process.env), release, rest);
   } catch (error) {
-    fail((await import('./start-failure.ts')).explainStartFailure(error));
+    const { explainStartFailure } = await import('./start-failure.ts');
+    fail(explainStartFailure(error), isUsageError(error) ? 2 : 1);
   }
 }

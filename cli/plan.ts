@@ -6,7 +6,7 @@ import { print } from './output.ts';
 import { parseAmount } from './rollout/metric-flags.ts';
 import { parseDuration, parseShare, parseWeight } from './rollout/quantities.ts';
 import type { Settings } from './settings.ts';
-import { CommandError } from './start-failure.ts';
+import { UsageError } from './usage-error.ts';
 
 const HELP = `usage: ringside plan --group <group> [options]
 
@@ -55,7 +55,7 @@ export async function planCommand(settings: Settings, args: readonly string[]): 
 
 const DAY_MS = 86_400_000;
 
-/** Reads the arguments. @throws CommandError that names the option */
+/** Reads the arguments. @throws UsageError that names the option */
 export function parsePlanOptions(args: readonly string[]): {
   group: string;
   query: Record<string, string | undefined>;
@@ -80,16 +80,16 @@ export function parsePlanOptions(args: readonly string[]): {
       },
     }).values;
   } catch (error) {
-    throw new CommandError(`${(error as Error).message}; see ringside plan --help`);
+    throw new UsageError(`${(error as Error).message}; see ringside plan --help`);
   }
   const { group, metric, challengers, comparison, alpha, power } = values as Record<string, string | undefined>;
-  if (group === undefined) throw new CommandError('--group <group> is missing; see ringside plan --help');
+  if (group === undefined) throw new UsageError('--group <group> is missing; see ringside plan --help');
   const absolute = values['absolute'] === true;
   const read = (name: string, parse: (text: string) => number | undefined, example: string) => {
     const given = values[name];
     if (typeof given !== 'string') return undefined;
     const value = parse(given);
-    if (value === undefined) throw new CommandError(`--${name} is like ${example}, not "${given}"`);
+    if (value === undefined) throw new UsageError(`--${name} is like ${example}, not "${given}"`);
     return String(value);
   };
   const days = (given: string) => {

@@ -4,7 +4,7 @@ import { findControlAccess } from './export/access.ts';
 import { print } from './output.ts';
 import { parseDuration } from './rollout/quantities.ts';
 import type { Settings } from './settings.ts';
-import { CommandError } from './start-failure.ts';
+import { UsageError } from './usage-error.ts';
 
 const HELP = `usage: ringside replay --group <group> --weights <model=weight,…> [options]
 
@@ -17,7 +17,7 @@ What other weights would have done to cost, errors, latency and busiest minutes.
   --json                                    the API's answer as it is
 
 Inferences that would have stayed count as they were; the others with the figures that their new variant had for requests of the same
-kind. Intervals are of 95 %.`;
+kind. Intervals are of 95 %; a figure that did not vary has none.`;
 
 interface Estimate {
   readonly value: number;
@@ -59,7 +59,7 @@ export async function replayCommand(settings: Settings, args: readonly string[],
   print(json ? JSON.stringify(replay, null, 2) : replayLines(replay).join('\n'));
 }
 
-/** Reads the arguments. @throws CommandError that names the option */
+/** Reads the arguments. @throws UsageError that names the option */
 export function parseReplayOptions(
   args: readonly string[],
   nowMs: number,
@@ -78,16 +78,15 @@ export function parseReplayOptions(
       },
     }).values;
   } catch (error) {
-    throw new CommandError(`${(error as Error).message}; see ringside replay --help`);
+    throw new UsageError(`${(error as Error).message}; see ringside replay --help`);
   }
   const { group, weights, since, until } = values as Record<string, string | undefined>;
-  if (group === undefined) throw new CommandError('--group <group> is missing; see ringside replay --help');
-  if (weights === undefined)
-    throw new CommandError('--weights <model=weight,…> is missing; see ringside replay --help');
+  if (group === undefined) throw new UsageError('--group <group> is missing; see ringside replay --help');
+  if (weights === undefined) throw new UsageError('--weights <model=weight,…> is missing; see ringside replay --help');
   const objective = values['latency-objective'] as string | undefined;
   const objectiveMs = objective === undefined ? undefined : parseDuration(objective);
   if (objective !== undefined && objectiveMs === undefined) {
-    throw new CommandError(`--latency-objective is a time like 800ms or 2s, not "${objective}"`);
+    throw new UsageError(`--latency-objective is a time like 800ms or 2s, not "${objective}"`);
   }
   const agoMs = parseDuration(since!);
   return {
@@ -110,6 +109,12 @@ const ROWS: readonly (readonly [keyof Replay['figures'], string, (value: number)
   ['overObjectiveRate', 'over objective', (value) => `${(value * 100).toFixed(2)} %`],
 ];
 
+/** Of figures that did not vary: they have no variance to make an interval of, which is no certainty. */
+function rangeOf({ value, lower, upper }: Estimate, show: (value: number) => string): string {
+  const hasInterval = upper - lower > 1e-9 * Math.abs(value);
+  return hasInterval ? `(${show(lower)} to ${show(upper)})` : '(no interval: it did not vary)';
+}
+
 function replayLines(replay: Replay): string[] {
   const { group, since, until, inferences, moved, figures, busiestMinute, warnings } = replay;
   const cell = (text: string) => text.padEnd(16);
@@ -120,10 +125,7 @@ function replayLines(replay: Replay): string[] {
     ['', 'before', 'after', 'difference (95 %)'].map(cell).join('').trimEnd(),
     ...ROWS.map(([name, label, show]) => {
       const { before, after, difference } = figures[name];
-      const change =
-        difference === null
-          ? 'not known'
-          : `${show(difference.value)} (${show(difference.lower)} to ${show(difference.upper)})`;
+      const change = difference === null ? 'not known' : `${show(difference.value)} ${rangeOf(difference, show)}`;
       return (
         cell(label) +
         cell(before === null ? '–' : show(before)) +

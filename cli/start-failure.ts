@@ -12,7 +12,7 @@ export class AddressTakenError extends Error {
   }
 }
 
-/** A command was called wrongly, or cannot do what it was asked. The message says it all. */
+/** A command cannot do what it was asked: it was refused, or failed. The message says it all; the command ends with 1. */
 export class CommandError extends Error {
   override name = 'CommandError';
 }
@@ -22,6 +22,7 @@ const PLAIN: readonly string[] = [
   'SettingsError',
   'AddressTakenError',
   'CommandError',
+  'UsageError',
   'ArchiveDamagedError',
   'ArchiveMissingError',
   'UnknownGroupError',

@@ -3,8 +3,9 @@ import { parseArgs } from 'node:util';
 import type { Finding, LogReport, VerifiedEntry } from '#inference-log/verify/report.ts';
 import { requireSchema } from './commands.ts';
 import { print, printProgress } from './output.ts';
-import { type Settings, SettingsError } from './settings.ts';
+import type { Settings } from './settings.ts';
 import { findLog } from './up/embedded.ts';
+import { UsageError } from './usage-error.ts';
 
 const MAX_IDS = 20;
 /** A line of progress this often at most, and none for a short run. */
@@ -49,7 +50,7 @@ function parseArguments(args: readonly string[]) {
     if (!Number.isSafeInteger(maxIds) || maxIds < 0) throw new Error('--ids takes a number');
     return { json: values.json ?? false, group: values.group, maxIds };
   } catch (error) {
-    throw new SettingsError(`verify-log: ${(error as Error).message}`);
+    throw new UsageError(`verify-log: ${(error as Error).message}`);
   }
 }
 

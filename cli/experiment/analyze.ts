@@ -5,7 +5,8 @@ import { measure } from '#core/experiments/metric-result.ts';
 import { rateDifference, sumsOfTrials } from '#core/experiments/rate-difference.ts';
 import { MIN_UNITS_PER_ARM, meanDifference } from '#core/statistics/mean-difference.ts';
 import { sumsOfValues } from '#core/statistics/ratio.ts';
-import { InputError, onlyOne, parseInput, readJson, throwRefused } from './input.ts';
+import { UsageError } from '../usage-error.ts';
+import { onlyOne, parseInput, readJson, throwRefused } from './input.ts';
 
 export const ANALYZE_HELP = `usage: ringside experiment analyze --json '<object>' | --json @file | --json -
 
@@ -87,11 +88,11 @@ const inputSchema = z.discriminatedUnion('kind', [
 
 type Input = z.output<typeof inputSchema>;
 
-/** `ringside experiment analyze`: what is printed. @throws InputError */
+/** `ringside experiment analyze`: what is printed. @throws UsageError */
 export async function analyze(args: readonly string[]): Promise<object> {
   const { values } = parseArgs({ args: [...args], options: { json: { type: 'string', multiple: true } } });
   const given = onlyOne('--json', values.json);
-  if (given === undefined) throw new InputError('--json is missing; see ringside experiment analyze --help');
+  if (given === undefined) throw new UsageError('--json is missing; see ringside experiment analyze --help');
   const json = await readJson('--json', given);
   const input = parseInput(inputSchema, json, (path) => fieldsAt(json, path));
   return { ...analyzeInput(input), look: lookOf(input) };

@@ -3,19 +3,15 @@ import { text } from 'node:stream/consumers';
 import type { z } from 'zod';
 import { reasonOf } from '#core/reason.ts';
 import type { Refusal } from '#core/statistics/result.ts';
+import { UsageError } from '../usage-error.ts';
 
-/** What was typed cannot be worked with. The message is one line that names the field; the command ends with 2. */
-export class InputError extends Error {
-  override name = 'InputError';
-}
-
-/** JSON from an argument: the text itself, `@file`, or `-` for the standard input. @throws InputError */
+/** JSON from an argument: the text itself, `@file`, or `-` for the standard input. @throws UsageError */
 export async function readJson(option: string, argument: string): Promise<unknown> {
   const source = argument === '-' ? await text(process.stdin) : await fileOrText(option, argument);
   try {
     return JSON.parse(source);
   } catch (error) {
-    throw new InputError(`${option} is not JSON: ${oneLine(reasonOf(error))}`);
+    throw new UsageError(`${option} is not JSON: ${oneLine(reasonOf(error))}`);
   }
 }
 
@@ -24,13 +20,13 @@ async function fileOrText(option: string, argument: string): Promise<string> {
   try {
     return await readFile(argument.slice(1), 'utf8');
   } catch (error) {
-    throw new InputError(`${option} names a file that cannot be read: ${oneLine(reasonOf(error))}`);
+    throw new UsageError(`${option} names a file that cannot be read: ${oneLine(reasonOf(error))}`);
   }
 }
 
 /**
  * @param fieldsAt the fields that an object at a path may have; what is told to those who spelled one otherwise
- * @throws InputError that names the first field that is wrong, says what is there and what belongs there
+ * @throws UsageError that names the first field that is wrong, says what is there and what belongs there
  */
 export function parseInput<T>(
   schema: z.ZodType<T>,
@@ -44,9 +40,9 @@ export function parseInput<T>(
   const issue = issues.find(({ code }) => code !== 'unrecognized_keys') ?? issues[0]!;
   if (issue.code === 'unrecognized_keys') {
     const field = nameOf([...issue.path, issue.keys[0]!]);
-    throw new InputError(`${field}: is not a known field; known are ${fieldsAt(issue.path).join(', ')}`);
+    throw new UsageError(`${field}: is not a known field; known are ${fieldsAt(issue.path).join(', ')}`);
   }
-  throw new InputError(
+  throw new UsageError(
     `${nameOf(issue.path)}: ${reasonFor(issue, valueAt(input, issue.path))}${strayBeside(issue, issues)}`,
   );
 }
@@ -109,17 +105,17 @@ function strayBeside(issue: Issue, issues: readonly Issue[]): string {
   return stray.length === 0 ? '' : ` (${JSON.stringify(stray[0])} is not a known field)`;
 }
 
-/** What may be given once: that the last one stands is nothing to guess. @throws InputError */
+/** What may be given once: that the last one stands is nothing to guess. @throws UsageError */
 export function onlyOne(option: string, given: readonly string[] | undefined): string | undefined {
   if (given !== undefined && given.length > 1) {
-    throw new InputError(`${option} is given ${given.length} times; it is given once`);
+    throw new UsageError(`${option} is given ${given.length} times; it is given once`);
   }
   return given?.[0];
 }
 
 /** A refusal of the statistics as an error of the command. */
 export function throwRefused({ field, reason }: Refusal): never {
-  throw new InputError(`${field} ${reason}`);
+  throw new UsageError(`${field} ${reason}`);
 }
 
 /** What a library says, in one line. */

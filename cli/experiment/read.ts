@@ -3,7 +3,7 @@ import { systemClock } from '#control-plane/clock.ts';
 import { createControlApi } from '../control-api.ts';
 import { findControlAccess } from '../export/access.ts';
 import { parseDuration } from '../rollout/quantities.ts';
-import { InputError } from './input.ts';
+import { UsageError } from '../usage-error.ts';
 import type { Subcommand } from './subcommands.ts';
 
 /** A sub-command that prints what the control API answers. */
@@ -31,8 +31,8 @@ export function readSubcommand(command: string, name: string, read: Read): Subco
       const { values, positionals } = parseArgs({ args: [...args], options: known, allowPositionals: true });
       const { json: _, ...query } = values as Record<string, string | boolean | undefined>;
       const [ref, stray] = takes === undefined ? ['', positionals[0]] : positionals;
-      if (ref === undefined) throw new InputError(`of which ${takes}? Name it, or give its id`);
-      if (stray !== undefined) throw new InputError(`takes no argument "${stray}"`);
+      if (ref === undefined) throw new UsageError(`of which ${takes}? Name it, or give its id`);
+      if (stray !== undefined) throw new UsageError(`takes no argument "${stray}"`);
       const api = createControlApi(await findControlAccess(settings()));
       return api.get<object>(path(encodeURIComponent(ref)), momentsOf(query as Record<string, string | undefined>));
     },

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { chiSquareSplit, srmSequential } from '#core/statistics/split-ratio.ts';
-import { InputError, onlyOne, throwRefused } from './input.ts';
+import { UsageError } from '../usage-error.ts';
+import { onlyOne, throwRefused } from './input.ts';
 
 export const SRM_HELP = `usage: ringside experiment srm --counts a,b,… [--counts …] --weights a,b,… [--sequential]
 
@@ -21,7 +22,7 @@ With it, the Dirichlet-multinomial test that decides experiments (at pValue ≤ 
 
 Ends with 2 when the input is wrong, with one line on the standard error.`;
 
-/** `ringside experiment srm`: what is printed. @throws InputError */
+/** `ringside experiment srm`: what is printed. @throws UsageError */
 export async function srm(args: readonly string[]): Promise<object> {
   const { values } = parseArgs({
     args: [...args],
@@ -31,9 +32,9 @@ export async function srm(args: readonly string[]): Promise<object> {
       sequential: { type: 'boolean', default: false },
     },
   });
-  if (values.counts === undefined) throw new InputError('--counts is missing; see ringside experiment srm --help');
+  if (values.counts === undefined) throw new UsageError('--counts is missing; see ringside experiment srm --help');
   const given = onlyOne('--weights', values.weights);
-  if (given === undefined) throw new InputError('--weights is missing; see ringside experiment srm --help');
+  if (given === undefined) throw new UsageError('--weights is missing; see ringside experiment srm --help');
   const looks = values.counts.map((list) => numbersOf('--counts', list));
   const weights = numbersOf('--weights', given);
   return values.sequential ? sequential(looks, weights) : fixed(looks, weights);
@@ -63,7 +64,7 @@ function numbersOf(option: string, list: string): number[] {
     const value = NUMBER.test(word) ? Number(word) : Number.NaN;
     if (Number.isFinite(value)) return value;
     const looks = option === '--counts' ? ', and --counts again for each further look' : '';
-    throw new InputError(
+    throw new UsageError(
       `${option}[${at}] is ${JSON.stringify(word)}; it takes numbers with commas between them${looks}`,
     );
   });

@@ -1,15 +1,16 @@
-import { fail, print } from '../output.ts';
+import { print } from '../output.ts';
 import type { Settings } from '../settings.ts';
-import { InputError, oneLine } from './input.ts';
+import { isUsageError, UsageError } from '../usage-error.ts';
+import { oneLine } from './input.ts';
 
 export interface Subcommand {
   readonly summary: string;
   readonly help: string;
-  /** What is printed, as JSON. @throws InputError */
+  /** What is printed, as JSON. @throws UsageError */
   run(args: readonly string[], settings: () => Settings): Promise<object>;
 }
 
-/** Runs one of a command's sub-commands and prints what it gives; wrong arguments end the process with 2. */
+/** Runs one of a command's sub-commands and prints what it gives. @throws UsageError */
 export async function runSubcommand(
   command: string,
   subcommands: Readonly<Record<string, Subcommand>>,
@@ -22,13 +23,13 @@ export async function runSubcommand(
   if (args.includes('--help') || args.includes('-h')) return print(known?.help ?? helpOf(command, subcommands, notice));
   if (known === undefined) {
     const problem = name === undefined ? 'a command is missing' : `unknown command "${name}"`;
-    fail(`${command}: ${problem}; see ringside ${command} --help`, 2);
+    throw new UsageError(`${command}: ${problem}; see ringside ${command} --help`);
   }
   try {
     print(JSON.stringify(await known.run(rest, settings), null, 2));
   } catch (error) {
-    if (!isWrongInput(error)) throw error;
-    fail(`${command} ${name}: ${oneLine(error.message)}`, 2);
+    if (!isUsageError(error)) throw error;
+    throw new UsageError(`${command} ${name}: ${oneLine(error.message)}`);
   }
 }
 
@@ -39,10 +40,4 @@ function helpOf(command: string, subcommands: Readonly<Record<string, Subcommand
 ${lines.join('\n')}
 
 ringside ${command} <command> --help tells more. ${notice}`;
-}
-
-/** Also of what `parseArgs` says of arguments. */
-function isWrongInput(error: unknown): error is Error {
-  if (error instanceof InputError) return true;
-  return error instanceof TypeError && String((error as { code?: unknown }).code).startsWith('ERR_PARSE_ARGS');
 }

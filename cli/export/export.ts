@@ -3,7 +3,7 @@ import { fail, print } from '../output.ts';
 import type { Settings } from '../settings.ts';
 import { type ControlAccess, findControlAccess } from './access.ts';
 import { type Checkpoint, splitCheckpoints } from './checkpoints.ts';
-import { EXPORT_HELP, type ExportOptions, ExportOptionsError, parseExportOptions } from './options.ts';
+import { EXPORT_HELP, type ExportOptions, parseExportOptions } from './options.ts';
 import { OtherExportError, openPartFile, type PartFile } from './part-file.ts';
 import { createProgress } from './progress.ts';
 
@@ -27,7 +27,6 @@ export async function exportLog(settings: Settings, args: readonly string[]): Pr
     if (options === null) return print(EXPORT_HELP);
     await runExport(await findControlAccess(settings), options);
   } catch (error) {
-    if (error instanceof ExportOptionsError) fail(`${error.message}; see ringside export --help`);
     if (error instanceof RefusedError || error instanceof OtherExportError) fail(error.message);
     throw error;
   }

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { UsageError } from '../usage-error.ts';
 
 /** What `ringside export` is asked for. */
 export interface ExportOptions {
@@ -8,10 +9,6 @@ export interface ExportOptions {
   readonly resume: boolean;
   /** Print a summary as JSON. */
   readonly json: boolean;
-}
-
-export class ExportOptionsError extends Error {
-  override name = 'ExportOptionsError';
 }
 
 /** Filters that the API has, as options: `--latency-from-ms 500` is `latencyFromMs=500`. */
@@ -50,7 +47,7 @@ was fetched until then is in <file>.part, and --resume goes on there.
 
 The token is RINGSIDE_ADMIN_TOKEN and the address RINGSIDE_CONTROL_URL, or both are those of credentials.json in RINGSIDE_DATA_DIR.`;
 
-/** Reads the arguments; null when help is wanted. @throws ExportOptionsError */
+/** Reads the arguments; null when help is wanted. @throws UsageError */
 export function parseExportOptions(args: readonly string[]): ExportOptions | null {
   const filters = Object.fromEntries(FILTERS.map((name) => [name, { type: 'string' as const }]));
   let values: Record<string, string | boolean | undefined>;
@@ -67,13 +64,13 @@ export function parseExportOptions(args: readonly string[]): ExportOptions | nul
       },
     }).values;
   } catch (error) {
-    throw new ExportOptionsError((error as Error).message);
+    throw wrong((error as Error).message);
   }
   if (values['help'] === true) return null;
   const { out, format } = values;
-  if (typeof out !== 'string' || out === '') throw new ExportOptionsError('--out <file> is missing');
+  if (typeof out !== 'string' || out === '') throw wrong('--out <file> is missing');
   if (typeof format !== 'string' || !FORMATS.includes(format)) {
-    throw new ExportOptionsError(`--format is one of ${FORMATS.join(', ')}`);
+    throw wrong(`--format is one of ${FORMATS.join(', ')}`);
   }
   const query: Record<string, string> = { format };
   for (const name of FILTERS) {
@@ -81,6 +78,10 @@ export function parseExportOptions(args: readonly string[]): ExportOptions | nul
     if (typeof value === 'string') query[camelCase(name)] = value;
   }
   return { query, out, resume: values['resume'] === true, json: values['json'] === true };
+}
+
+function wrong(problem: string): UsageError {
+  return new UsageError(`${problem}; see ringside export --help`);
 }
 
 function camelCase(name: string): string {

@@ -1,5 +1,5 @@
 import type { ParseArgsOptionsConfig } from 'node:util';
-import { CommandError } from '../start-failure.ts';
+import { UsageError } from '../usage-error.ts';
 import { parseGuardrail, parsePrimary } from './metric-flags.ts';
 import { durationFlag, type Flags, optional, parseStrategy, weightFlag } from './strategy-flags.ts';
 
@@ -53,13 +53,13 @@ export const CREATE_HELP = `usage: ringside rollout create --group <group> --cha
   --start [--reason <why>]                 at once; otherwise it is a draft
   --json`;
 
-/** What `POST /rollouts` is sent. `file`: the contents of `-f`. @throws CommandError */
+/** What `POST /rollouts` is sent. `file`: the contents of `-f`. @throws UsageError */
 export function createBody(flags: Flags, file: unknown): object {
   const stray = Object.keys(flags).find((name) => file !== undefined && flags[name] !== undefined && !isBeside(name));
-  if (stray !== undefined) throw new CommandError(`--${stray} cannot stand beside -f; write it into the file`);
+  if (stray !== undefined) throw new UsageError(`--${stray} cannot stand beside -f; write it into the file`);
   if (file === undefined) return fromFlags(flags);
   if (typeof file !== 'object' || file === null || Array.isArray(file))
-    throw new CommandError('-f: holds no JSON object');
+    throw new UsageError('-f: holds no JSON object');
   return { ...file, ...common(flags) };
 }
 
@@ -79,9 +79,9 @@ function common(flags: Flags): object {
 
 function fromFlags(flags: Flags): object {
   const { group, challenger } = flags;
-  if (typeof group !== 'string') throw new CommandError('--group is missing');
+  if (typeof group !== 'string') throw new UsageError('--group is missing');
   const challengers = list(challenger);
-  if (challengers.length === 0) throw new CommandError('--challenger is missing');
+  if (challengers.length === 0) throw new UsageError('--challenger is missing');
   const experiment = {
     ...optional('primary', typeof flags['primary'] === 'string' ? parsePrimary(flags['primary']) : undefined),
     ...optional(
@@ -116,13 +116,13 @@ function shadowFirst(flags: Flags): object | undefined {
     ...optional('minPairs', numberFlag(flags, 'pairs')),
   };
   if (durationMs !== undefined) return { durationMs, ...rest };
-  if (Object.keys(rest).length > 0) throw new CommandError('--sample and --pairs belong to --shadow-first');
+  if (Object.keys(rest).length > 0) throw new UsageError('--sample and --pairs belong to --shadow-first');
   return undefined;
 }
 
 function parseWebhook(text: string): object {
   const at = text.indexOf('=');
-  if (at < 1) throw new CommandError(`--webhook ${text}: write hook=url`);
+  if (at < 1) throw new UsageError(`--webhook ${text}: write hook=url`);
   return { hook: text.slice(0, at), url: text.slice(at + 1) };
 }
 
@@ -130,7 +130,7 @@ function numberFlag(flags: Flags, name: string): number | undefined {
   const text = flags[name];
   if (typeof text !== 'string') return undefined;
   const value = Number(text);
-  if (text.trim() === '' || !Number.isFinite(value)) throw new CommandError(`--${name}: "${text}" is no number`);
+  if (text.trim() === '' || !Number.isFinite(value)) throw new UsageError(`--${name}: "${text}" is no number`);
   return value;
 }
 

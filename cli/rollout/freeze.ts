@@ -1,6 +1,6 @@
 import type { ParseArgsOptionsConfig } from 'node:util';
 import type { ControlApi } from '../control-api.ts';
-import { CommandError } from '../start-failure.ts';
+import { UsageError } from '../usage-error.ts';
 import { durationFlag, type Flags, optional } from './strategy-flags.ts';
 import { table } from './view.ts';
 
@@ -18,13 +18,13 @@ export const FREEZE_OPTIONS: ParseArgsOptionsConfig = {
   ...{ for: { type: 'string' }, reason: { type: 'string' } },
 };
 
-/** Makes the window that the flags describe. @throws CommandError */
+/** Makes the window that the flags describe. @throws UsageError */
 export function freeze(api: ControlApi, flags: Flags, nowMs: number): Promise<FreezeWindow> {
   const { from, until, reason } = flags;
   const lengthMs = durationFlag(flags, 'for');
   if ((until === undefined) === (lengthMs === undefined))
-    throw new CommandError('freeze takes --until <time> or --for 2d');
-  if (reason === undefined) throw new CommandError('--reason is missing');
+    throw new UsageError('freeze takes --until <time> or --for 2d');
+  if (reason === undefined) throw new UsageError('--reason is missing');
   const startMs = typeof from === 'string' ? timeOf('from', from) : nowMs;
   const endMs = typeof until === 'string' ? timeOf('until', until) : startMs + lengthMs!;
   return api.post('/freeze-windows', {
@@ -36,7 +36,7 @@ export function freeze(api: ControlApi, flags: Flags, nowMs: number): Promise<Fr
 
 function timeOf(flag: string, text: string): number {
   const unixMs = Date.parse(text);
-  if (Number.isNaN(unixMs)) throw new CommandError(`--${flag}: "${text}" is no time; write 2030-12-20T00:00:00Z`);
+  if (Number.isNaN(unixMs)) throw new UsageError(`--${flag}: "${text}" is no time; write 2030-12-20T00:00:00Z`);
   return unixMs;
 }
 

@@ -1,4 +1,4 @@
-import { CommandError } from '../start-failure.ts';
+import { UsageError } from '../usage-error.ts';
 import { parseDuration, parseShare } from './quantities.ts';
 
 const DIRECTIONS = ['increase', 'decrease'];
@@ -16,9 +16,7 @@ export function parsePrimary(text: string): object {
     else if (word === 'absolute') primary['relative'] = false;
     else if (effect !== undefined) primary['minimumEffect'] = effect;
     else
-      throw new CommandError(
-        `--primary ${text}: "${word}" is no direction, no kind, not "absolute" and no effect (5%)`,
-      );
+      throw new UsageError(`--primary ${text}: "${word}" is no direction, no kind, not "absolute" and no effect (5%)`);
   }
   return primary;
 }
@@ -28,7 +26,7 @@ export function parseGuardrail(text: string): object {
   const [metric = '', amount = '', ...words] = text.split(':');
   const margin = parseAmount(amount);
   if (margin === undefined) {
-    throw new CommandError(`--guardrail ${text}: write metric:margin, the margin as 1%, 0.01 or 50ms`);
+    throw new UsageError(`--guardrail ${text}: write metric:margin, the margin as 1%, 0.01 or 50ms`);
   }
   const guardrail: Record<string, unknown> = { metric, margin };
   for (const word of words) {
@@ -37,7 +35,7 @@ export function parseGuardrail(text: string): object {
     else if (KINDS.includes(word)) guardrail['kind'] = word;
     else if (word === 'relative') guardrail['relative'] = true;
     else
-      throw new CommandError(
+      throw new UsageError(
         `--guardrail ${text}: "${word}" is no severity (${SEVERITIES.join(', ')}), no direction, no kind and not "relative"`,
       );
   }

@@ -6,7 +6,7 @@ import { type ControlApi, createControlApi } from '../control-api.ts';
 import { findControlAccess } from '../export/access.ts';
 import { print } from '../output.ts';
 import type { Settings } from '../settings.ts';
-import { CommandError } from '../start-failure.ts';
+import { UsageError } from '../usage-error.ts';
 import { CREATE_HELP, CREATE_OPTIONS, createBody } from './create-flags.ts';
 import { FREEZE_OPTIONS, type FreezeWindow, freeze, freezeLines } from './freeze.ts';
 import type { Flags } from './strategy-flags.ts';
@@ -92,14 +92,15 @@ const COMMANDS: Readonly<Record<string, SubCommand>> = {
   rollback: { options: { ...reason, group: { type: 'string' } }, takesRollout: 'maybe', run: rollback },
 };
 
-/** `ringside rollout …`: rollouts through the control API. */
+/** `ringside rollout …`: rollouts through the control API. @throws UsageError, CommandError */
 export async function rolloutCommand(settings: Settings, args: readonly string[]): Promise<void> {
   const [name = '', ...rest] = args;
   const wantsHelp = args.includes('--help') || args.includes('-h');
   if (wantsHelp || name === 'help') return print(name === 'create' ? CREATE_HELP : HELP);
   const known = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (known === undefined) {
-    throw new CommandError(name === '' ? HELP : `unknown sub-command "${name}"; see ringside rollout --help`);
+    const problem = name === '' ? 'a sub-command is missing' : `unknown sub-command "${name}"`;
+    throw new UsageError(`rollout: ${problem}; see ringside rollout --help`);
   }
   const { flags, ref } = parse(name, known, rest);
   await known.run({ api: createControlApi(await findControlAccess(settings)), flags, ref });
@@ -112,13 +113,13 @@ function parse(name: string, command: SubCommand, args: readonly string[]): { fl
     const options = { ...command.options, json: { type: 'boolean' as const } };
     parsed = parseArgs({ args: [...args], allowPositionals: true, options }) as typeof parsed;
   } catch (error) {
-    throw new CommandError(`${(error as Error).message}; ${hint}`);
+    throw new UsageError(`${(error as Error).message}; ${hint}`);
   }
   const [ref, ...more] = parsed.positionals;
   const stray = command.takesRollout === false ? ref : more[0];
-  if (stray !== undefined) throw new CommandError(`${name} takes no argument "${stray}"; ${hint}`);
+  if (stray !== undefined) throw new UsageError(`${name} takes no argument "${stray}"; ${hint}`);
   if (command.takesRollout === true && ref === undefined)
-    throw new CommandError(`${name} of which ${name === 'unfreeze' ? 'window' : 'rollout'}? ${hint}`);
+    throw new UsageError(`${name} of which ${name === 'unfreeze' ? 'window' : 'rollout'}? ${hint}`);
   return { flags: parsed.values, ref: ref ?? '' };
 }
 
@@ -132,12 +133,12 @@ async function fileOf(path: Flags[string]): Promise<unknown> {
   try {
     content = path === '-' ? await text(process.stdin) : await readFile(path, 'utf8');
   } catch (error) {
-    throw new CommandError(`-f: ${(error as Error).message}`);
+    throw new UsageError(`-f: ${(error as Error).message}`);
   }
   try {
     return JSON.parse(content);
   } catch (error) {
-    throw new CommandError(`-f ${path}: is no JSON: ${(error as Error).message}`);
+    throw new UsageError(`-f ${path}: is no JSON: ${(error as Error).message}`);
   }
 }
 
@@ -167,7 +168,7 @@ async function rollback(call: Call): Promise<void> {
   const { api, flags, ref } = call;
   const { group, reason: why } = flags;
   if ((ref === '') === (group === undefined)) {
-    throw new CommandError('rollback takes a rollout or --group <group>; see ringside rollout --help');
+    throw new UsageError('rollback takes a rollout or --group <group>; see ringside rollout --help');
   }
   if (typeof group !== 'string') return order('rollback', call);
   const body = why === undefined ? {} : { reason: why };

@@ -58,6 +58,11 @@ export const phaseSchema = z
 export const experimentSchema = experimentSummarySchema
   .extend({
     definition: experimentDefinitionSchema.meta({ description: 'Fixed since the start.' }),
+    caps: z.record(z.string(), z.number()).openapi({
+      description:
+        'By metric, in its own unit: a single value counts as this at most (`winsorizeAt`). Fixed at the start; empty: nothing is capped.',
+      example: { latency: 1_250_000 },
+    }),
     armModels: z.array(z.object({ model: z.string(), modelId: z.uuid(), role: z.enum(['champion', 'challenger']) })),
     phases: z.array(phaseSchema),
   })

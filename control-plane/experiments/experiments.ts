@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { experimentDefinitionSchema } from '#core/experiments/definition.ts';
+import { experimentDefinitionSchema, type Ingest } from '#core/experiments/definition.ts';
+import { BUILTIN_METRICS, type BuiltinMetricName } from '#core/experiments/metrics.ts';
 import { listPhases } from '#store/experiment-phases.ts';
 import { armTotals } from '#store/experiments.ts';
 import { allGroups } from '#store/groups.ts';
@@ -57,6 +58,7 @@ export async function experimentView(tx: Tx, row: RolloutRow): Promise<Experimen
   return {
     ...summaryOf(row, groups.find(({ id }) => id === row.group_id)?.name ?? ''),
     definition: experimentDefinitionSchema.parse(row.definition),
+    caps: capsOf(row.ingest),
     armModels: row.arms.map(({ model, modelId }, arm) => ({
       ...{ model, modelId, role: arm === 0 ? ('champion' as const) : ('challenger' as const) },
     })),
@@ -70,6 +72,12 @@ export async function experimentView(tx: Tx, row: RolloutRow): Promise<Experimen
       };
     }),
   };
+}
+
+/** Caps by the metric whose sums they are of. A draft has none yet. */
+function capsOf({ caps = {} }: Partial<Ingest>): Record<string, number> {
+  const found = Object.entries(BUILTIN_METRICS).map(([name, { sum }]) => [name, caps[sum]] as const);
+  return Object.fromEntries(found.filter((entry): entry is [BuiltinMetricName, number] => entry[1] !== undefined));
 }
 
 function summaryOf(row: RolloutRow, group: string): ExperimentSummary {

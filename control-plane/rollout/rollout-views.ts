@@ -59,6 +59,7 @@ function viewOf(row: RolloutRow, { facts, weights, freeze, behind, nowMs }: Arou
   const { stages } = rulesOf(plan.strategy);
   const stage = state === 'ramping' ? stages[memory.stage] : undefined;
   const primary = row.definition.primary?.metric ?? null;
+  const guardrails = row.definition.guardrails.map(({ metric }) => metric);
   const frozen = freeze === undefined ? null : { endsAt: freeze.ends_at, reason: freeze.reason };
   // What has ended keeps its memory, a pause too, but is in neither.
   const pause = hasEnded(state) ? null : memory.pause;
@@ -77,7 +78,10 @@ function viewOf(row: RolloutRow, { facts, weights, freeze, behind, nowMs }: Arou
     step: stage === undefined ? null : { number: memory.stage + 1, of: stages.length, weightBp: stage.weightBp },
     since: (row.ended_at ?? beganAt).toISOString(),
     weights,
-    waitsFor: waitsFor({ state, plan, memory, primary, gates: facts.gates, freeze: frozen, behind, isWithoutChampion }),
+    waitsFor: waitsFor({
+      ...{ state, plan, memory, primary, guardrails },
+      ...{ gates: facts.gates, freeze: frozen, behind, isWithoutChampion },
+    }),
     notes: watchNotes(row),
     nextLookAt: nextLookAt(row, facts.lastLookAt, nowMs),
     possible: possibleOrders(state, memory, plan),

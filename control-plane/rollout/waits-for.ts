@@ -14,6 +14,8 @@ export interface Waiting {
   readonly memory: RolloutMemory;
   /** Name of the metric that decides; null: guardrails alone. */
   readonly primary: string | null;
+  /** Metrics that must not get worse. */
+  readonly guardrails: readonly string[];
   readonly gates: readonly GateFact[];
   readonly freeze: { readonly endsAt: Date; readonly reason: string } | null;
   /** Of a draft: the name of the rollout that its group has under way. */
@@ -61,7 +63,15 @@ function gateOf({ gates, plan, memory }: Waiting): string | undefined {
 
 const NO_MORE_EVIDENCE = ' The champion has no traffic any more to compare with: promote it, roll it back or abort it.';
 
-function progressOf({ state, plan, memory, primary, isWithoutChampion }: Waiting): string {
+/** Guardrails too: where the primary metric has long decided, an open one is what it waits for. */
+function deciders({ primary, guardrails }: Waiting): string {
+  if (primary === null) return 'the guardrails must decide';
+  const rest = guardrails.length === 0 ? '' : `, and each guardrail pass (${guardrails.join(', ')})`;
+  return `${primary} must decide${rest}`;
+}
+
+function progressOf(waiting: Waiting): string {
+  const { state, plan, memory, isWithoutChampion } = waiting;
   const until = (ms: number) => new Date(memory.sinceMs + ms).toISOString();
   const rules = rulesOf(plan.strategy);
   switch (state) {
@@ -86,7 +96,7 @@ function progressOf({ state, plan, memory, primary, isWithoutChampion }: Waiting
     }
     case 'holding':
       return rules.holdMs === null
-        ? `Enough evidence: ${primary ?? 'the guardrails'} must decide.${isWithoutChampion ? NO_MORE_EVIDENCE : ''}`
+        ? `Enough evidence: ${deciders(waiting)}.${isWithoutChampion ? NO_MORE_EVIDENCE : ''}`
         : `The end of the hold at ${until(rules.holdMs)}; time promotes then, if the challenger has served.`;
     case 'deciding':
       return memory.decision === null ? 'The decision.' : `The decision to be carried out: ${memory.decision.reason}.`;

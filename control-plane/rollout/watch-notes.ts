@@ -25,16 +25,13 @@ function judgedNote({ plan, definition }: Watched, alone: number): string[] {
     ...(definition.primary === null ? [] : ['the primary metric']),
     ...(definition.guardrails.length === 0 ? [] : ['guardrails']),
   ].join(' and ');
-  if (judged === '') return [];
   if (!compares) {
-    return [
-      `Under "${strategy.kind}" ${judged} cannot be judged: no champion serves beside the challenger. Time promotes.`,
-    ];
+    const what = judged === '' ? '' : `${judged} cannot be judged: `;
+    return [`Under "${strategy.kind}" ${what}no champion serves beside the challenger. Time promotes.`];
   }
+  const rests = judged === '' ? '' : `, so that ${judged} rest on the steps before`;
   const steps = alone + 1 === stages.length ? `step ${alone + 1}` : `steps ${alone + 1} to ${stages.length}`;
-  return [
-    `In ${steps} of ${stages.length} the champion has less than a tenth of what is compared, so that ${judged} rest on the steps before.`,
-  ];
+  return [`In ${steps} of ${stages.length} the champion has less than a tenth of what is compared${rests}.`];
 }
 
 function guardNote({ plan, definition, ingest, started_at: startedAt }: Watched): string {

@@ -23,6 +23,7 @@ export const EXPERIMENT_SUMMARY_EXAMPLE = {
 export const EXPERIMENT_EXAMPLE = {
   ...EXPERIMENT_SUMMARY_EXAMPLE,
   definition: experimentDefinitionSchema.parse({ primary: { metric: 'latency' } }),
+  caps: {},
   armModels: [
     { model: 'gpt-small', modelId: '0d2f3c1e-7f5a-4c7d-8a53-0a9c5f7f2b22', role: 'champion' },
     { model: 'gpt-next', modelId: '0d2f3c1e-7f5a-4c7d-8a53-0a9c5f7f2b23', role: 'challenger' },

@@ -30,6 +30,10 @@ interface MeasuredPhase extends ArmPair {
 type Arms = Pick<MetricResult, 'champion' | 'challenger'>;
 type Concluded = Omit<MetricResult, keyof MetricSpec | keyof Arms | 'alpha'>;
 
+/** Values that history foretells to the last digit are no chance, and leave nothing to tell how large chance is. */
+const FORETOLD =
+  "the units' history foretells all their values: with it nothing varies; an experiment with historyDays 0 leaves it out";
+
 const NOT_MEASURED = { units: 0, n: 0, mean: null } as const;
 
 /**
@@ -170,12 +174,15 @@ function byConfidenceSequence(
   const adjusted = phases.map((phase, at) => careful(adjustedMeans(phase)) ?? raw[at]!);
   const found = differenceOfMeansByPhase({ ...options, phases: adjusted });
   if (found.kind === 'refused') throw new RangeError(`${spec.metric}: ${found.field} ${found.reason}`);
-  if (found.kind === 'insufficient') return nothingConcluded(found.detail);
+  const isAdjusted = phases.some((phase) => phase.adjusted !== null);
+  const before = isAdjusted ? differenceOfMeansByPhase({ ...options, phases: raw }) : null;
+  if (found.kind === 'insufficient') {
+    const isForetold = found.why === 'no_variance' && before?.kind === 'estimate';
+    return nothingConcluded(isForetold ? FORETOLD : found.detail);
+  }
   const { effect, standardError } = found;
   const used = found.phasesUsed.flatMap((at) => adjusted[at] ?? []);
   const { lower, upper, pValue } = spec.relative ? relativeBounds(found, used, plannedUnits) : found;
-  const isAdjusted = phases.some((phase) => phase.adjusted !== null);
-  const before = isAdjusted ? differenceOfMeansByPhase({ ...options, phases: raw }) : null;
   const varianceReduction = before?.kind === 'estimate' ? 1 - (standardError / before.standardError) ** 2 : null;
   const figures = { effect, standardError, lower, upper, pValue, varianceReduction };
   return withReason({ method: 'confidence_sequence', why: null, ...figures });

@@ -2,7 +2,7 @@ import { durationFigure } from '../experiments/figures.ts';
 import { sendBack } from './back.ts';
 import { pauseStep, sayMissing } from './caution.ts';
 import { activeArms, type Judgement } from './judge.ts';
-import type { Decision } from './memory.ts';
+import type { Decision, PauseCause } from './memory.ts';
 import type { MachineFacts, MachineRollout, Step } from './step.ts';
 import { rulesOf } from './strategies/rules.ts';
 import { freshClock, makeStep } from './transitions.ts';
@@ -17,13 +17,14 @@ export function outcome(rollout: MachineRollout, facts: MachineFacts, seen: Judg
   }
   if (state === 'deciding' || trafficMs < plan.maxDurationMs) return null;
   const reason = `not decided after ${durationFigure(trafficMs)}`;
-  return undecided(rollout, plan.onInconclusive, reason, nowMs);
+  return undecided(rollout, 'max_duration', reason, nowMs);
 }
 
-function undecided(rollout: MachineRollout, what: 'pause' | 'rollback' | 'end', reason: string, nowMs: number): Step {
+function undecided(rollout: MachineRollout, cause: PauseCause, reason: string, nowMs: number): Step {
+  const what = rollout.plan.onInconclusive;
   switch (what) {
     case 'pause':
-      return pauseStep(rollout, 'max_duration', `inconclusive: ${reason}`, nowMs);
+      return pauseStep(rollout, cause, `inconclusive: ${reason}`, nowMs);
     case 'rollback':
     case 'end':
       return decideStep(rollout, { kind: what, reason: `inconclusive: ${reason}` }, nowMs);
@@ -64,7 +65,7 @@ export function leaveHold(rollout: MachineRollout, seen: Judgement, nowMs: numbe
   const within = (findings: Judgement['settled']) => active.every((arm) => findings.some((each) => each.arm === arm));
   if (within(seen.equivalent)) return whenEquivalent(rollout, seen.equivalent, nowMs);
   if (!within(seen.settled) || memory.noted.includes('inconclusive')) return null;
-  return once('inconclusive', undecided(rollout, plan.onInconclusive, sentences(seen.settled), nowMs));
+  return once('inconclusive', undecided(rollout, 'evidence', sentences(seen.settled), nowMs));
 }
 
 export const HOLD_KEY = 'hold';

@@ -1,4 +1,5 @@
 import { fastGuardSentence } from '../experiments/fast-guard.ts';
+import { probability } from '../experiments/figures.ts';
 import { guardrailSentence } from '../experiments/guardrails.ts';
 import type { Comparison, GuardrailResult, Look, MetricResult } from '../experiments/look.ts';
 import { hasDriedUp } from '../experiments/value-counts.ts';
@@ -124,7 +125,7 @@ function thinOf(comparisons: readonly Comparison[]): string[] {
 
 function invalidityOf(look: Look | null, comparisons: readonly Comparison[]): string | null {
   if (look?.srm.fired) {
-    return `the units do not split as the weights say (p ${short(look.srm.minPValue)}, α ${look.srm.alpha}): the assignment or the log is broken`;
+    return `the units do not split as the weights say (p ${probability(look.srm.minPValue)}, α ${look.srm.alpha}): the assignment or the log is broken`;
   }
   const invalid = comparisons.find(({ verdict }) => verdict === 'invalid');
   return invalid === undefined ? null : (invalid.reasons[0] ?? 'the evidence is invalid');
@@ -176,8 +177,4 @@ function benefitOf({ primary }: Comparison): number {
 
 function verdictOf({ arm, challenger, verdict, reasons }: Comparison): Finding {
   return { arm, key: `verdict:${arm}`, reason: reasons[0] ?? `${challenger}: ${verdict.replaceAll('_', ' ')}` };
-}
-
-function short(value: number): string {
-  return String(Number(value.toPrecision(3)));
 }

@@ -14,10 +14,17 @@ export function leaveDraft(rollout: MachineRollout, facts: MachineFacts, nowMs: 
     case 'refused':
       return refuseStart(rollout, clearance.reason);
     case 'clear':
-      return startStep(rollout, 'everybody who was asked agrees', nowMs);
+      return startStep(rollout, isAsked(rollout) ? 'everybody who was asked agrees' : 'it is prepared', nowMs);
     default:
       return clearance satisfies never;
   }
+}
+
+/** Without anybody to ask, what the start waited for is the champion's past, which the engine reads (winsorizeAt), or the end of a freeze. */
+function isAsked({ plan }: MachineRollout): boolean {
+  return (
+    !plan.dryRun && (plan.approvals.includes('start') || plan.webhooks.some(({ hook }) => hook === 'confirm-start'))
+  );
 }
 
 export function startClearance(rollout: MachineRollout, facts: MachineFacts): Clearance {

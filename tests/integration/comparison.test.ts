@@ -10,6 +10,7 @@ import {
 } from '#tests/support/control-plane.ts';
 import { holdLead } from '#tests/support/hold-lead.ts';
 import { deviationsOf } from '#tests/support/looks.ts';
+import { withDocumentedAnswers } from '#tests/support/openapi-answers.ts';
 import { type CountedInference, countInferences, plantExperiment } from '#tests/support/planted-experiment.ts';
 import { plantInference } from '#tests/support/planted-inferences.ts';
 
@@ -23,7 +24,7 @@ const groups: Record<string, { id: string; phase: number }> = {};
 beforeAll(async () => {
   control = await startTestControlPlane({ clock: { nowMs: () => NOW } });
   release = await holdLead(control.databaseUrl);
-  api = await control.owner('acme');
+  api = await withDocumentedAnswers(control.url, await control.owner('acme'));
   rival = await control.owner('rival');
   await seedGroup(api, 'demo');
   for (const name of ['bare', 'many', 'tried']) {

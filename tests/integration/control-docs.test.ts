@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startTestControlPlane, type TestControlPlane } from '#tests/support/control-plane.ts';
+import { answerFaults } from '#tests/support/openapi-answers.ts';
 
 let control: TestControlPlane;
 // biome-ignore lint/suspicious/noExplicitAny: the test walks a raw OpenAPI document
@@ -125,6 +126,20 @@ test('the OpenAPI document is sound', () => {
     { $ref: '#/components/schemas/Look' },
     { type: 'null' },
   ]);
+});
+
+test('answers are held against it: a field too much, too few, of another type, and a status that it does not name', () => {
+  const at = { method: 'GET', path: '/api/v1/experiments/{id}' };
+  const faults = (status: number, body: object) =>
+    answerFaults(document, at, { status, contentType: 'application/json', body }).join();
+  const example = document.paths[at.path].get.responses['200'].content['application/json'].example;
+  expect(faults(200, example)).toBe('');
+  expect(faults(200, { ...example, secret: 'x' })).toContain('secret');
+  expect(faults(200, { ...example, phases: [{ ...example.phases[0], more: 1 }] })).toContain('more');
+  expect(faults(200, { ...example, phase: 'one' })).toContain('/phase');
+  const { state: _, ...stateless } = example;
+  expect(faults(200, stateless)).toContain('state');
+  expect(faults(418, example)).toBe('418 is not documented');
 });
 
 test('the docs page shows every operation, runs no script and loads nothing', async () => {

@@ -8,6 +8,7 @@ import {
   startTestControlPlane,
   type TestControlPlane,
 } from '#tests/support/control-plane.ts';
+import { withDocumentedAnswers } from '#tests/support/openapi-answers.ts';
 import { plantInference } from '#tests/support/planted-inferences.ts';
 
 const DAY = 86_400_000;
@@ -23,7 +24,7 @@ let groupId: string;
 /** 300 units, one inference a day on each of two days; b is slower, dearer and fails at times. */
 beforeAll(async () => {
   control = await startTestControlPlane();
-  api = await control.owner('acme');
+  api = await withDocumentedAnswers(control.url, await control.owner('acme'));
   rival = await control.owner('rival');
   for (const client of [api, rival]) await seedGroup(client);
   await api('PATCH', '/groups/demo/weights', { a: 8_000, b: 2_000 });

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { rolloutCommand } from '#cli/rollout/rollout.ts';
 import { parseSettings } from '#cli/settings.ts';
 import { CommandError } from '#cli/start-failure.ts';
+import { UsageError } from '#cli/usage-error.ts';
 import {
   type ApiClient,
   seedGroup,
@@ -59,8 +60,8 @@ async function rollout(args: readonly string[]): Promise<Run> {
     await rolloutCommand(parseSettings({ RINGSIDE_DATA_DIR: folder }), args);
     return { code: 0, stdout, stderr: '' };
   } catch (error) {
-    if (!(error instanceof CommandError)) throw error;
-    return { code: 1, stdout, stderr: `ringside: ${error.message}\n` };
+    if (!(error instanceof CommandError || error instanceof UsageError)) throw error;
+    return { code: error instanceof UsageError ? 2 : 1, stdout, stderr: `ringside: ${error.message}\n` };
   } finally {
     written.mockRestore();
   }

@@ -5,6 +5,7 @@ import {
   startTestControlPlane,
   type TestControlPlane,
 } from '#tests/support/control-plane.ts';
+import { withDocumentedAnswers } from '#tests/support/openapi-answers.ts';
 
 let control: TestControlPlane;
 let api: ApiClient;
@@ -14,7 +15,7 @@ beforeAll(async () => {
   control = await startTestControlPlane();
 });
 beforeEach(async () => {
-  api = await control.owner(`acme-${++organizations}`);
+  api = await withDocumentedAnswers(control.url, await control.owner(`acme-${++organizations}`));
   await seedGroup(api);
 });
 afterAll(() => control.stop());

@@ -2,13 +2,14 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { DEFAULT_SHADOW_POLICY } from '#core/snapshot/shadow-policy.ts';
 import { snapshotsSince } from '#store/snapshots.ts';
 import { type ApiClient, startTestControlPlane, type TestControlPlane } from '#tests/support/control-plane.ts';
+import { withDocumentedAnswers } from '#tests/support/openapi-answers.ts';
 
 let control: TestControlPlane;
 let api: ApiClient;
 
 beforeAll(async () => {
   control = await startTestControlPlane();
-  api = await control.owner('acme');
+  api = await withDocumentedAnswers(control.url, await control.owner('acme'));
 });
 afterAll(() => control.stop());
 

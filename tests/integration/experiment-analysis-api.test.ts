@@ -22,6 +22,7 @@ import {
   type TestControlPlane,
 } from '#tests/support/control-plane.ts';
 import { holdLead } from '#tests/support/hold-lead.ts';
+import { withDocumentedAnswers } from '#tests/support/openapi-answers.ts';
 import { type CountedInference, countInferences, plantExperiment } from '#tests/support/planted-experiment.ts';
 
 const LAUNCHER = join(import.meta.dirname, '../../bin/ringside.mjs');
@@ -43,7 +44,7 @@ const LIST = Array.from({ length: 2_000 }, (_, i): CountedInference => {
 beforeAll(async () => {
   control = await startTestControlPlane({ clock: { nowMs: () => NOW } });
   release = await holdLead(control.databaseUrl);
-  api = await control.owner('acme');
+  api = await withDocumentedAnswers(control.url, await control.owner('acme'));
   rival = await control.owner('rival');
   await seedGroup(api, 'demo');
   groupId = (await api('GET', '/groups/demo')).body.id;

@@ -2,8 +2,10 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parseExportOptions } from '#cli/export/options.ts';
 import { parsePlanOptions } from '#cli/plan.ts';
 import { parseReplayOptions } from '#cli/replay.ts';
+import { UsageError } from '#cli/usage-error.ts';
 import { seedGroup, startTestControlPlane, type TestControlPlane } from '#tests/support/control-plane.ts';
 import { plantInference } from '#tests/support/planted-inferences.ts';
 
@@ -46,16 +48,23 @@ describe('ringside replay', () => {
     expect(table.code).toBe(0);
     expect(table.out).toMatch(/demo, .* 40 inferences, \d+ of them would have moved/);
     expect(table.out).toContain('"b" had too few units');
+    // All took the same time and none failed: that is no certainty about others.
+    const same = await ringside('replay', '--group', 'demo', '--weights', 'a=10000,b=0', '--since', '24h');
+    expect(same.out).toMatch(/^errors .*0\.00 % \(no interval: it did not vary\)$/m);
     const json = JSON.parse((await ringside(...args, '--json')).out);
     expect(json.inferences).toBe(40);
     expect(json.moved).toBeGreaterThan(0);
   });
 
-  test('what the API refuses is one line, and exits with 1', async () => {
+  test('what the API refuses is one line, and ends with 1; what is called wrongly ends with 2', async () => {
     const { code, err } = await ringside('replay', '--group', 'demo', '--weights', 'c=1');
     expect(code).toBe(1);
     expect(err).toContain('no variant with the model "c"');
-  });
+    const wrong = [['rollout', 'show'], ['verify-log', '--ids', 'all'], ['dance']];
+    const ended = await Promise.all(wrong.map((args) => ringside(...args)));
+    expect(ended.map((each, at) => [wrong[at], each.code, each.out])).toEqual(wrong.map((args) => [args, 2, '']));
+    for (const each of ended) expect(each.err).toMatch(/^ringside: \S/);
+  }, 20_000);
 
   test('times before now and moments', () => {
     const nowMs = Date.parse('2030-01-02T00:00:00Z');
@@ -72,6 +81,7 @@ describe('ringside replay', () => {
     [['--nonsense'], 'nonsense'],
   ])('%j is refused with the name of the option', (args, name) => {
     expect(() => parseReplayOptions(args, 0)).toThrow(name);
+    expect(() => parseReplayOptions(args, 0)).toThrow(UsageError);
   });
 });
 
@@ -91,7 +101,9 @@ describe('ringside plan', () => {
   test('reads per cent, times and weights', () => {
     const { query } = parsePlanOptions(['--group', 'g', '--effect', '5%', '--weight', '10%', '--history', '12h']);
     expect(query).toMatchObject({ effect: '0.05', weightBp: '1000', historyDays: '0.5', relative: 'true' });
-    expect(() => parsePlanOptions(['--group', 'g', '--weight', 'much'])).toThrow('--weight');
+    expect(() => parsePlanOptions(['--group', 'g', '--weight', 'much'])).toThrow(/^--weight/);
+    expect(() => parsePlanOptions(['--group', 'g', '--weight', 'much'])).toThrow(UsageError);
+    expect(() => parseExportOptions(['--out', 'x', '--format', 'xml'])).toThrow(UsageError);
     expect(parsePlanOptions(['--group', 'g', '--effect', '50ms', '--absolute']).query['effect']).toBe('50000');
   });
 });

@@ -1,4 +1,5 @@
 import { afterEach, expect, test } from 'vitest';
+import { experimentView } from '#control-plane/experiments/experiments.ts';
 import { ingestOf } from '#store/experiment-history.ts';
 import { POSTGRES_ROLLOUT_PAST } from '#store/postgres-log-rows.ts';
 import type { RolloutRow } from '#store/rollouts.ts';
@@ -83,7 +84,10 @@ test("caps are the champion's exact quantiles of the days before, and nothing el
   await rig.order(rollout, 'start');
   expect((await rig.row(rollout)).state).toBe('draft');
   await rig.pass(0);
-  expect(await rig.row(rollout)).toMatchObject({ state: 'ramping', ingest: { caps: { latency_us: 38_000 } } });
+  const started = await rig.row(rollout);
+  expect(started).toMatchObject({ state: 'ramping', ingest: { caps: { latency_us: 38_000 } } });
+  const views = await rig.inTx((tx) => Promise.all([started, plain].map((row) => experimentView(tx, row))));
+  expect(views.map(({ caps }) => caps)).toEqual([expect.objectContaining({ latency: 38_000, output_tokens: 38 }), {}]);
 });
 
 test('what units did before the start is kept once, as it will be counted', async () => {

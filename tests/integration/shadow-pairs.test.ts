@@ -12,6 +12,7 @@ import {
   startTestControlPlane,
   type TestControlPlane,
 } from '#tests/support/control-plane.ts';
+import { withDocumentedAnswers } from '#tests/support/openapi-answers.ts';
 import {
   attempt,
   CHAT_REQUEST,
@@ -37,7 +38,7 @@ const logged: string[] = [];
 beforeAll(async () => {
   // The jobs of this control plane are idle: the tests compare by themselves.
   control = await startTestControlPlane({ jobTimes: { shadowPairsMs: DAY_MS, expiryMs: DAY_MS } });
-  api = await control.owner('acme');
+  api = await withDocumentedAnswers(control.url, await control.owner('acme'));
   rival = await control.owner('rival');
   await seedGroup(api, 'demo');
   groupId = (await api('GET', '/groups/demo')).body.id;

@@ -10,6 +10,7 @@ import {
   type TestControlPlane,
 } from '#tests/support/control-plane.ts';
 import { holdLead } from '#tests/support/hold-lead.ts';
+import { withDocumentedAnswers } from '#tests/support/openapi-answers.ts';
 import { countInferences, plantExperiment } from '#tests/support/planted-experiment.ts';
 import { plantInference } from '#tests/support/planted-inferences.ts';
 import { beginRecord, endRecord } from '#tests/support/records.ts';
@@ -27,7 +28,7 @@ let version: number;
 beforeAll(async () => {
   control = await startTestControlPlane({ clock: { nowMs: () => NOW } });
   release = await holdLead(control.databaseUrl);
-  api = await control.owner('acme');
+  api = await withDocumentedAnswers(control.url, await control.owner('acme'));
   rival = await control.owner('rival');
   await seedGroup(api, 'demo');
   groupId = (await api('GET', '/groups/demo')).body.id;

@@ -64,7 +64,10 @@ test('there is always a sentence about what it waits for', () => {
       fc.boolean(),
       ({ state, memory }, asked, freeze, isWithoutChampion) => {
         const { plan } = machineOf(PLAN);
-        const sentence = waitsFor({ state, plan, memory, primary: 'score', gates: asked, freeze, isWithoutChampion });
+        const sentence = waitsFor({
+          ...{ state, plan, memory, primary: 'score', guardrails: ['error_rate'] },
+          ...{ gates: asked, freeze, isWithoutChampion },
+        });
         expect(sentence).toMatch(/^[A-Z0-9].*\.$/);
         expect(sentence).not.toMatch(/undefined|null|NaN|unknown/);
       },

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { analyze } from '#cli/experiment/analyze.ts';
-import { InputError } from '#cli/experiment/input.ts';
+import { UsageError } from '#cli/usage-error.ts';
 import type { ArmSums, MetricResult } from '#core/experiments/look.ts';
 import { lookAt } from '#core/experiments/look-at.ts';
 import { cupedArms } from '#core/statistics/cuped.ts';
@@ -151,7 +151,7 @@ test('the command prints finite numbers and nulls, or names what is wrong', asyn
     fc.asyncProperty(sums, sums, relative, async (champion, challenger, isRelative) => {
       const json = JSON.stringify({ kind: 'ratio', champion, challenger, relative: isRelative });
       const printed = await analyze(['--json', json]).catch((error: unknown) => error);
-      if (printed instanceof InputError) return;
+      if (printed instanceof UsageError) return;
       const { look, ...own } = printed as { look: object };
       expectFinite(own);
       expectFinite(look);

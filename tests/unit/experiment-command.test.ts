@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { ANALYZE_HELP, analyze } from '#cli/experiment/analyze.ts';
-import { InputError } from '#cli/experiment/input.ts';
 import { SRM_HELP, srm } from '#cli/experiment/srm.ts';
+import { UsageError } from '#cli/usage-error.ts';
 
 const LAUNCHER = join(import.meta.dirname, '../../bin/ringside.mjs');
 const MEAN = {
@@ -152,7 +152,7 @@ describe('analyze', () => {
     ],
   ])('%s: one line that names the field', async (_, input, line) => {
     const failed = analyzeJson(input);
-    await expect(failed).rejects.toThrow(InputError);
+    await expect(failed).rejects.toThrow(UsageError);
     await expect(failed).rejects.toThrow(line);
     await expect(failed).rejects.not.toThrow(/\n/);
   });
@@ -190,7 +190,7 @@ describe('analyze', () => {
     ],
     ['no object', '3', 'the input: is 3; it is an object'],
   ])('%s: what is there, and what belongs there', async (_, input, line) => {
-    await expect(analyze(['--json', input])).rejects.toThrow(new InputError(line));
+    await expect(analyze(['--json', input])).rejects.toThrow(new UsageError(line));
   });
 
   test('no JSON, no file, no argument', async () => {

@@ -141,6 +141,10 @@ describe('means', () => {
     expect(result.effect).toBeCloseTo(0.2, 12);
     expect(result.standardError).toBeCloseTo(Math.sqrt(2 * varianceOfMean), 12);
     expect(result.varianceReduction).toBeCloseTo(0.75, 10);
+    const foretold = adjusted.map((arm) => ({ ...arm, varianceOfMean: 0 }));
+    expect(measure(absolute, [{ phase: 1, arms, adjusted: foretold }], OPTIONS)).toMatchObject({
+      ...{ method: 'none', why: expect.stringContaining("the units' history foretells all their values") },
+    });
     const broken = [{ mean: Number.NaN, varianceOfMean }, adjusted[1]!];
     expect(measure(absolute, [{ phase: 1, arms, adjusted: broken }], OPTIONS)).toMatchObject({ method: 'none' });
   });

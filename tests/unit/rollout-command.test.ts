@@ -5,6 +5,7 @@ import { formatDuration, formatWeight, parseDuration, parseShare, parseWeight } 
 import { rolloutCommand } from '#cli/rollout/rollout.ts';
 import type { Flags } from '#cli/rollout/strategy-flags.ts';
 import { parseSettings } from '#cli/settings.ts';
+import { UsageError } from '#cli/usage-error.ts';
 import { createRolloutSchema } from '#control-plane/rollout/rollout-schemas.ts';
 
 const base = { group: 'demo', challenger: ['b'] };
@@ -146,10 +147,13 @@ test.each([
   [['freeze', '--reason', 'x'], /^freeze takes --until <time> or --for 2d/],
   [['freeze', '--for', '2d'], /^--reason is missing/],
   [['freeze', '--until', 'soon', '--reason', 'x'], /^--until: "soon" is no time/],
-  [['dance'], /^unknown sub-command "dance"/],
-  [['constructor'], /^unknown sub-command "constructor"/],
-  [[], /^usage: ringside rollout/],
+  [['dance'], /^rollout: unknown sub-command "dance"/],
+  [['constructor'], /^rollout: unknown sub-command "constructor"/],
+  [[], /^rollout: a sub-command is missing; see ringside rollout --help/],
+  [['create', '--group', 'g'], /^--challenger is missing/],
 ])('a call that is wrong asks nobody: %j', async (args, message) => {
   const settings = parseSettings({ RINGSIDE_ADMIN_TOKEN: 'rsa_x', RINGSIDE_DATA_DIR: '/nowhere' });
-  await expect(rolloutCommand(settings, args)).rejects.toThrow(message);
+  const called = rolloutCommand(settings, args);
+  await expect(called).rejects.toThrow(message);
+  await expect(called).rejects.toThrow(UsageError);
 });

@@ -96,6 +96,21 @@ test('after a pause at the end of its time a rollout gets that time once more', 
   expect(nextStep(again, facts, 60_000)).toMatchObject({ event: 'pause' });
 });
 
+test('what contradicts itself pauses for its evidence, and who goes on does not get the time once more', () => {
+  const rollout = holding({ ...AB, maxDurationMs: 10_000 });
+  const look = lookOf({ b: { verdict: 'inconclusive', guardrail: 'violated', severity: 'warn' } });
+  const warned = nextStep(rollout, factsOf({ look }), 1_000)!;
+  expect(warned).toMatchObject({
+    event: 'warn',
+    reason: expect.stringMatching(/^b: Guardrail violated: error_rate: /),
+  });
+  const after = { ...rollout, memory: warned.memory };
+  const paused = nextStep(after, factsOf({ look }), 2_000)!;
+  expect(paused).toMatchObject({ event: 'pause', memory: { pause: { cause: 'evidence' } } });
+  const resumed = commandStep({ ...after, memory: paused.memory }, factsOf(), { kind: 'resume' }, 5_000);
+  expect(resumed).toMatchObject({ step: { memory: { trafficSinceMs: 3_000 } } });
+});
+
 test('a decision that waits for a person stands while an interval opens again, and is asked for once', () => {
   let rollout = { ...holding({ ...AB, autoPromote: false }) };
   const events: string[] = [];

@@ -15,6 +15,7 @@ function deciding(because: Extract<Decision, { kind: 'promote' }>['because']) {
       plan,
       memory,
       primary: 'latency',
+      guardrails: [],
       gates: [],
       freeze: null,
       isWithoutChampion: false,
@@ -39,7 +40,7 @@ test('what evidence is missing, since when, and when that pauses it', () => {
   const missing = { sinceMs: 0, metrics: ['thumbs_up'], failure: null };
   const waits = (changes: object) =>
     waitsFor({
-      ...{ state: 'holding', plan, primary: 'latency', gates: [], freeze: null },
+      ...{ state: 'holding', plan, primary: 'latency', guardrails: [], gates: [], freeze: null },
       isWithoutChampion: false,
       memory: rolloutMemorySchema.parse({ missing: { ...missing, ...changes } }),
     });
@@ -83,10 +84,11 @@ const inCanary = (
   state: 'ramping' | 'holding' = 'ramping',
   isWithoutChampion = false,
   plan = canary,
+  guardrails: string[] = [],
 ) => {
   const parsed = rolloutMemorySchema.parse(memory);
   return waitsFor({
-    ...{ state, plan, memory: parsed, primary: 'latency' },
+    ...{ state, plan, memory: parsed, primary: 'latency', guardrails },
     gates: [],
     freeze: null,
     isWithoutChampion,
@@ -105,6 +107,9 @@ test('past the last step people approve the decision, and are not waited for onc
 
 test('a hold to which no evidence comes says so, and what to do', () => {
   expect(inCanary({}, 'holding')).toBe('Enough evidence: latency must decide.');
+  expect(inCanary({}, 'holding', false, canary, ['error_rate', 'cost'])).toBe(
+    'Enough evidence: latency must decide, and each guardrail pass (error_rate, cost).',
+  );
   expect(inCanary({}, 'holding', true)).toContain('latency must decide. The champion has no traffic any more');
 });
 
@@ -114,7 +119,15 @@ test('where webhooks alone are asked, nobody is asked to approve', () => {
     webhooks: [{ hook: 'confirm-step', url: 'https://example.com/' }],
   });
   const memory = rolloutMemorySchema.parse({ stage: 0, asked: 'step:1' });
-  const waiting = { state: 'ramping' as const, plan: asking, memory, primary: null, gates: [], freeze: null };
+  const waiting = {
+    state: 'ramping' as const,
+    plan: asking,
+    memory,
+    primary: null,
+    guardrails: [],
+    gates: [],
+    freeze: null,
+  };
   expect(waitsFor({ ...waiting, isWithoutChampion: false })).toMatch(/^Step 1 of 2: /);
   expect(possibleOrders('ramping', memory, asking)).not.toContain('approve');
   expect(possibleOrders('ramping', rolloutMemorySchema.parse({ stage: 1, asked: 'step:2' }), asking)).toContain(

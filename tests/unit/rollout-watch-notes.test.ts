@@ -36,6 +36,10 @@ test('all at once nothing is compared, and what watches instead is said', () => 
     'Under "blue-green" guardrails cannot be judged: no champion serves beside the challenger. Time promotes. ' +
       "The fast guard then holds failing units against the champion's share of them before the start, which is measured at the start.",
   );
+  // Where nothing is asked for, the fast guard still has something to begin with.
+  expect(notesOf({ strategy }, { definition: { guardrails: [] } })).toMatch(
+    /^Under "blue-green" no champion serves beside the challenger\. Time promotes\. The fast guard then /,
+  );
   const history = { units: 4_000, failingUnits: 12, windowMs: 7_200_000 };
   expect(notesOf({ strategy }, { history })).toContain('before the start: 12 of 4 000 in 2 h.');
   expect(notesOf({ strategy }, { history: null })).toMatch(/no fast guard then: .*; it goes on \(onUnguarded\)/);
