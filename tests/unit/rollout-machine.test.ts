@@ -133,7 +133,7 @@ test('a decision that waits for a person stands while an interval opens again, a
 });
 
 test.each([
-  ['its verdict turns bad', { verdict: 'inconclusive', guardrail: 'violated', severity: 'warn' }, 'is violated'],
+  ['its verdict turns bad', { verdict: 'inconclusive', guardrail: 'violated', severity: 'warn' }, 'Guardrail violated'],
   ['it cannot be compared any more', { verdict: 'insufficient_data' }, 'insufficient_data'],
   ['its evidence is invalid', { verdict: 'invalid' }, 'b is invalid'],
   ['nothing is measured', { unmeasured: true }, 'nothing is measured of score'],

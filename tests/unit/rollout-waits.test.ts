@@ -58,7 +58,7 @@ test('a draft whose start cannot ask the log says so, once nobody else is waited
         state: 'draft',
         plan: rolloutPlanSchema.parse({ strategy: { kind: 'direct' }, approvals: ['start'] }),
       },
-      ...{ primary: null, gates: [], freeze: null, isWithoutChampion: false },
+      ...{ primary: null, guardrails: [], gates: [], freeze: null, isWithoutChampion: false },
       memory: rolloutMemorySchema.parse({ requestedAtMs: 0, asked: 'start', ...memory }),
     });
   const missing = { sinceMs: 0, metrics: [], failure: 'the log could not be read' };
