@@ -1,7 +1,8 @@
 import { z } from 'zod';
+import { amendmentsOf } from '#core/experiments/amendments.ts';
 import type { ArmSums, Look, Observation } from '#core/experiments/look.ts';
 import { armMean } from '#core/statistics/ratio.ts';
-import { type LookRow, listLooks } from '#store/experiment-looks.ts';
+import { type LookRow, lastLook, listLooks } from '#store/experiment-looks.ts';
 import { listPhases } from '#store/experiment-phases.ts';
 import { armTotals } from '#store/experiments.ts';
 import type { Tx } from '#store/pool.ts';
@@ -43,12 +44,20 @@ export async function showAnalysis(
     experiment: await experimentView(tx, row),
     look: lookView(now.look),
     stale: now.kind === 'stale' ? now.stale : null,
+    amendments: await amendmentsSince(tx, row, now.look),
     metrics: now.kind === 'stale' ? {} : metricsView(now.observation),
     labelDelays: (await labelDelays(tx, row.id)) as AnalysisView['labelDelays'],
     display: displayOf(row.arms.length, phases, totals),
     lossWindows,
     looks,
   };
+}
+
+/** Null: it runs, or nobody looked before it ended. */
+async function amendmentsSince(tx: Tx, row: RolloutRow, now: Look): Promise<AnalysisView['amendments']> {
+  if (row.ended_at === null) return null;
+  const last = await lastLook(tx, row.organization_id, row.id);
+  return last === undefined ? null : amendmentsOf(last, now);
 }
 
 /** The looks that were kept, the newest first, and where log loss came to light between them. Nothing is computed anew. */

@@ -118,6 +118,13 @@ const keptLooksSchema = pageSchema(z.object({ id: z.int(), look: lookSchema })).
   }),
 });
 
+const amendmentSchema = z.object({
+  ...{ arm: z.int(), challenger: z.string(), metric: z.string() },
+  valuesAtEnd: z.int().openapi({ description: 'Of champion and challenger together, at the last look.' }),
+  values: z.int().openapi({ description: 'The same now.' }),
+  ...{ effectAtEnd: z.number().nullable(), effect: z.number().nullable() },
+});
+
 export const analysisSchema = z
   .object({
     experiment: experimentSchema,
@@ -125,6 +132,10 @@ export const analysisSchema = z
       description: 'As of now, and not kept; where `stale` says so, the last one that was kept.',
     }),
     stale: staleSchema,
+    amendments: z.array(amendmentSchema).nullable().openapi({
+      description:
+        'What came after the last look that was kept, of an experiment that is over: late feedback joins its phase, and the verdict stays. Null: it runs, or nobody looked.',
+    }),
     metrics: z
       .record(z.string(), z.array(metricPhaseSchema))
       .openapi({ description: 'By metric and phase; empty where the look is stale.' }),

@@ -97,7 +97,7 @@ export const LOOKS_EXAMPLE = {
 
 export const ANALYSIS_EXAMPLE = {
   experiment: EXPERIMENT_EXAMPLE,
-  ...{ look: LOOK_EXAMPLE, stale: null },
+  ...{ look: LOOK_EXAMPLE, stale: null, amendments: null },
   metrics: {
     latency: [
       {

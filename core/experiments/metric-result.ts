@@ -57,8 +57,16 @@ export function measure(
   if (unsound !== null) return unmeasured(spec, options, unsound);
   if (measured.length === 0) return unmeasured(spec, options, missingArm(phases ?? [], options.arm));
   const arms: Arms = { champion: shownArm(measured, 'champion'), challenger: shownArm(measured, 'challenger') };
-  const concluded = conclusionOf(spec, measured, options);
+  const concluded = withinRange(spec, conclusionOf(spec, measured, options));
   return { ...spec, ...arms, ...concluded, alpha: options.alpha };
+}
+
+/** Bounds of a rate no wider than what rates can differ: from −1 to 1, and relative to another by no less than −1. */
+function withinRange({ kind, relative }: MetricSpec, found: Concluded): Concluded {
+  if (kind !== 'rate') return found;
+  const [least, most] = [-1, relative ? Number.POSITIVE_INFINITY : 1];
+  const within = (bound: number | null) => (bound === null ? null : Math.min(most, Math.max(least, bound)));
+  return { ...found, lower: within(found.lower), upper: within(found.upper) };
 }
 
 function conclusionOf(spec: MetricSpec, phases: readonly MeasuredPhase[], options: MeasureOptions): Concluded {

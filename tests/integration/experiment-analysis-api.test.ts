@@ -23,7 +23,7 @@ import {
 } from '#tests/support/control-plane.ts';
 import { holdLead } from '#tests/support/hold-lead.ts';
 import { withDocumentedAnswers } from '#tests/support/openapi-answers.ts';
-import { type CountedInference, countInferences, plantExperiment } from '#tests/support/planted-experiment.ts';
+import { type CountedInference, countInferences, plantExperiment, unitId } from '#tests/support/planted-experiment.ts';
 
 const LAUNCHER = join(import.meta.dirname, '../../bin/ringside.mjs');
 const NOW = Date.parse('2026-03-02T10:00:00Z');
@@ -74,6 +74,7 @@ test('the analysis looks as of now and shows exact means beside figures for disp
   expect(body.look).toMatchObject({ atMs: NOW, units: [250, 250], srm: { fired: false, minPValue: 1 } });
   // Nobody has reported a rating: that is never taken for healthy.
   expect(body.look.comparisons[0].guardrails[0]).toMatchObject({ metric: 'rating', state: 'missing' });
+  expect(body.amendments).toBeNull();
   const ok = LIST.filter(({ arm, failed }) => arm === 1 && !failed).map(({ latencyUs }) => latencyUs);
   const shown = body.metrics.latency[0].arms[1];
   expect(shown).toMatchObject({ units: 240, n: ok.length });
@@ -294,4 +295,16 @@ test('a rollout that starts has its phase from the snapshot that gateways are to
   const buckets = told.arms.map(({ ranges }) => ranges.reduce((sum, [from, to]) => sum + to - from, 0));
   expect(buckets[1]).toBe(3_000);
   expect(body.phases).toMatchObject([{ phase: body.phase, weightsBp: buckets, isMixed: false, units: [0, 0] }]);
+});
+
+test('what came after the end of an experiment is told as an amendment', async () => {
+  const end = { ended_at: new Date(NOW) };
+  await control.admin.updateTable('rollouts').set(end).where('id', '=', experimentId).execute();
+  expect((await api('GET', '/experiments/trial/analysis')).body.amendments).toEqual([]);
+  const place = { experiment_id: experimentId, organization_id: api.organizationId, phase: 1, metric: 'rating' };
+  const rows = LIST.slice(0, 500).map(({ unit, arm }) => ({ ...place, arm, unit: unitId(unit), n: 1, sum: '4' }));
+  await control.admin.insertInto('experiment_unit_metrics').values(rows).execute();
+  expect((await api('GET', '/experiments/trial/analysis')).body.amendments).toEqual([
+    { arm: 1, challenger: 'b', metric: 'rating', valuesAtEnd: 0, values: 500, effectAtEnd: null, effect: null },
+  ]);
 });

@@ -264,3 +264,10 @@ describe('guardrails', () => {
     expect(stateOf(measure(absolute, [], OPTIONS))).toBe('missing');
   });
 });
+
+test('a rate has no bound beyond what rates can differ by', () => {
+  const arm = (events: number) => sumsOf(Array.from({ length: 120 }, (_, unit) => [Number(unit < events), 0]));
+  const few = measure({ ...rate, relative: true }, onePhase(arm(30), arm(25)), OPTIONS);
+  expect(few).toMatchObject({ method: 'confidence_sequence', lower: -1 });
+  expect(few.upper).toBeGreaterThan(1);
+});
