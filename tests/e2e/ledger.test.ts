@@ -82,7 +82,7 @@ test('the rollups are what the rows say', async () => {
   }
 });
 
-test('a gap ends it with 1, a wrong argument or group with one line', async () => {
+test('a gap ends it with 1, as a group that is not there; a wrong argument with 2, each with one line', async () => {
   const db = createPool({ databaseUrl: stack.databaseUrl, role: 'login', maxConnections: 1, applicationName: 'test' });
   await db.updateTable('ledger').set({ stored: 1_000 }).execute();
   await db.destroy();
@@ -95,7 +95,7 @@ test('a gap ends it with 1, a wrong argument or group with one line', async () =
     err: 'ringside: there is no group "nobody"\n',
   });
   expect(await verifyLog('--colour')).toMatchObject({
-    code: 1,
+    code: 2,
     out: '',
     err: expect.stringMatching(/^ringside: verify-log: .*colour/),
   });

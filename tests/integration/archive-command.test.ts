@@ -115,11 +115,11 @@ test.each([
   [['list', 'x'], /list takes no argument "x"/],
   [['list', '--all'], /Unknown option '--all'/],
   [['restore'], /restore takes one id/],
-  [['restore', 'ffffffff'], /there is no such archive: ffffffff; see ringside archive list/],
+  [['restore', 'ffffffff'], /there is no such archive: ffffffff; see ringside archive list/, 1],
   [['restore', 'ffffffff', '--days', '0'], /--days: must be an integer from 1/],
-] as const)('%j is one clear message', async (args, message) => {
+] as const)('%j is one clear message', async (args, message, code: number = 2) => {
   const run = await ringside(args);
-  expect(run.code).toBe(1);
+  expect(run.code).toBe(code);
   expect(run.stderr).toMatch(message);
   expect(run.stderr).not.toMatch(/at .*\.ts:/);
 });

@@ -327,16 +327,16 @@ describe('ringside export', () => {
 
   test('says in one line what is wrong', async () => {
     const out = join(folder, 'none');
-    for (const [args, env, said] of [
-      [['--group', 'nobody', '--out', out], {}, 'there is no group "nobody"'],
-      [['--out', out], { RINGSIDE_ADMIN_TOKEN: 'rsa_wrong' }, 'answered 401'],
-      [['--out', out], { RINGSIDE_CONTROL_URL: 'http://127.0.0.1:9' }, 'cut off after 0 inferences'],
-      [['--format', 'xml', '--out', out], {}, '--format is one of'],
-      [['--group', 'demo'], {}, '--out <file> is missing'],
-      [['--colour', 'red'], {}, '--colour'],
+    for (const [args, env, said, code] of [
+      [['--group', 'nobody', '--out', out], {}, 'there is no group "nobody"', 1],
+      [['--out', out], { RINGSIDE_ADMIN_TOKEN: 'rsa_wrong' }, 'answered 401', 1],
+      [['--out', out], { RINGSIDE_CONTROL_URL: 'http://127.0.0.1:9' }, 'cut off after 0 inferences', 1],
+      [['--format', 'xml', '--out', out], {}, '--format is one of', 2],
+      [['--group', 'demo'], {}, '--out <file> is missing', 2],
+      [['--colour', 'red'], {}, '--colour', 2],
     ] as const) {
       const ended = await ringside(args, env);
-      expect(ended.code).toBe(1);
+      expect(ended.code, said).toBe(code);
       expect(ended.stderr).toContain(said);
       expect(ended.stderr).not.toContain('    at ');
       expect(existsSync(out)).toBe(false);
