@@ -5,7 +5,7 @@ import type { Tx } from './pool.ts';
 
 export type LookRow = Selectable<Database['experiment_looks']>;
 
-/** Keeps a look for ever. */
+/** Keeps a look: whole for a day, then as look-thinning.ts has it. */
 export async function insertLook(tx: Tx, organizationId: string, experimentId: string, look: Look): Promise<void> {
   await tx
     .insertInto('experiment_looks')

@@ -39,7 +39,7 @@ test('after a failure nothing more is begun, and what is under way ends', async 
       take: async (busy) => (busy.length === 0 ? [1, 2] : [3]),
       work: async (item) => {
         if (item === 1) throw new Error('broken');
-        await new Promise((done) => setTimeout(done, 5));
+        await new Promise((done) => setImmediate(done));
         ended++;
       },
     },
